@@ -1,0 +1,92 @@
+// The values of workers.yaml with the defaults of docs/design.md: plain data, no file is touched here.
+// edge/config_yaml reads the file into these; every path in them is absolute by then.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+
+namespace hostler {
+
+enum class InputKind : std::int32_t { None = 0, Range = 1, Lines = 2, Records = 3, File = 4, Items = 5 };
+
+struct InputConfig {
+  InputKind kind = InputKind::None;
+  std::vector<std::string> patterns;  // Lines, Records, File: absolute paths or globs, in the order written
+  std::int64_t slice = 0;             // positions (bytes, numbers, items) a slice; 0: the default of the kind
+  std::int64_t record_size = 1;       // Records: bytes
+  std::int64_t begin = 0;             // Range: half-open
+  std::int64_t end = 0;
+  std::vector<std::string> items;     // Items, from items: or, already read, from items_file:
+  std::string items_file;             // where the items came from, or empty
+};
+
+struct RestartConfig {
+  Duration delay = std::chrono::milliseconds(100);
+  Duration max_delay = std::chrono::seconds(30);
+  double factor = 2;
+  double jitter = 0.2;  // the delay is spread by ± this part of itself
+  Duration reset_after = std::chrono::seconds(60);
+  std::int64_t limit = 10;  // restarts within `within`, then Failed
+  Duration within = std::chrono::seconds(60);
+  bool operator==(const RestartConfig &) const = default;
+};
+
+struct StopConfig {
+  Duration drain = std::chrono::seconds(10);
+  int signal = 15;
+  Duration grace = std::chrono::seconds(10);
+  bool operator==(const StopConfig &) const = default;
+};
+
+// "3" or "3%": how many of a whole may fail.
+struct Tolerance {
+  std::int64_t count = 0;
+  double percent = 0;
+  [[nodiscard]] bool allows(std::int64_t failed, std::int64_t all) const {
+    return failed <= count || static_cast<double>(failed) * 100.0 <= percent * static_cast<double>(all);
+  }
+  bool operator==(const Tolerance &) const = default;
+};
+
+enum class OnChange { Ask, Fresh, Resume };
+
+struct EntryConfig {
+  std::string where;                // "FILE:LINE:COLUMN: workers[I]" for errors found later
+  std::string name;
+  std::string plugin;               // absolute path in the plugins folder
+  std::string sha256;               // lower-case hex, or empty: no pin
+  std::int32_t count = 1;           // `auto` is resolved by the reader
+  std::string cwd;
+  InputConfig input;
+  std::string output;               // jobs: the OUTPUT folder
+  std::map<std::string, std::string> params;  // scalars as written; lists and maps as JSON
+  std::map<std::string, std::string> env;
+  RestartConfig restart;
+  std::int32_t attempts = 4;
+  Tolerance max_failed;
+  std::int32_t max_temporary = 100;
+  OnChange on_change = OnChange::Ask;
+  StopConfig stop;
+  std::vector<std::string> depends_on;
+
+  [[nodiscard]] bool is_job() const { return input.kind != InputKind::None; }
+};
+
+struct HostConfig {
+  std::string plugins;
+  std::string state;
+  std::uint32_t umask = 027;
+};
+
+struct Config {
+  std::string file;  // absolute path of workers.yaml
+  HostConfig host;
+  std::vector<EntryConfig> entries;  // in the order written, includes in place of their line
+};
+
+}  // namespace hostler

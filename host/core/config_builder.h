@@ -1,0 +1,47 @@
+// Builds a Config from documents: the whole of workers.yaml, an include at a time, and what the entries must agree on
+// (names, outputs, dependencies). Pure: edge/config_yaml reads the files and says what they hold.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/config_entry.h"
+#include "core/config_files.h"
+#include "core/config_place.h"
+#include "core/error.h"
+#include "core/yaml_node.h"
+
+namespace hostler {
+
+class ConfigBuilder {
+ public:
+  // `file` is the absolute path of workers.yaml. `files` must outlive this.
+  ConfigBuilder(std::string file, std::int32_t processors, ConfigFiles &files);
+
+  // host: comes first. Without it the defaults, below `source.folder`.
+  [[nodiscard]] Result<void> read_host(const Node *host, const Source &source);
+  // One list `workers:`, in the order of the entries.
+  [[nodiscard]] Result<void> add_entries(const Node &workers, const Source &source);
+  // All is read: checks what the entries must agree on.
+  [[nodiscard]] Result<Config> finish();
+
+ private:
+  [[nodiscard]] Result<void> add(EntryDraft draft);
+  [[nodiscard]] Result<void> check_outputs();
+  [[nodiscard]] Result<void> check_dependencies() const;
+
+  ConfigFiles &files_;
+  std::int32_t processors_;
+  Config config_;
+  std::map<std::string, std::string, std::less<>> names_;  // name → where
+  std::vector<std::vector<std::string>> depends_on_where_;
+  std::vector<std::string> output_where_;
+};
+
+// Every key that is supported: "host.plugins", "include", "workers", "workers[].input.range.begin" …
+[[nodiscard]] std::vector<std::string> supported_keys();
+
+}  // namespace hostler

@@ -1,0 +1,68 @@
+// How a worker left, and what that means: the table of docs/design.md as pure functions, with words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/messages.h"
+#include "core/page.h"
+
+namespace hostler {
+
+// As waitid told it.
+struct WaitStatus {
+  bool signaled = false;
+  int value = 0;  // exit code, or termination signal
+  bool core = false;
+  bool operator==(const WaitStatus &) const = default;
+};
+
+enum class Verdict {
+  Done,          // commit; a service is reaped
+  BadData,       // quarantine the slice (service: stop the entry)
+  Failure,       // restart with backoff, counted
+  RetryLater,    // after a delay, bounded by max_temporary
+  BadConfig,     // stop this entry
+  Yield,         // go on from where it stood
+  Crash,         // counted
+  OutOfMemory,   // killed by someone else; counted
+  Timeout,       // killed by the host for taking too long; counted
+  Interrupted,   // left because the host was stopping it; not counted
+  LoadFailure,   // the plugin cannot be loaded: stop this entry
+  LoadLater,     // the plugin could not be loaded for want of memory or descriptors: again with backoff
+  InputChanged,  // stop this entry
+};
+
+// "done", "failure", …: for status and ledger; round-trips.
+[[nodiscard]] std::string_view name(Verdict verdict);
+
+struct Judgement {
+  Verdict verdict = Verdict::Done;
+  std::string reason;  // words for log, ledger and status; never a bare number
+};
+
+// "exited with 3", "killed by SIGSEGV", "killed by SIGABRT (core dumped)".
+[[nodiscard]] std::string words(const WaitStatus &status);
+// "SIGTERM", or "signal 99" for one without a name.
+[[nodiscard]] std::string signal_name(int number);
+// "returned 70 (HOSTLER_ERROR)".
+[[nodiscard]] std::string returned_words(std::int32_t value);
+
+// What is known when a process has gone.
+struct Departure {
+  WaitStatus status;
+  WorkerPart page;              // as it stood at death
+  bool page_known = false;      // the page is of our layout
+  bool stopping = false;        // the host had asked it to stop
+  bool killed_by_host = false;  // by the host's SIGKILL, at the end of the grace period
+  bool timed_out = false;       // by the host's SIGKILL, for a time limit or the watchdog
+  std::string place;            // "in slice 3-16777216", or empty
+};
+
+// The verdict on a process that left. A verdict that was *returned* from run() stands, whatever came after it.
+[[nodiscard]] Judgement judge(const Departure &departure);
+
+// The verdict on a slice whose run() returned, from what its worker told. `merge`: no positions to be claimed.
+[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping);
+
+}  // namespace hostler

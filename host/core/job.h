@@ -1,0 +1,176 @@
+// A job's slices: which are handed out, done, waiting, given up; and when the job has ended, with which verdict.
+//
+// Slice states: ready → leased → (committing →) done; leased → ready (given back) | backoff → leased | quarantined.
+// Untouched slices have no row (slice_table.h). Position positions() is the merge: a slice of its own, handed out once
+// all others have ended. A job with more quarantined slices than it may have is Failed at once: nothing more is handed
+// out, what runs may end, there is no merge. An ended job stays ended.
+//
+// A charged failure is followed by a backoff, until `attempts` are used up: then the slice is quarantined. RETRY_LATER
+// is not charged, but after `max_temporary` of them the next one quarantines. BAD_DATA quarantines at once. What was
+// interrupted, or concerns the whole entry (its plugin, its settings, its input), goes back as if never handed out.
+//
+// Pure: time and randomness are handed in; what must become durable is collected as RowDelta and fetched with
+// take_changes(). Nothing may be told to a worker before these are durable: that is the caller's part.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "core/exit_status.h"
+#include "core/messages.h"
+#include "core/slice_table.h"
+#include "core/slicing.h"
+#include "core/time.h"
+
+namespace hostler {
+
+using WorkerId = std::uint64_t;
+
+enum class JobState : std::int32_t { Running = 0, Succeeded = 1, Partial = 2, Failed = 3, Cancelled = 4 };
+[[nodiscard]] std::string_view name(JobState state);  // round-trip by from_name
+[[nodiscard]] std::optional<JobState> job_state_from_name(std::string_view text);
+
+struct JobSettings {
+  std::int32_t attempts = 4;
+  std::int32_t max_temporary = 100;
+  Tolerance max_failed;
+  RestartConfig backoff;  // a slice's own backoff between attempts
+  bool has_merge = false;
+};
+
+struct JobProgress {
+  std::int64_t slices = 0;  // of the plan, without the merge
+  std::int64_t done = 0;
+  std::int64_t leased = 0;
+  std::int64_t backoff = 0;
+  std::int64_t quarantined = 0;
+  std::int64_t positions = 0;
+  std::int64_t positions_done = 0;
+  std::int64_t retries = 0;  // attempts beyond the first
+};
+
+// What became of one failed slice.
+struct SliceOutcome {
+  SliceState state = SliceState::Ready;
+  std::string reason;  // "slice 3-16777216: killed by SIGSEGV; attempt 2 of 4, again in 200ms"
+};
+
+class Job {
+ public:
+  // `rows`: those of the ledger at the start of the host, of which leased ones count as ready (their workers are gone).
+  // Leases are numbered from `first_lease` on: next_lease() of the job whose place this one takes, as long as a host
+  // lives.
+  Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease = 1);
+
+  // The next run of slices for a worker, at most `max_slices`; retried slices and the merge are handed out singly.
+  // Nothing when nothing is due. The lease is held until ended() or lost() have accounted for all of it.
+  [[nodiscard]] std::optional<Lease> lease(WorkerId worker, TimePoint now, std::int64_t max_slices);
+
+  // A worker's message: all of its lease before the slice is done. Says what became of the slice; an error when the
+  // worker does not hold that slice. With files the slice is committing until committed().
+  [[nodiscard]] Result<SliceOutcome> ended(WorkerId worker, const SliceEnded &ended, const Judgement &judgement,
+                                           TimePoint now, double random);
+  // All of the lease before `up_to` is done; what follows goes back, not charged.
+  [[nodiscard]] Result<void> lease_ended(WorkerId worker, const LeaseEnded &ended);
+  // The files of a slice have their places.
+  void committed(Interval slice);
+  // The worker is gone. `begun`: the slice it was in, by its page (checked against the leases); it is charged by the
+  // judgement, the rest goes back. Nothing begun: all goes back.
+  [[nodiscard]] SliceOutcome lost(WorkerId worker, std::optional<std::int64_t> begun, const Judgement &judgement,
+                                  TimePoint now, double random);
+
+  // A reload's settings; applies to what comes.
+  void set_settings(JobSettings settings);
+
+  [[nodiscard]] bool holds_lease(WorkerId worker) const;
+  [[nodiscard]] std::int64_t leases_held(WorkerId worker) const;
+  // Is there something to hand out now, and if not, when is the first slice in backoff due?
+  [[nodiscard]] bool has_due(TimePoint now) const;
+  [[nodiscard]] std::optional<TimePoint> next_due() const;
+  // At most how many workers could be busy at once from now on (slices that have not ended).
+  [[nodiscard]] std::int64_t open_slices() const;
+  [[nodiscard]] std::uint64_t next_lease() const { return next_lease_; }
+  // Running until every slice and the merge have ended; then Succeeded, Partial or Failed, with words.
+  [[nodiscard]] JobState state() const { return state_; }
+  [[nodiscard]] std::string state_reason() const { return state_reason_; }
+  [[nodiscard]] JobProgress progress() const;
+  [[nodiscard]] const Manifest &manifest() const { return table_.manifest(); }
+  // The slice's public place "INPUT-BEGIN", or "merge".
+  [[nodiscard]] std::string place(std::int64_t global) const;
+  [[nodiscard]] std::vector<SliceRow> rows() const { return table_.rows(); }
+  // What must become durable since the last call, in order.
+  [[nodiscard]] std::vector<RowDelta> take_changes() { return table_.take_changes(); }
+
+ private:
+  // A lease that is not accounted for yet; its leased row is [row, end) in the table.
+  struct Held {
+    std::uint64_t id = 0;
+    Interval whole;
+    std::int64_t row = 0;  // all before is accounted for
+  };
+  struct Holder {
+    std::vector<Held> leases;  // in the order handed out
+    std::optional<Held> last;  // the last one that was accounted for to its end, whose LeaseEnded may still come
+  };
+
+  [[nodiscard]] bool merge_due(TimePoint now) const;
+  [[nodiscard]] bool others_ended() const;
+  [[nodiscard]] std::int64_t lease_end(Interval untouched, std::int64_t max_slices) const;
+  [[nodiscard]] Lease hand_out(WorkerId worker, Interval interval, std::int32_t attempt);
+  [[nodiscard]] Lease lease_again(WorkerId worker, std::int64_t begin);
+  [[nodiscard]] Interval slice_from(std::int64_t begin, const Held &held) const;
+  [[nodiscard]] std::string title(std::int64_t begin) const;
+  [[nodiscard]] Held *find_lease(WorkerId worker, std::uint64_t id);
+  SliceRow take_slice(Held &held, Interval slice, bool before_is_done);
+  void drop_accounted(WorkerId worker);
+  void finish(SliceRow row);
+  [[nodiscard]] SliceOutcome decide(SliceRow row, const Judgement &judgement, bool has_files, TimePoint now,
+                                    double random);
+  [[nodiscard]] SliceOutcome charge(SliceRow row, const std::string &reason, TimePoint now, double random);
+  [[nodiscard]] SliceOutcome put_off(SliceRow row, const std::string &reason, TimePoint now, double random);
+  [[nodiscard]] SliceOutcome quarantine(SliceRow row, const std::string &reason, const std::string &why);
+  void back_off(SliceRow row, TimePoint due);
+  [[nodiscard]] std::string first_quarantined() const;
+  void settle();
+  void settle_as(JobState state, std::string reason);
+
+  JobSettings settings_;
+  SliceTable table_;
+  std::map<WorkerId, Holder> holders_;
+  std::set<std::pair<TimePoint, std::int64_t>> waiting_;  // rows in backoff, without the merge
+  TimePoint merge_due_ = TimePoint::min();
+  std::uint64_t next_lease_ = 1;
+  JobState state_ = JobState::Running;
+  std::string state_reason_;
+};
+
+// What differs between the job as it was planned and as it is wanted, in words: "params.top 20 → 30", "input data/a.txt
+// changed (size)". Empty: the same job. The order of the inputs is no difference: a resumed job has its own.
+struct JobIdentity {
+  InputConfig input;  // as configured, without patterns: kind, slice, record_size
+  std::string output;
+  std::map<std::string, std::string> params;
+};
+[[nodiscard]] std::vector<std::string> job_changes(const JobIdentity &was, const Manifest &planned,
+                                                   const JobIdentity &now, const Manifest &wanted);
+
+// `--resume`: the manifest that keeps what is done. Inputs with something done must be unchanged and keep their
+// ordinals; others are replaced in place (a vanished one gets size kGone) and new ones come behind. Range and Items may
+// grow and shrink around what is done. `rows`: what is done, in the new numbering; committing ones count as done (their
+// files are on the way). All else begins anew: attempts, quarantine, and the merge. No lease may be out. An error names
+// what cannot be kept.
+struct Resumed {
+  Manifest manifest;
+  std::vector<SliceRow> rows;
+};
+[[nodiscard]] Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> &rows,
+                                         const Manifest &wanted);
+
+}  // namespace hostler

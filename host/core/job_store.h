@@ -1,0 +1,107 @@
+// The seam to all that is durable about jobs: the ledger and the output folders. The real one is edge/job_store (one I/O
+// thread); tests use an in-memory one. Calls come from the supervisor's thread; completions are called on it, later, in order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/error.h"
+#include "core/job.h"
+#include "core/slicing.h"
+
+namespace hostler {
+
+// A job as the ledger keeps it.
+struct StoredJob {
+  std::string name;
+  std::string id;  // the same for every attempt
+  JobIdentity identity;
+  Manifest manifest;
+  std::vector<SliceRow> rows;
+  JobState state = JobState::Running;
+  std::string reason;
+  std::map<std::string, std::int64_t> counters;
+  UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
+  UnixMilliseconds ended_at = 0;
+};
+
+// Totals stop at what 64 bits hold: a plugin that counts beyond harms nobody.
+[[nodiscard]] inline std::int64_t saturating_add(std::int64_t total, std::int64_t delta) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(total, delta, &sum)) return sum;
+  return delta > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
+}
+
+// Steps of one transaction.
+struct CreateJob {  // replaces a job of the same name with all it left (--fresh), files in its output folder included
+  StoredJob job;
+};
+struct ReplanJob {  // --resume: new manifest, identity and rows; results, counters and files stay, but for the merge's
+  StoredJob job;
+};
+struct PutRows {
+  std::string job;
+  std::vector<RowDelta> deltas;
+};
+struct PutResult {
+  std::string job;
+  std::int32_t input = 0;
+  std::int64_t begin = 0;  // local
+  std::int64_t end = 0;
+  bool merge = false;  // the job's own result
+  std::string data;
+};
+struct AddCounters {
+  std::string job;
+  std::map<std::string, std::int64_t> deltas;
+  bool merge = false;  // counted by merge(), which a resumed job runs again
+};
+// The files of a committing slice: moved from attempt_dir to their places after the transaction (idempotent; rolled
+// forward at the start of the host), then attempt_dir is removed.
+struct MoveFiles {
+  std::string job;
+  Interval slice;  // global
+  std::int32_t input = 0;
+  std::int64_t begin = 0;
+  bool merge = false;  // OUTPUT/name instead of OUTPUT/parts/INPUT-BEGIN/name
+  std::string attempt_dir;
+  std::vector<std::string> files;
+};
+// An attempt that did not commit: its folder is removed after the transaction.
+struct DropAttempt {
+  std::string attempt_dir;
+};
+struct SetJobState {  // an ended job with files gets its manifest and _SUCCESS
+  std::string job;
+  JobState state = JobState::Running;
+  std::string reason;
+  UnixMilliseconds ended_at = 0;  // 0: now
+};
+using StoreStep =
+    std::variant<CreateJob, ReplanJob, PutRows, PutResult, AddCounters, MoveFiles, DropAttempt, SetJobState>;
+using StoreBatch = std::vector<StoreStep>;
+
+class JobStore {
+ public:
+  using Done = std::function<void(Result<void>)>;
+  virtual ~JobStore() = default;
+  JobStore() = default;
+  JobStore(const JobStore &) = delete;
+  JobStore &operator=(const JobStore &) = delete;
+
+  // One transaction, durable when `done` says so, then the moves and removals it asks for. All or nothing up to the commit
+  // point; after an error of a move the slice stays committing and is rolled forward by the next start. What may pass (a
+  // full disk, an I/O error) is tried again until it has; `done` waits for it.
+  virtual void commit(StoreBatch batch, Done done) = 0;
+  // Writes what merge() reads (committed ranges in order, counters, quarantined rest) to a file and tells its path.
+  virtual void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) = 0;
+  // Says whether the files are as the manifest has them: an error names the first that is not.
+  virtual void check_inputs(std::vector<Input> inputs, Done done) = 0;
+};
+
+}  // namespace hostler

@@ -1,0 +1,129 @@
+// What host and worker say to each other over the worker's channel (a stream socket): frames of a u32 size (of what
+// follows), a u8 type, and a body in native byte order; both ends are the same binary. encode() makes a whole frame;
+// decode() takes the body of one and refuses what is cut short, too long or out of range: a worker is not trusted.
+//
+//   host → worker   Start (once: this is GO), Lease (jobs: after each the worker works through it)
+//   worker → host   Loaded, Ready, SliceEnded, LeaseEnded
+// End of file tells the worker that the host is gone or wants no more of it: it leaves.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/error.h"
+#include "core/page.h"
+#include "core/slicing.h"
+
+namespace hostler {
+
+inline constexpr std::size_t kMaxFrame = std::size_t{48} << 20;  // results are at most 16 MiB, counters and files come on top
+
+// All that a worker needs to know before its first slice.
+struct Start {
+  std::string name;       // the entry
+  std::int32_t instance = 0;
+  std::int32_t count = 1;
+  std::string library;    // the plugin in the store
+  std::string plugin;     // its file name, for words
+  std::string cwd;
+  std::uint32_t umask = 027;
+  std::map<std::string, std::string> env;
+  std::map<std::string, std::string> params;
+  bool job = false;
+  std::string job_id;
+  std::string attempts_dir;  // jobs: OUTPUT/.attempts
+  std::int32_t stop_signal = 15;
+  bool operator==(const Start &) const = default;
+};
+
+// One contiguous run of slices. `inputs` are those that [begin, end) touches; the first of them is input `first_input` of
+// the manifest, begins at global position `first_offset`, and its first slice has index `first_index`.
+struct Lease {
+  std::uint64_t id = 0;  // unique in the life of a host; names attempt folders
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int32_t attempt = 1;
+  InputKind kind = InputKind::None;
+  std::int64_t slice_size = 1;
+  std::int64_t unit = 1;
+  std::int64_t base = 0;
+  std::int64_t plan_count = 0;  // slices of the whole plan
+  std::int32_t first_input = 0;
+  std::int64_t first_offset = 0;
+  std::int64_t first_index = 0;
+  std::vector<Input> inputs;
+  std::int64_t items_first = 0;    // Items: item number of items[0]
+  std::vector<std::string> items;  // Items: those of [begin, end)
+  std::string merge_input;         // not empty: call merge() on this file of results instead of run()
+  bool operator==(const Lease &) const = default;
+};
+
+// The plugin is loaded and about to run.
+struct Loaded {
+  bool operator==(const Loaded &) const = default;
+};
+
+// A service said that it is up.
+struct Ready {
+  bool operator==(const Ready &) const = default;
+};
+
+// A slice's verdict with all it leaves; also says that every slice of the lease before it is done and left nothing.
+struct SliceEnded {
+  std::uint64_t lease = 0;
+  Interval slice;               // global
+  std::int32_t returned = 0;    // what run() returned
+  std::string reason;           // fail()'s words
+  bool claimed = false;         // run() called claim()
+  std::int64_t claimed_to = 0;  // global: where the last granted claim ended
+  StopWord refused = StopWord::GoOn;  // the stop word that refused a claim
+  bool input_changed = false;   // the input is not as the manifest has it; `reason` names it
+  bool io_failed = false;       // the outputs could not be made durable; `reason` says why
+  std::string result;
+  bool has_result = false;
+  std::map<std::string, std::int64_t> counters;
+  std::string attempt_dir;         // where the files are, or empty
+  std::vector<std::string> files;  // fsynced
+  bool operator==(const SliceEnded &) const = default;
+};
+
+// All slices of the lease up to its end have returned DONE (those that left something were told one by one), or the worker
+// stops short of its end because it was asked to: what follows `up_to` was not begun.
+struct LeaseEnded {
+  std::uint64_t lease = 0;
+  std::int64_t up_to = 0;  // global
+  bool operator==(const LeaseEnded &) const = default;
+};
+
+// The folder of one attempt at a slice, below OUTPUT/.attempts: "3-16777216.17", "merge.18". `input` and `begin` are the
+// slice's (local), `lease` the lease's id.
+[[nodiscard]] std::string attempt_folder(std::int32_t input, std::int64_t begin, bool merge, std::uint64_t lease);
+
+using HostMessage = std::variant<Start, Lease>;
+using WorkerMessage = std::variant<Loaded, Ready, SliceEnded, LeaseEnded>;
+
+[[nodiscard]] std::string encode(const HostMessage &message);
+[[nodiscard]] std::string encode(const WorkerMessage &message);
+// `frame` is type and body, without the size.
+[[nodiscard]] Result<HostMessage> decode_host_message(std::string_view frame);
+[[nodiscard]] Result<WorkerMessage> decode_worker_message(std::string_view frame);
+
+// Cuts a byte stream into frames.
+class FrameReader {
+ public:
+  // Adds bytes as they came.
+  void append(std::string_view bytes) { buffer_.append(bytes); }
+  // The next whole frame without its size, empty when there is none yet; an error when the stream cannot be right. The
+  // view is valid until the next call.
+  [[nodiscard]] Result<std::string_view> next();
+
+ private:
+  std::string buffer_;
+  std::size_t taken_ = 0;
+};
+
+}  // namespace hostler

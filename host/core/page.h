@@ -1,0 +1,69 @@
+// The layout of a worker's page: 4096 bytes of a file on tmpfs, shared by the worker (mapped) and the host (pread, pwrite).
+//
+// Two writers, two parts: the host writes only HostPart, the worker only WorkerPart, each on cache lines of its own. The
+// host trusts nothing that stands in WorkerPart: it is a hint for words, progress and whom to charge. A page of another
+// layout version is not read.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace hostler {
+
+inline constexpr std::size_t kPageSize = 4096;
+inline constexpr std::uint32_t kPageLayout = 1;
+
+// How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
+enum class Stage : std::uint32_t {
+  None = 0,      // never forked
+  SetUp = 1,     // signals, group, descriptors, folder, environment
+  Waiting = 2,   // for GO
+  Loading = 3,   // dlopen, ABI check
+  Idle = 4,      // loaded, between slices
+  Running = 5,   // in run() or merge()
+  Returned = 6,  // run() has returned and the verdict is fixed
+};
+
+// Why run() is asked to stop; the numbers are the ABI's (HOSTLER_DRAIN …).
+enum class StopWord : std::uint32_t { GoOn = 0, Drain = 1, Cancel = 2, Deadline = 3 };
+
+struct HostPart {
+  std::uint32_t layout = 0;
+  std::uint32_t go = 0;    // 1: the host holds the pidfd; before that no plugin code runs
+  std::uint32_t stop = 0;  // StopWord
+  std::int32_t count = 0;  // live number of instances of a service
+  std::array<std::uint8_t, 48> unused{};
+};
+
+struct WorkerPart {
+  std::uint32_t layout = 0;
+  std::uint32_t stage = 0;         // Stage
+  std::uint64_t beats = 0;         // claims, heartbeats and progress calls; the host times them
+  std::int64_t begun = -1;         // global position of the slice begun last
+  std::int64_t done_up_to = -1;    // global position: all before it, within the lease, has returned DONE
+  std::int64_t claimed_from = 0;   // local positions, of the last claim granted
+  std::int64_t claimed_to = 0;
+  std::int64_t at = -1;            // local position of the record in work, or -1
+  std::int64_t progress_done = 0;  // as the plugin counts
+  std::int64_t progress_total = 0;
+  std::int32_t returned = 0;       // what run() returned, valid in Stage::Returned
+  std::int32_t failed_before_run = 0;  // 1: `reason` says why the plugin could not be loaded or the worker not set up; 2: a passing want (memory, descriptors)
+  std::uint32_t ready = 0;         // the plugin called ready()
+  std::uint32_t reason_size = 0;
+  std::array<char, 1024> reason{};  // fail()'s words, or why loading failed
+};
+
+struct Page {
+  HostPart host;
+  WorkerPart worker;
+};
+
+static_assert(sizeof(HostPart) == 64);
+static_assert(sizeof(Page) <= kPageSize);
+
+// The words in a page as the host reads them: bounded, control characters replaced by '?'.
+[[nodiscard]] std::string page_reason(const WorkerPart &page);
+
+}  // namespace hostler

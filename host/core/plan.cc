@@ -1,0 +1,145 @@
+#include "core/plan.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace hostler {
+namespace {
+
+using Words = std::vector<std::string>;
+
+void differ(Words &words, std::string_view key, const std::string &was, const std::string &now) {
+  if (was != now) words.push_back(fmt::format("{} {} → {}", key, was.empty() ? "none" : was, now.empty() ? "none" : now));
+}
+
+template <typename T>
+void differ_quietly(Words &words, std::string_view key, const T &was, const T &now) {
+  if (!(was == now)) words.push_back(fmt::format("{} changed", key));
+}
+
+// What running workers were given and would have to be given anew.
+Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
+  Words words;
+  differ(words, "plugin", was.build.hash.substr(0, 12), now.build.hash.substr(0, 12));
+  differ(words, "cwd", was.config.cwd, now.config.cwd);
+  differ_quietly(words, "env", was.config.env, now.config.env);
+  if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
+  if (!now.config.is_job()) differ_quietly(words, "params", was.config.params, now.config.params);
+  return words;
+}
+
+// What the host alone goes by.
+Words host_changes(const EntryConfig &was, const EntryConfig &now) {
+  Words words;
+  differ(words, "count", std::to_string(was.count), std::to_string(now.count));
+  differ_quietly(words, "restart", was.restart, now.restart);
+  if (was.stop.drain != now.stop.drain) words.emplace_back("stop.drain changed");
+  if (was.stop.grace != now.stop.grace) words.emplace_back("stop.grace changed");
+  differ(words, "attempts", std::to_string(was.attempts), std::to_string(now.attempts));
+  differ(words, "max_temporary", std::to_string(was.max_temporary), std::to_string(now.max_temporary));
+  differ_quietly(words, "max_failed", was.max_failed, now.max_failed);
+  differ_quietly(words, "depends_on", was.depends_on, now.depends_on);
+  if (was.on_change != now.on_change) words.emplace_back("on_change changed");
+  return words;
+}
+
+bool has(const std::vector<std::string> &names, const std::string &name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Result<void> check_options(const std::vector<PreparedEntry> &wanted, const ReloadOptions &options) {
+  const auto check = [&](const std::vector<std::string> &names, std::string_view flag) -> Result<void> {
+    for (const std::string &each : names) {
+      const auto found =
+          std::find_if(wanted.begin(), wanted.end(), [&](const PreparedEntry &entry) { return entry.config.name == each; });
+      if (found == wanted.end())
+        return fail(fmt::format("{} {}", flag, each), "no entry has this name", "it takes a name from workers.yaml");
+      if (!found->config.is_job())
+        return fail(fmt::format("{} {}", flag, each), "this entry is a service", "only jobs keep what is done");
+    }
+    return {};
+  };
+  if (auto ok = check(options.fresh, "--fresh"); !ok) return ok;
+  if (auto ok = check(options.resume, "--resume"); !ok) return ok;
+  for (const std::string &each : options.fresh)
+    if (has(options.resume, each)) return fail("--fresh " + each, "--resume names it too", "give one of the two");
+  return {};
+}
+
+// How a job that the ledger knows goes on: nothing when it is as it was planned.
+std::optional<EntryPlan> plan_changed_job(const PlannedJob &planned, const PreparedEntry &wanted,
+                                          const ReloadOptions &options) {
+  const std::string &name = wanted.config.name;
+  const Words changes = job_changes(planned.identity, *planned.manifest, identity_of(wanted.config), wanted.manifest);
+  const std::string words = fmt::format("{}", fmt::join(changes, ", "));
+  if (has(options.fresh, name)) return EntryPlan{name, EntryAction::Fresh, words.empty() ? "from zero" : words};
+  if (changes.empty()) return std::nullopt;
+  if (has(options.resume, name)) return EntryPlan{name, EntryAction::Resume, words};
+  switch (wanted.config.on_change) {
+    case OnChange::Fresh: return EntryPlan{name, EntryAction::Fresh, words};
+    case OnChange::Resume: return EntryPlan{name, EntryAction::Resume, words};
+    case OnChange::Ask: return EntryPlan{name, EntryAction::Hold, words};
+  }
+  return std::nullopt;
+}
+
+EntryPlan plan_entry(const CurrentEntry *current, const PlannedJob *planned, const PreparedEntry &wanted,
+                     const ReloadOptions &options) {
+  const std::string &name = wanted.config.name;
+  if (current != nullptr && current->config.is_job() != wanted.config.is_job())
+    return {name, EntryAction::Rebuild, wanted.config.is_job() ? "service → job" : "job → service"};
+  if (planned != nullptr && wanted.config.is_job())
+    if (auto changed = plan_changed_job(*planned, wanted, options)) return *changed;
+  if (current == nullptr) return {name, EntryAction::Add, planned != nullptr ? "goes on" : "new"};
+  Words words = worker_changes(*current, wanted);
+  const EntryAction action = words.empty() ? EntryAction::Adjust : EntryAction::Replace;
+  for (std::string &each : host_changes(current->config, wanted.config)) words.push_back(std::move(each));
+  return {name, words.empty() ? EntryAction::Keep : action, fmt::format("{}", fmt::join(words, ", "))};
+}
+
+template <typename Map>
+const typename Map::mapped_type *find(const Map &map, const std::string &name) {
+  const auto found = map.find(name);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+std::string_view name(EntryAction action) {
+  switch (action) {
+    case EntryAction::Keep: return "keep";
+    case EntryAction::Adjust: return "adjust";
+    case EntryAction::Add: return "add";
+    case EntryAction::Remove: return "remove";
+    case EntryAction::Replace: return "replace";
+    case EntryAction::Rebuild: return "rebuild";
+    case EntryAction::Hold: return "hold";
+    case EntryAction::Fresh: return "fresh";
+    case EntryAction::Resume: return "resume";
+  }
+  return "";
+}
+
+JobIdentity identity_of(const EntryConfig &config) { return {config.input, config.output, config.params}; }
+
+Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &current,
+                                    const std::map<std::string, PlannedJob> &planned,
+                                    const std::vector<PreparedEntry> &wanted, const ReloadOptions &options) {
+  if (auto ok = check_options(wanted, options); !ok) return tl::unexpected(ok.error());
+  std::vector<EntryPlan> plans;
+  plans.reserve(wanted.size());
+  std::set<std::string_view> names;
+  for (const PreparedEntry &entry : wanted) {
+    const std::string &name = entry.config.name;
+    names.insert(name);
+    plans.push_back(plan_entry(find(current, name), find(planned, name), entry, options));
+  }
+  for (const auto &[name, entry] : current)
+    if (!names.contains(name)) plans.push_back({name, EntryAction::Remove, "no longer in the file"});
+  return plans;
+}
+
+}  // namespace hostler

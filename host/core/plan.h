@@ -1,0 +1,89 @@
+// What a reload does: the difference between what runs and what is wanted, entry by entry, as values that can be shown
+// before they are applied. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/job.h"
+#include "core/slicing.h"
+
+namespace hostler {
+
+// What the inspection of a plugin found.
+struct Build {
+  std::string hash;     // over the plugin and the libraries of its own beside it, hex
+  std::string library;  // the copy in the store that workers load
+  std::string id;
+  std::string version;
+  std::int32_t flags = 0;
+  std::int32_t state_version = 0;
+  bool has_merge = false;
+  bool operator==(const Build &) const = default;
+};
+
+// An entry with all that had to be looked at outside: ready to run.
+struct PreparedEntry {
+  EntryConfig config;
+  Build build;
+  Manifest manifest;  // jobs
+};
+
+struct Prepared {
+  Config config;
+  std::vector<PreparedEntry> entries;
+};
+
+enum class EntryAction {
+  Keep,     // nothing changed
+  Adjust,   // only what no running worker notices: count, limits, delays
+  Add,      // start it
+  Remove,   // drain and reap
+  Replace,  // its workers make place for new ones (job: after the slice they are in)
+  Rebuild,  // it has become another kind of entry: remove, then add
+  Hold,     // job: changed, keeps its old settings until told --fresh or --resume
+  Fresh,    // job: from zero
+  Resume,   // job: planned again, what is done is kept
+};
+[[nodiscard]] std::string_view name(EntryAction action);
+
+struct EntryPlan {
+  std::string name;
+  EntryAction action = EntryAction::Keep;
+  std::string words;  // "count 4 → 6, plugin 1a2b… → 3c4d…"; empty for Keep
+};
+
+// An entry as it runs; of a held job the settings it keeps.
+struct CurrentEntry {
+  EntryConfig config;
+  Build build;
+};
+
+// A job as the ledger has it, whether its entry runs or not.
+struct PlannedJob {
+  JobIdentity identity;
+  const Manifest *manifest = nullptr;
+};
+
+// The names given with --fresh and --resume.
+struct ReloadOptions {
+  std::vector<std::string> fresh;
+  std::vector<std::string> resume;
+  bool operator==(const ReloadOptions &) const = default;
+};
+
+// In the order of `wanted`, then the removals. An error when the options name what is not a job, or both.
+[[nodiscard]] Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &current,
+                                                  const std::map<std::string, PlannedJob> &planned,
+                                                  const std::vector<PreparedEntry> &wanted,
+                                                  const ReloadOptions &options);
+
+// What of a job's configuration is its identity: a change asks for --fresh or --resume.
+[[nodiscard]] JobIdentity identity_of(const EntryConfig &config);
+
+}  // namespace hostler

@@ -1,0 +1,98 @@
+#include "core/progress_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/human_text.h"
+
+namespace hostler {
+namespace {
+
+constexpr std::size_t kBarColumns = 24;
+
+double part_done(const JobProgress &progress) {
+  if (progress.positions <= 0) return 1;
+  return std::clamp(static_cast<double>(progress.positions_done) / static_cast<double>(progress.positions), 0.0, 1.0);
+}
+
+// Rounded down: 100% means all.
+int percent(const JobProgress &progress) {
+  return static_cast<int>(part_done(progress) * 100);
+}
+
+bool is_running(const EntryStatus &job) {
+  return job.state == "running";
+}
+
+bool all_slices_ended(const JobProgress &progress) {
+  return progress.done + progress.quarantined >= progress.slices;
+}
+
+std::string rate_words(const EntryStatus &job) {
+  if (job.rate <= 0) return "";
+  return job.unit == "bytes" ? human_bytes(job.rate) + "/s" : human_count(job.rate) + "/s";
+}
+
+std::string join(const std::vector<std::string> &parts, std::string_view between) {
+  std::string text;
+  for (const auto &part : parts) {
+    if (part.empty()) continue;
+    if (!text.empty()) text += between;
+    text += part;
+  }
+  return text;
+}
+
+std::string trouble(const JobProgress &progress) {
+  return join({progress.backoff > 0 ? fmt::format("{} to be tried again", progress.backoff) : "",
+               progress.quarantined > 0 ? fmt::format("{} quarantined", progress.quarantined) : ""},
+              ", ");
+}
+
+std::string slices_words(const JobProgress &progress) {
+  return fmt::format("{}/{} slices", progress.done, progress.slices);
+}
+
+}  // namespace
+
+std::string progress_words(const EntryStatus &job) {
+  const JobProgress &progress = job.progress;
+  std::string left;
+  if (is_running(job) && job.eta_seconds >= 0) left = human_seconds(job.eta_seconds) + " to go";
+  if (is_running(job) && all_slices_ended(progress)) left = "finishing";
+  return join({slices_words(progress), fmt::format("{}%", percent(progress)), is_running(job) ? rate_words(job) : "",
+               left, trouble(progress)},
+              ", ");
+}
+
+std::string progress_line(const EntryStatus &job, std::size_t name_columns, std::size_t columns) {
+  const JobProgress &progress = job.progress;
+  const auto filled = static_cast<std::size_t>(part_done(progress) * kBarColumns);
+  std::string state = is_running(job) ? "" : job.state;
+  if (is_running(job) && job.eta_seconds >= 0) state = "ETA " + human_seconds(job.eta_seconds);
+  if (is_running(job) && all_slices_ended(progress)) state = "finishing";
+  const std::string name = job.name + std::string(name_columns - std::min(name_columns, columns_of(job.name)), ' ');
+  const std::string bar = "[" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "]";
+  return fit(join({name, bar, fmt::format("{:3}%", percent(progress)), slices_words(progress),
+                   is_running(job) ? rate_words(job) : "", state, trouble(progress)},
+                  "  "),
+             columns);
+}
+
+std::string verdict_line(const EntryStatus &job) {
+  const JobProgress &progress = job.progress;
+  std::string line = fmt::format("{}: {}, {} of {} slices done", job.name, job.state, progress.done, progress.slices);
+  if (progress.quarantined > 0) line += fmt::format(", {} quarantined", progress.quarantined);
+  if (progress.retries > 0)
+    line += fmt::format(", {} {}", progress.retries, progress.retries == 1 ? "retry" : "retries");
+  if (!job.reason.empty()) line += ": " + job.reason;
+  if (!job.held.empty())
+    line += fmt::format(
+        "\n  changed since, and kept as it was: {} (--fresh {} starts from zero, --resume {} keeps what is done)",
+        job.held, job.name, job.name);
+  return line;
+}
+
+}  // namespace hostler

@@ -1,0 +1,36 @@
+#include "core/restart_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "core/units.h"
+
+namespace hostler {
+
+Duration backoff_delay(const RestartConfig &config, std::int32_t failures, double random) {
+  const auto first = static_cast<double>(config.delay.count());
+  const auto most = static_cast<double>(config.max_delay.count());
+  const double plain = std::min(most, first * std::pow(config.factor, std::max(failures - 1, 0)));
+  const double spread = plain * (1 + config.jitter * (2 * random - 1));
+  return Duration(static_cast<std::int64_t>(std::clamp(spread, 0.0, most)));
+}
+
+RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now, Duration ran_for, double random) {
+  if (ran_for >= config.reset_after) failures_ = 0;
+  ++failures_;
+  while (!restarts_.empty() && now - restarts_.front() >= config.within) restarts_.pop_front();
+  if (static_cast<std::int64_t>(restarts_.size()) >= config.limit)
+    return {true, Duration{}, fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
+  restarts_.push_back(now);
+  const Duration delay = backoff_delay(config, failures_, random);
+  return {false, delay, fmt::format("restart in {} (failure {} in a row)", format_duration(delay), failures_)};
+}
+
+void RestartPolicy::reset() {
+  failures_ = 0;
+  restarts_.clear();
+}
+
+}  // namespace hostler

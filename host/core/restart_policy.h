@@ -1,0 +1,36 @@
+// When to start again what has failed: exponential backoff with cap, jitter and reset, and a limit. Says why.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "core/time.h"
+
+namespace hostler {
+
+struct RestartDecision {
+  bool give_up = false;
+  Duration delay{};
+  std::string reason;  // "restart in 400ms (3rd failure)", "gave up: 10 restarts within 60s"
+};
+
+// delay · factor^(failures-1), at most max_delay, spread by ± jitter. `random` is uniform in [0, 1).
+[[nodiscard]] Duration backoff_delay(const RestartConfig &config, std::int32_t failures, double random);
+
+// The history of one instance.
+class RestartPolicy {
+ public:
+  // A run of `ran_for` ended in a failure at `now`.
+  [[nodiscard]] RestartDecision failed(const RestartConfig &config, TimePoint now, Duration ran_for, double random);
+  // Forget: somebody started it by hand.
+  void reset();
+  [[nodiscard]] std::int32_t failures() const { return failures_; }
+
+ private:
+  std::int32_t failures_ = 0;  // in a row
+  std::deque<TimePoint> restarts_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,193 @@
+#include "core/slice_table.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace hostler {
+namespace {
+
+constexpr std::array<std::string_view, 6> kNames = {"ready", "running", "committing", "done", "backoff", "quarantined"};
+
+}  // namespace
+
+std::string_view name(SliceState state) {
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+std::optional<SliceState> slice_state_from_name(std::string_view text) {
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == text) return static_cast<SliceState>(i);
+  return std::nullopt;
+}
+
+SliceTable::SliceTable(Manifest manifest, std::vector<SliceRow> rows) : manifest_(std::move(manifest)) {
+  for (const SliceRow &row : rows) {
+    if (row.state != SliceState::Leased && row.state != SliceState::Ready) {
+      put(row);
+    } else if (!row.plain()) {
+      SliceRow ready = row;
+      ready.state = SliceState::Ready;
+      insert(std::move(ready));
+    }
+  }
+  add_gaps();
+  note_differences(std::move(rows));
+}
+
+void SliceTable::add_gaps() {
+  std::int64_t covered = 0;
+  for (const auto &[begin, row] : rows_) {
+    if (begin > covered) add_untouched({covered, std::min(begin, merge_position())});
+    covered = row.end;
+  }
+  if (covered < merge_position()) add_untouched({covered, merge_position()});
+}
+
+// What the start of a host made of the ledger's rows must go to the ledger as well.
+void SliceTable::note_differences(std::vector<SliceRow> loaded) {
+  former_.clear();
+  for (SliceRow &row : loaded) {
+    const SliceRow *now = find(row.begin);
+    if (now != nullptr && *now == row) continue;
+    const std::int64_t begin = row.begin;
+    former_.emplace(begin, std::move(row));
+  }
+}
+
+std::optional<Interval> SliceTable::first_untouched() const {
+  if (untouched_.empty()) return std::nullopt;
+  return Interval{untouched_.begin()->first, untouched_.begin()->second};
+}
+
+void SliceTable::lease_untouched(Interval interval) {
+  const std::int64_t end = untouched_.begin()->second;
+  untouched_slices_ -= slices_touched({interval.begin, end});
+  untouched_.erase(untouched_.begin());
+  if (interval.end < end) add_untouched({interval.end, end});
+  insert({interval.begin, interval.end, SliceState::Leased, 0, 0, {}});
+}
+
+void SliceTable::lease_merge() {
+  insert({merge_position(), merge_position() + 1, SliceState::Leased, 0, 0, {}});
+}
+
+SliceRow SliceTable::take(std::int64_t begin) {
+  return remove(rows_.find(begin));
+}
+
+void SliceTable::put(SliceRow row) {
+  if (row.begin >= row.end) return;
+  if (coalesces(row)) {
+    auto next = rows_.upper_bound(row.begin);
+    if (next != rows_.end() && next->first == row.end && coalesces(next->second)) row.end = remove(next).end;
+    next = rows_.lower_bound(row.begin);
+    if (next != rows_.begin()) {
+      const auto before = std::prev(next);
+      if (before->second.end == row.begin && coalesces(before->second)) row.begin = remove(before).begin;
+    }
+  }
+  insert(std::move(row));
+}
+
+void SliceTable::give_back(SliceRow row) {
+  if (row.begin >= row.end) return;
+  row.state = SliceState::Ready;
+  if (!row.plain()) {
+    insert(std::move(row));
+  } else if (row.begin < merge_position()) {
+    add_untouched({row.begin, row.end});
+  }
+}
+
+const SliceRow *SliceTable::find(std::int64_t begin) const {
+  const auto at = rows_.find(begin);
+  return at == rows_.end() ? nullptr : &at->second;
+}
+
+std::vector<SliceRow> SliceTable::rows() const {
+  std::vector<SliceRow> all;
+  all.reserve(rows_.size());
+  for (const auto &[begin, row] : rows_) all.push_back(row);
+  return all;
+}
+
+std::vector<RowDelta> SliceTable::take_changes() {
+  std::vector<RowDelta> deltas;
+  for (const auto &[begin, was] : former_) {
+    const SliceRow *now = find(begin);
+    if (now == nullptr) {
+      if (was) deltas.push_back({begin, std::nullopt});
+    } else if (!was || *was != *now) {
+      deltas.push_back({std::nullopt, *now});
+    }
+  }
+  former_.clear();
+  return deltas;
+}
+
+bool SliceTable::coalesces(const SliceRow &row) const {
+  return row.state == SliceState::Done && row.plain() && row.begin != merge_position();
+}
+
+std::int64_t SliceTable::slices_touched(Interval interval) const {
+  return manifest_.slice_at(interval.end - 1).index - manifest_.slice_at(interval.begin).index + 1;
+}
+
+void SliceTable::tally(const SliceRow &row, std::int64_t sign) {
+  retries_ += sign * (row.attempts + row.temporaries - (row.state == SliceState::Quarantined ? 1 : 0));
+  if (row.begin >= merge_position()) return;
+  if (row.state == SliceState::Done) {
+    positions_done_ += sign * (row.end - row.begin);
+  } else {
+    slices_[static_cast<std::size_t>(row.state)] += sign * slices_touched({row.begin, row.end});
+  }
+}
+
+void SliceTable::note(std::int64_t begin) {
+  if (former_.contains(begin)) return;
+  const auto at = rows_.find(begin);
+  former_.emplace(begin, at == rows_.end() ? std::nullopt : std::optional<SliceRow>(at->second));
+}
+
+void SliceTable::insert(SliceRow row) {
+  note(row.begin);
+  tally(row, 1);
+  if (row.begin < merge_position()) {
+    if (row.state == SliceState::Ready) ready_.insert(row.begin);
+    if (row.state == SliceState::Quarantined) quarantined_.insert(row.begin);
+  }
+  const std::int64_t begin = row.begin;
+  rows_.insert_or_assign(begin, std::move(row));
+}
+
+SliceRow SliceTable::remove(std::map<std::int64_t, SliceRow>::iterator at) {
+  note(at->first);
+  SliceRow row = std::move(at->second);
+  rows_.erase(at);
+  tally(row, -1);
+  ready_.erase(row.begin);
+  quarantined_.erase(row.begin);
+  return row;
+}
+
+void SliceTable::add_untouched(Interval interval) {
+  auto next = untouched_.upper_bound(interval.begin);
+  if (next != untouched_.end() && next->first == interval.end) {
+    untouched_slices_ -= slices_touched({next->first, next->second});
+    interval.end = next->second;
+    next = untouched_.erase(next);
+  }
+  if (next != untouched_.begin()) {
+    const auto before = std::prev(next);
+    if (before->second == interval.begin) {
+      untouched_slices_ -= slices_touched({before->first, before->second});
+      interval.begin = before->first;
+      untouched_.erase(before);
+    }
+  }
+  untouched_slices_ += slices_touched(interval);
+  untouched_.emplace(interval.begin, interval.end);
+}
+
+}  // namespace hostler

@@ -1,0 +1,103 @@
+// The rows of a job: which intervals of positions are in which state, as the ledger keeps them.
+//
+// Untouched slices have no row: what no row covers has never been handed out, or came back with nothing to remember.
+// Neighbouring Done rows with nothing to remember are one row. Position positions() is the merge, a slice of its own.
+// Every change is noted and fetched as deltas. Pure; one thread. Each step costs O(log rows + log inputs).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/slicing.h"
+
+namespace hostler {
+
+enum class SliceState : std::int32_t { Ready = 0, Leased = 1, Committing = 2, Done = 3, Backoff = 4, Quarantined = 5 };
+[[nodiscard]] std::string_view name(SliceState state);  // round-trip by from_name
+[[nodiscard]] std::optional<SliceState> slice_state_from_name(std::string_view text);
+
+struct SliceRow {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  SliceState state = SliceState::Ready;
+  std::int32_t attempts = 0;     // charged so far
+  std::int32_t temporaries = 0;  // RETRY_LATER so far
+  std::string reason;            // of the last failure
+  // Nothing that a later attempt or a reader would miss.
+  [[nodiscard]] bool plain() const { return attempts == 0 && temporaries == 0; }
+  bool operator==(const SliceRow &) const = default;
+};
+
+// One step of the row table: the row that begins at `erase` is gone, or `put` stands (replacing one of the same begin).
+struct RowDelta {
+  std::optional<std::int64_t> erase;
+  std::optional<SliceRow> put;
+  bool operator==(const RowDelta &) const = default;
+};
+
+class SliceTable {
+ public:
+  // `rows`: those of the ledger, without overlaps. Leased ones are given back: their workers are gone.
+  SliceTable(Manifest manifest, std::vector<SliceRow> rows);
+
+  [[nodiscard]] const Manifest &manifest() const { return manifest_; }
+  [[nodiscard]] std::int64_t merge_position() const { return manifest_.positions(); }
+
+  // The first stretch that no row covers and that is not taken.
+  [[nodiscard]] std::optional<Interval> first_untouched() const;
+  // Makes the beginning of the first untouched stretch a leased row.
+  void lease_untouched(Interval interval);
+  // Makes the merge, which has no row yet, a leased row.
+  void lease_merge();
+  // Takes a row out. The caller puts all of its interval back, as one row or several.
+  [[nodiscard]] SliceRow take(std::int64_t begin);
+  void put(SliceRow row);
+  // Ready again: untouched when there is nothing to remember.
+  void give_back(SliceRow row);
+
+  [[nodiscard]] const SliceRow *find(std::int64_t begin) const;
+  // Ready rows that remember something, and quarantined ones, by their begin; the merge is not among them.
+  [[nodiscard]] const std::set<std::int64_t> &ready() const { return ready_; }
+  [[nodiscard]] const std::set<std::int64_t> &quarantined() const { return quarantined_; }
+
+  // Slices in this state (not of Done), without the merge.
+  [[nodiscard]] std::int64_t slices(SliceState state) const { return slices_[static_cast<std::size_t>(state)]; }
+  [[nodiscard]] std::int64_t untouched_slices() const { return untouched_slices_; }
+  [[nodiscard]] std::int64_t positions_done() const { return positions_done_; }
+  // Failed attempts that another one follows or followed.
+  [[nodiscard]] std::int64_t retries() const { return retries_; }
+
+  [[nodiscard]] std::vector<SliceRow> rows() const;
+  // What has changed since the last call, by begin: the least that makes the former rows these.
+  [[nodiscard]] std::vector<RowDelta> take_changes();
+
+ private:
+  [[nodiscard]] bool coalesces(const SliceRow &row) const;
+  [[nodiscard]] std::int64_t slices_touched(Interval interval) const;
+  void tally(const SliceRow &row, std::int64_t sign);
+  void note(std::int64_t begin);
+  void insert(SliceRow row);
+  SliceRow remove(std::map<std::int64_t, SliceRow>::iterator at);
+  void add_untouched(Interval interval);
+  void add_gaps();
+  void note_differences(std::vector<SliceRow> loaded);
+
+  Manifest manifest_;
+  std::map<std::int64_t, SliceRow> rows_;                   // by begin
+  std::map<std::int64_t, std::int64_t> untouched_;          // begin → end, never adjacent
+  std::map<std::int64_t, std::optional<SliceRow>> former_;  // rows changed since take_changes(), as they were
+  std::set<std::int64_t> ready_;
+  std::set<std::int64_t> quarantined_;
+  std::array<std::int64_t, 6> slices_{};
+  std::int64_t untouched_slices_ = 0;
+  std::int64_t positions_done_ = 0;
+  std::int64_t retries_ = 0;
+};
+
+}  // namespace hostler

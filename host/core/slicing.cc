@@ -1,0 +1,138 @@
+#include "core/slicing.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hostler {
+namespace {
+
+constexpr std::int64_t kDefaultBytes = std::int64_t{16} << 20;
+constexpr std::int64_t kSlicesPerWorker = 64;
+
+// Rounded up, without overflow.
+std::int64_t divide_up(std::int64_t value, std::int64_t by) {
+  return value / by + (value % by != 0 ? 1 : 0);
+}
+
+std::int64_t default_slice_size(InputKind kind, const std::vector<Input> &inputs, std::int32_t workers) {
+  switch (kind) {
+    case InputKind::None:
+    case InputKind::File:
+      return 1;
+    case InputKind::Lines:
+    case InputKind::Records:
+      return kDefaultBytes;
+    case InputKind::Range:
+    case InputKind::Items:
+      break;
+  }
+  std::int64_t all = 0;
+  for (const Input &input : inputs) all += std::max<std::int64_t>(input.size, 0);
+  return divide_up(all, kSlicesPerWorker * std::max(workers, 1));
+}
+
+std::int64_t extent_of(InputKind kind, const Input &input) {
+  if (input.size < 0) return 0;
+  return kind == InputKind::File ? input.size + 1 : input.size;
+}
+
+}  // namespace
+
+bool Manifest::fits(const std::vector<Input> &inputs) {
+  std::int64_t left = kMaxPositions;
+  for (const Input &input : inputs) {
+    const std::int64_t size = std::max<std::int64_t>(input.size, 0);
+    if (size >= left - 1) return false;
+    left -= size + 1;
+  }
+  return true;
+}
+
+Manifest::Manifest(InputKind kind, std::vector<Input> inputs, std::int64_t slice_size, std::int64_t unit,
+                   std::int64_t base, std::vector<std::string> items, std::int32_t workers)
+    : kind_(kind),
+      slice_size_(slice_size > 0 ? slice_size : default_slice_size(kind, inputs, workers)),
+      unit_(std::max<std::int64_t>(unit, 1)),
+      base_(base),
+      inputs_(std::move(inputs)),
+      items_(std::move(items)) {
+  slice_size_ = std::max<std::int64_t>(slice_size_, 1);
+  if (kind_ == InputKind::Records) slice_size_ = std::max(slice_size_ - slice_size_ % unit_, unit_);
+  offsets_.reserve(inputs_.size() + 1);
+  slices_before_.reserve(inputs_.size() + 1);
+  for (const Input &input : inputs_) {
+    const std::int64_t extent = extent_of(kind_, input);
+    offsets_.push_back(offsets_.back() + extent);
+    slices_before_.push_back(slices_before_.back() + slices_of(extent));
+  }
+}
+
+std::int64_t Manifest::slices_of(std::int64_t extent) const {
+  if (kind_ == InputKind::File) return extent > 0 ? 1 : 0;
+  return divide_up(extent, slice_size_);
+}
+
+std::int64_t Manifest::positions() const {
+  return offsets_.back();
+}
+
+std::int64_t Manifest::slice_count() const {
+  return slices_before_.back();
+}
+
+std::int64_t Manifest::extent(std::int32_t input) const {
+  return offsets_[static_cast<std::size_t>(input) + 1] - offset(input);
+}
+
+std::int32_t Manifest::input_at(std::int64_t p) const {
+  const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), p);
+  return static_cast<std::int32_t>(after - offsets_.begin()) - 1;
+}
+
+Interval Manifest::local(std::int32_t input, Interval global) const {
+  const std::int64_t shift = base_ - offset(input);
+  Interval local{global.begin + shift, global.end + shift};
+  if (kind_ == InputKind::File) local.end = std::min(local.end, inputs_[static_cast<std::size_t>(input)].size);
+  return local;
+}
+
+SliceSpan Manifest::slice_at(std::int64_t p, Interval within) const {
+  SliceSpan span;
+  span.input = input_at(p);
+  const std::int64_t first = offset(span.input);
+  const std::int64_t extent_end = first + extent(span.input);
+  const std::int64_t ordinal = kind_ == InputKind::File ? 0 : (p - first) / slice_size_;
+  span.index = slices_before_[static_cast<std::size_t>(span.input)] + ordinal;
+  std::int64_t begin = first + ordinal * slice_size_;
+  std::int64_t end = extent_end;
+  if (kind_ != InputKind::File && extent_end - begin > slice_size_) end = begin + slice_size_;
+  begin = std::max(begin, within.begin);
+  end = std::min(end, within.end);
+  span.global = {begin, end};
+  const Interval own = local(span.input, span.global);
+  span.begin = own.begin;
+  span.end = own.end;
+  return span;
+}
+
+std::int64_t Manifest::rank(std::int64_t p) const {
+  if (p <= 0) return 0;
+  if (p >= positions()) return slice_count();
+  const std::int32_t input = input_at(p);
+  return slices_before_[static_cast<std::size_t>(input)] + slices_of(p - offset(input));
+}
+
+std::int64_t Manifest::slices_in(Interval interval) const {
+  return rank(interval.end) - rank(interval.begin);
+}
+
+std::int64_t Manifest::end_of_run(std::int64_t p, std::int64_t n) const {
+  const std::int64_t index = slice_at(p).index;
+  if (n >= slice_count() - index) return positions();
+  const std::int64_t target = index + n;  // the first slice that is no longer of the run
+  const auto after = std::upper_bound(slices_before_.begin(), slices_before_.end(), target);
+  const auto input = static_cast<std::size_t>(after - slices_before_.begin()) - 1;
+  return offsets_[input] + (target - slices_before_[input]) * slice_size_;
+}
+
+}  // namespace hostler

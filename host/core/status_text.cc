@@ -1,0 +1,66 @@
+#include "core/status_text.h"
+
+#include <fmt/format.h>
+
+#include "core/human_text.h"
+#include "core/progress_text.h"
+
+namespace hostler {
+namespace {
+
+std::string join(const std::string &first, const std::string &second) {
+  return first.empty() || second.empty() ? first + second : first + "; " + second;
+}
+
+std::string build_words(const EntryStatus &entry) {
+  std::string words = fmt::format("{} {}", entry.plugin, entry.version);
+  if (entry.newer_build) words += fmt::format(" (new workers load build {})", entry.build);
+  return words;
+}
+
+std::string held_words(const EntryStatus &entry) {
+  if (entry.held.empty()) return "";
+  return fmt::format("changed: {}; --fresh {} or --resume {} applies it", entry.held, entry.name, entry.name);
+}
+
+std::vector<std::string> entry_row(const EntryStatus &entry) {
+  const std::string progress = entry.kind == "job" ? progress_words(entry) : "";
+  return {entry.name,  entry.kind,
+          entry.state, "",
+          "",          "",
+          "",          join(join(join(build_words(entry), progress), entry.reason), held_words(entry))};
+}
+
+std::vector<std::string> worker_row(const EntryStatus &entry, const WorkerStatus &worker,
+                                    const std::map<std::int32_t, std::int64_t> &resident) {
+  const auto memory = resident.find(worker.pid);
+  const std::string last = worker.last_exit.empty() ? "" : "last: " + worker.last_exit;
+  const std::string slice = worker.slice.empty() ? "" : "slice " + worker.slice;
+  return {fmt::format("  {}/{}", entry.name, worker.instance),
+          "",
+          worker.state,
+          worker.pid > 0 ? fmt::format("{}", worker.pid) : "-",
+          worker.up_seconds > 0 ? human_seconds(worker.up_seconds) : "-",
+          fmt::format("{}", worker.restarts),
+          memory != resident.end() ? human_bytes(static_cast<double>(memory->second)) : "-",
+          join(join(slice, worker.note), last)};
+}
+
+}  // namespace
+
+std::string status_text(const HostStatus &host, const std::map<std::int32_t, std::int64_t> &resident) {
+  std::string text =
+      fmt::format("hostler {} {} for {} (pid {}) with {}\n", host.version, host.stopping ? "is stopping, up" : "is up",
+                  human_seconds(host.up_seconds), host.pid, host.config);
+  if (!host.last_reload.empty()) text += fmt::format("last reload: {}\n", host.last_reload);
+  if (host.entries.empty()) return text;
+  Table table;
+  table.add({"NAME", "KIND", "STATE", "PID", "UP", "RESTARTS", "MEMORY", ""});
+  for (const auto &entry : host.entries) {
+    table.add(entry_row(entry));
+    for (const auto &worker : entry.workers) table.add(worker_row(entry, worker, resident));
+  }
+  return text + "\n" + table.text();
+}
+
+}  // namespace hostler

@@ -1,0 +1,35 @@
+// What host and template say to each other over the template's control socket (packets): plain values of fixed size, so
+// that a fork costs no allocation. Both ends are the same binary.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace hostler {
+
+// argv[0] of a template: how main() knows that it is one.
+inline constexpr std::string_view kTemplateTitle = "hostler: template";
+
+// The descriptors a template is started with, besides stdio.
+inline constexpr int kTemplateControlFd = 3;
+inline constexpr int kTemplateLockFd = 4;
+inline constexpr int kTemplatePagesFd = 5;
+
+// One fork. With it come two descriptors: the worker's end of its channel, and the write end of its log pipe.
+struct ForkRequest {
+  std::uint64_t worker = 0;
+  std::uint32_t page = 0;         // index in the page file
+  std::array<char, 116> title{};  // what the worker is called in ps, ends with a zero
+};
+
+// Answers come in packets of one or more.
+struct ForkAnswer {
+  std::uint64_t worker = 0;
+  std::int32_t pid = 0;    // the host's own child
+  std::int32_t error = 0;  // errno of the fork, then there is no pid
+};
+
+inline constexpr std::size_t kMostForkAnswers = 32;  // a packet
+
+}  // namespace hostler

@@ -1,0 +1,117 @@
+#include "daemon/control_api.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "edge/status_json.h"
+
+namespace hostler {
+namespace {
+
+constexpr std::int64_t kMaxWaitMs = 60'000;
+
+ControlReply json(int status, std::string body) { return {status, "application/json", std::move(body)}; }
+
+ControlReply refuse(int status, std::string what, std::string hint) {
+  return json(status, to_json(Error{"", std::move(what), std::move(hint)}));
+}
+
+std::vector<std::string> lines_of(const std::vector<EntryPlan> &plans) {
+  std::vector<std::string> lines;
+  for (const EntryPlan &plan : plans)
+    if (plan.action != EntryAction::Keep)
+      lines.push_back(fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
+                                  plan.action == EntryAction::Hold
+                                      ? fmt::format("; keeps its old settings until --fresh {0} or --resume {0}", plan.name)
+                                      : ""));
+  return lines;
+}
+
+}  // namespace
+
+ControlApi::ControlApi(EventLoop &loop, Supervisor &supervisor, Reloader &reloader, HostStatus facts, TimePoint started,
+                       std::function<void()> stop)
+    : loop_(loop),
+      supervisor_(supervisor),
+      reloader_(reloader),
+      facts_(std::move(facts)),
+      started_(started),
+      stop_(std::move(stop)) {}
+
+void ControlApi::handle(const ControlRequest &request, std::function<void(ControlReply)> reply) {
+  const auto is = [&](std::string_view method, std::string_view path) {
+    return request.method == method && request.path == path;
+  };
+  if (is("GET", "/v1/status")) return reply(status());
+  if (is("GET", "/v1/wait")) return wait(request, std::move(reply));
+  if (is("POST", "/v1/reload")) return reload(request, true, std::move(reply));
+  if (is("POST", "/v1/check")) return reload(request, false, std::move(reply));
+  if (is("POST", "/v1/down")) {
+    reply(json(200, "{}"));
+    return stop_();
+  }
+  constexpr std::array<std::string_view, 5> paths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
+  if (std::find(paths.begin(), paths.end(), request.path) != paths.end())
+    return reply(refuse(405, request.path + " does not take " + request.method, "GET reads, POST acts"));
+  reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
+}
+
+ControlReply ControlApi::status() const {
+  HostStatus status = supervisor_.status();
+  status.pid = facts_.pid;
+  status.version = facts_.version;
+  status.config = facts_.config;
+  status.state_dir = facts_.state_dir;
+  status.up_seconds = std::chrono::duration<double>(EventLoop::now() - started_).count();
+  return json(200, to_json(status));
+}
+
+void ControlApi::wait(const ControlRequest &request, std::function<void(ControlReply)> reply) {
+  std::int64_t timeout_ms = 0;
+  if (const auto given = request.query.find("timeout_ms"); given != request.query.end()) {
+    const std::string &text = given->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), timeout_ms);
+    if (error != std::errc() || end != text.data() + text.size() || timeout_ms < 0)
+      return reply(refuse(400, "timeout_ms is " + text, "it takes milliseconds as a whole number"));
+  }
+  if (timeout_ms == 0 || supervisor_.jobs_ended()) return reply(status());
+  waiters_.push_front({std::move(reply), EventLoop::Timer(loop_)});
+  const auto waiter = waiters_.begin();
+  waiter->timer.set(EventLoop::now() + std::chrono::milliseconds(std::min(timeout_ms, kMaxWaitMs)),
+                    [this, waiter] { answer(waiter); });
+}
+
+void ControlApi::answer(Waiters::iterator waiter) {
+  const auto reply = std::move(waiter->reply);
+  waiters_.erase(waiter);
+  reply(status());
+}
+
+void ControlApi::on_settled() {
+  if (!supervisor_.jobs_ended()) return;
+  while (!waiters_.empty()) answer(waiters_.begin());
+}
+
+void ControlApi::reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply) {
+  auto options = reload_options_from_json(request.body);
+  if (!options) return reply(json(400, to_json(options.error())));
+  auto done = [reply = std::move(reply)](const Result<std::vector<EntryPlan>> &plans) {
+    ReloadReply answer;
+    answer.ok = plans.has_value();
+    if (plans)
+      answer.text = lines_of(*plans);
+    else
+      answer.error = plans.error().text();
+    reply(json(answer.ok ? 200 : 422, to_json(answer)));
+  };
+  if (apply)
+    reloader_.reload(std::move(*options), std::move(done));
+  else
+    reloader_.preview(std::move(*options), std::move(done));
+}
+
+}  // namespace hostler

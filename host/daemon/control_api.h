@@ -1,0 +1,53 @@
+// What the requests on the control socket mean. On the loop's thread.
+//
+//   GET  /v1/status               the fleet as JSON (edge/status_json)
+//   GET  /v1/wait?timeout_ms=N    the same, once every job has ended or the time is over
+//   POST /v1/reload               {"fresh": [], "resume": []} → {"ok", "text", "error"}
+//   POST /v1/check                the same, but nothing is applied
+//   POST /v1/down                 stop gracefully; the answer comes at once
+#pragma once
+
+#include <functional>
+#include <list>
+#include <string>
+
+#include "core/status.h"
+#include "daemon/reloader.h"
+#include "edge/control_server.h"
+#include "edge/event_loop.h"
+#include "supervisor.h"
+
+namespace hostler {
+
+class ControlApi {
+ public:
+  // `facts`: what of the status only the process knows; its up_seconds is counted from `started`.
+  ControlApi(EventLoop &loop, Supervisor &supervisor, Reloader &reloader, HostStatus facts, TimePoint started,
+             std::function<void()> stop);
+
+  void handle(const ControlRequest &request, std::function<void(ControlReply)> reply);
+  // Something has changed: whoever waits may have waited long enough.
+  void on_settled();
+
+ private:
+  struct Waiter {
+    std::function<void(ControlReply)> reply;
+    EventLoop::Timer timer;
+  };
+  using Waiters = std::list<Waiter>;
+
+  [[nodiscard]] ControlReply status() const;
+  void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
+  void answer(Waiters::iterator waiter);
+  void reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply);
+
+  EventLoop &loop_;
+  Supervisor &supervisor_;
+  Reloader &reloader_;
+  HostStatus facts_;
+  TimePoint started_;
+  std::function<void()> stop_;
+  Waiters waiters_;
+};
+
+}  // namespace hostler

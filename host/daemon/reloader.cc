@@ -1,0 +1,59 @@
+#include "daemon/reloader.h"
+
+#include <utility>
+
+#include "edge/config_yaml.h"
+#include "edge/preparer.h"
+
+namespace hostler {
+
+Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
+                   std::string state_dir)
+    : loop_(loop),
+      supervisor_(supervisor),
+      plugins_(plugins),
+      config_(std::move(config)),
+      state_dir_(std::move(state_dir)) {}
+
+void Reloader::reload(ReloadOptions options, Done done) {
+  requests_.push_back({std::move(options), true, std::move(done)});
+  if (requests_.size() == 1) begin_next();
+}
+
+void Reloader::preview(ReloadOptions options, Done done) {
+  requests_.push_back({std::move(options), false, std::move(done)});
+  if (requests_.size() == 1) begin_next();
+}
+
+void Reloader::begin_next() {
+  thread_ = std::jthread([this] {
+    auto prepared = std::make_shared<Result<Prepared>>(prepare_all());
+    loop_.post([this, prepared] { finish(std::move(*prepared)); });
+  });
+}
+
+Result<Prepared> Reloader::prepare_all() const {
+  auto config = read_config(config_);
+  if (!config) return tl::unexpected(config.error());
+  if (config->host.state != state_dir_)
+    return fail(config_, "host.state is now " + config->host.state + ", but this host lives in " + state_dir_,
+                "the state folder cannot change while the host runs: stop it first");
+  return prepare(*config, plugins_);
+}
+
+void Reloader::finish(Result<Prepared> prepared) {
+  thread_.join();
+  const Request request = std::move(requests_.front());
+  requests_.pop_front();
+  if (!prepared) {
+    if (request.apply) supervisor_.reject(prepared.error());
+    request.done(tl::unexpected(prepared.error()));
+  } else if (request.apply) {
+    request.done(supervisor_.apply(std::move(*prepared), request.options));
+  } else {
+    request.done(supervisor_.preview(*prepared, request.options));
+  }
+  if (!requests_.empty()) begin_next();
+}
+
+}  // namespace hostler

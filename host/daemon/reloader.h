@@ -1,0 +1,51 @@
+// A reload on its way: workers.yaml is read and everything in it prepared on a thread of its own, since plugins are
+// inspected and folders listed; then the supervisor's thread applies it. One at a time, in the order asked for.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/plan.h"
+#include "edge/event_loop.h"
+#include "edge/plugin_store.h"
+#include "supervisor.h"
+
+namespace hostler {
+
+class Reloader {
+ public:
+  using Done = std::function<void(const Result<std::vector<EntryPlan>> &)>;
+
+  // `state_dir` is the one in use: a file that names another is refused.
+  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config, std::string state_dir);
+
+  // Reads, prepares, applies; `done` is called on the loop's thread.
+  void reload(ReloadOptions options, Done done);
+  // The same up to the plan; nothing is applied.
+  void preview(ReloadOptions options, Done done);
+
+ private:
+  struct Request {
+    ReloadOptions options;
+    bool apply = true;
+    Done done;
+  };
+
+  void begin_next();
+  [[nodiscard]] Result<Prepared> prepare_all() const;
+  void finish(Result<Prepared> prepared);
+
+  EventLoop &loop_;
+  Supervisor &supervisor_;
+  const PluginStore &plugins_;
+  std::string config_;
+  std::string state_dir_;
+  std::deque<Request> requests_;  // the first is being prepared
+  std::jthread thread_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,182 @@
+#include "edge/config_yaml.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/config_builder.h"
+#include "core/config_values.h"
+#include "core/glob.h"
+#include "edge/disk_files.h"
+#include "edge/file_list.h"
+#include "edge/yaml_parser.h"
+
+namespace hostler {
+namespace {
+
+constexpr std::int64_t kMostYaml = std::int64_t{16} << 20U;
+
+std::int32_t processors() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+// Reads one file into a document; `named` is where it was named, or empty.
+Result<Node> read_document(const std::string &file, const std::string &named) {
+  const auto text = read_file(file, kMostYaml);
+  if (text) return parse_yaml(file, *text);
+  if (named.empty()) return fail(file, text.error().what, "name your configuration with -c FILE");
+  return fail(named, fmt::format("the file {} {}", in_quotes(file), text.error().what));
+}
+
+// The folder of a file: as it is named in messages, and absolute without symbolic links.
+Result<Source> source_of(const std::string &file) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const std::filesystem::path real = std::filesystem::canonical(folder.empty() ? "." : folder, error);
+  if (error) return fail(file, "its folder cannot be reached: " + error.message());
+  return Source{file, real.string()};
+}
+
+using FileId = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+
+FileId id_of(const std::string &path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? FileId{info.st_dev, info.st_ino} : FileId{};
+}
+
+// The run through workers.yaml.
+class ConfigReader {
+ public:
+  ConfigReader(Source source, std::string absolute)
+      : source_(std::move(source)), builder_(std::move(absolute), processors(), files_) {}
+
+  Result<Config> read() {
+    auto document = read_document(source_.file, "");
+    if (!document) return tl::unexpected(document.error());
+    if (auto whole = check_top(*document); !whole) return tl::unexpected(whole.error());
+    if (auto host = builder_.read_host(member(*document, "host"), source_); !host) return tl::unexpected(host.error());
+    for (std::size_t i = 0; i + 1 < document->children.size(); i += 2) {
+      const Node &key = document->children[i];
+      Result<void> done;
+      if (key.text == "include") done = include(document->children[i + 1]);
+      if (key.text == "workers") done = builder_.add_entries(document->children[i + 1], source_);
+      if (!done) return tl::unexpected(done.error());
+    }
+    return builder_.finish();
+  }
+
+ private:
+  static const Node *member(const Node &map, std::string_view key) {
+    for (std::size_t i = 0; i + 1 < map.children.size(); i += 2)
+      if (map.children[i].text == key) return &map.children[i + 1];
+    return nullptr;
+  }
+
+  Result<void> check_top(const Node &document) const {
+    const Place root(source_);
+    constexpr std::string_view kHint = "write workers: and below it - plugin: NAME.so";
+    if (document.kind == Node::Kind::Null) return root.refuse(document.mark, "the file is empty", std::string(kHint));
+    if (document.kind != Node::Kind::Map)
+      return root.refuse(document.mark, "a map is expected, not " + describe(document), std::string(kHint));
+    if (auto known = check_keys(document, source_, {"host", "include", "workers"}); !known) return known;
+    if (member(document, "workers") == nullptr && member(document, "include") == nullptr)
+      return root.refuse(document.mark, "\"workers\" is missing", std::string(kHint));
+    return {};
+  }
+
+  static Result<void> check_keys(const Node &map, const Source &source, const std::vector<std::string_view> &known) {
+    const Place root(source);
+    for (std::size_t i = 0; i + 1 < map.children.size(); i += 2) {
+      const Node &key = map.children[i];
+      if (std::ranges::find(known, key.text) == known.end()) return refuse_key(key, root.member(key.text), known, "");
+    }
+    return {};
+  }
+
+  // Patterns stay as they are written, so that messages name files as the user reaches them.
+  Result<void> include(const Node &value) {
+    const Place root(source_);
+    const Place place = root.member("include");
+    if (value.kind == Node::Kind::List && value.children.empty()) return {};
+    const auto patterns = read_texts(value, place);
+    if (!patterns) return tl::unexpected(patterns.error());
+    for (std::size_t i = 0; i < patterns->size(); ++i) {
+      const bool list = value.kind == Node::Kind::List;
+      const Node &node = list ? value.children[i] : value;
+      const Place inner = list ? place.item(static_cast<std::int64_t>(i)) : place;
+      if (auto done = include_pattern((*patterns)[i], node.mark, inner); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> include_pattern(const std::string &written, const Mark &mark, const Place &place) {
+    if (written.empty()) return place.refuse(mark, "the path is empty");
+    if (written.starts_with("~")) return place.refuse(mark, "~ is not expanded", "write the whole path");
+    const std::size_t slash = source_.file.rfind('/');
+    const bool relative = !written.starts_with('/') && slash != std::string::npos;
+    const std::string pattern = relative ? escape(source_.file.substr(0, slash + 1)) + written : written;
+    const auto files = list_files(std::span(&pattern, 1), is_pattern(written) ? NoMatch::Allowed : NoMatch::Refused);
+    if (!files) return place.refuse(mark, files.error());
+    for (const Input &file : *files)
+      if (auto done = include_file(file, mark, place); !done) return done;
+    return {};
+  }
+
+  Result<void> include_file(const Input &file, const Mark &mark, const Place &place) {
+    const FileId id{file.device, file.inode};
+    if (id == id_of(source_.file))
+      return place.refuse(mark, fmt::format("{} includes itself", in_quotes(file.path)),
+                          "include files of a folder of their own, as workers.d/*.yaml");
+    if (!included_.insert(id).second) return {};
+    const auto source = source_of(file.path);
+    if (!source) return place.refuse(mark, source.error());
+    const auto document = read_document(file.path, place.where(mark));
+    if (!document) return tl::unexpected(document.error());
+    const Place root(*source);
+    constexpr std::string_view kHint = "an included file holds workers: and nothing else";
+    if (document->kind != Node::Kind::Map)
+      return root.refuse(
+          document->mark,
+          document->kind == Node::Kind::Null ? "the file is empty" : "a map is expected, not " + describe(*document),
+          std::string(kHint));
+    for (std::size_t i = 0; i < document->children.size(); i += 2) {
+      const Node &key = document->children[i];
+      if (key.text != "workers")
+        return root.member(key.text).refuse(
+            key.mark, fmt::format("{} cannot stand in an included file", in_quotes(key.text)), std::string(kHint));
+    }
+    const Node *workers = member(*document, "workers");
+    if (workers == nullptr) return root.refuse(document->mark, "\"workers\" is missing", std::string(kHint));
+    return builder_.add_entries(*workers, *source);
+  }
+
+  Source source_;
+  std::set<FileId> included_;
+  DiskFiles files_;
+  ConfigBuilder builder_;
+};
+
+}  // namespace
+
+Result<Config> read_config(const std::string &path) {
+  auto source = source_of(path);
+  if (!source) return tl::unexpected(source.error());
+  const std::string name = std::filesystem::path(path).filename();
+  if (name.empty()) return fail(path, "is a folder", "name a file in it");
+  const std::string absolute = (source->folder == "/" ? "" : source->folder) + "/" + name;
+  return ConfigReader(std::move(*source), absolute).read();
+}
+
+}  // namespace hostler

@@ -1,0 +1,141 @@
+#include "edge/elf_file.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "edge/unique_fd.h"
+
+namespace hostler {
+namespace {
+
+using Header = ElfW(Ehdr);
+using Segment = ElfW(Phdr);
+using Dynamic = ElfW(Dyn);
+
+constexpr const char *kCutShort = "is cut short, or still being written";
+constexpr std::uint64_t kMostStrings = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostDynamic = std::uint64_t{1} << 20;
+
+tl::unexpected<Error> refuse(std::string what) {
+  return fail({}, std::move(what));
+}
+
+bool read_at(int fd, void *data, std::size_t size, std::uint64_t offset) {
+  auto *bytes = static_cast<char *>(data);
+  while (size > 0) {
+    const ssize_t n = ::pread(fd, bytes, size, static_cast<off_t>(offset));
+    if (n <= 0) return false;
+    bytes += n;
+    size -= static_cast<std::size_t>(n);
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+// [offset, offset + count * each) lies within size, without overflow.
+bool within(std::uint64_t offset, std::uint64_t count, std::uint64_t each, std::uint64_t size) {
+  return offset <= size && (each == 0 || count <= (size - offset) / each);
+}
+
+// The machine of the host itself.
+std::uint16_t own_machine() {
+  const UniqueFd self(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  Header header{};
+  return self && read_at(self.get(), &header, sizeof header, 0) ? header.e_machine : std::uint16_t{EM_NONE};
+}
+
+std::string wrong_kind(const Header &header) {
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return "is not a shared object (no ELF file)";
+  if (header.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+    return fmt::format("is built for a {}-bit machine", header.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64);
+  if (header.e_ident[EI_DATA] != (std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB))
+    return "is built for a machine of the other byte order";
+  static const std::uint16_t kMachine = own_machine();
+  if (kMachine != EM_NONE && header.e_machine != kMachine)
+    return fmt::format("is built for another machine (ELF machine {}, this is {})", header.e_machine, kMachine);
+  if (header.e_type != ET_DYN)
+    return header.e_type == ET_REL ? "is an object file, not yet linked to a shared object" : "is not a shared object";
+  return {};
+}
+
+// What the loader will map must be there, and so must the section table, which linkers write last.
+std::string wrong_extent(const Header &header, const std::vector<Segment> &segments, std::uint64_t size) {
+  if (!within(header.e_shoff, header.e_shnum, header.e_shentsize, size)) return kCutShort;
+  for (const Segment &segment : segments)
+    if ((segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC) &&
+        !within(segment.p_offset, segment.p_filesz, 1, size))
+      return kCutShort;
+  return {};
+}
+
+// Where an address of the loaded object stands in the file.
+bool file_offset(const std::vector<Segment> &segments, std::uint64_t address, std::uint64_t &offset) {
+  for (const Segment &segment : segments) {
+    if (segment.p_type != PT_LOAD || address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
+      continue;
+    offset = segment.p_offset + (address - segment.p_vaddr);
+    return true;
+  }
+  return false;
+}
+
+Result<ElfFile> read_needed(int fd, const std::vector<Segment> &segments, std::uint64_t size) {
+  const auto found = std::find_if(segments.begin(), segments.end(),
+                                  [](const Segment &segment) { return segment.p_type == PT_DYNAMIC; });
+  if (found == segments.end() || found->p_filesz > kMostDynamic) return refuse("has no dynamic section");
+  std::vector<Dynamic> entries(found->p_filesz / sizeof(Dynamic));
+  if (!read_at(fd, entries.data(), entries.size() * sizeof(Dynamic), found->p_offset)) return refuse(kCutShort);
+
+  std::uint64_t strings_at = 0;
+  std::uint64_t strings_size = 0;
+  std::vector<std::uint64_t> names;
+  for (const Dynamic &entry : entries) {
+    if (entry.d_tag == DT_NULL) break;
+    if (entry.d_tag == DT_STRTAB) strings_at = entry.d_un.d_ptr;
+    if (entry.d_tag == DT_STRSZ) strings_size = entry.d_un.d_val;
+    if (entry.d_tag == DT_NEEDED) names.push_back(entry.d_un.d_val);
+  }
+  std::uint64_t offset = 0;
+  if (strings_size > kMostStrings || !file_offset(segments, strings_at, offset) ||
+      !within(offset, strings_size, 1, size))
+    return refuse("has a damaged dynamic section");
+  std::string strings(strings_size, '\0');
+  if (!read_at(fd, strings.data(), strings.size(), offset)) return refuse(kCutShort);
+
+  ElfFile file;
+  for (const std::uint64_t name : names) {
+    if (name >= strings.size()) return refuse("has a damaged dynamic section");
+    file.needed.emplace_back(strings.c_str() + name);
+  }
+  return file;
+}
+
+}  // namespace
+
+Result<ElfFile> read_elf(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return refuse(std::strerror(errno));
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size == 0) return refuse("is empty, or still being written");
+  Header header{};
+  if (!read_at(fd, &header, sizeof header, 0)) return refuse("is not a shared object (no ELF file)");
+  if (std::string wrong = wrong_kind(header); !wrong.empty()) return refuse(std::move(wrong));
+  if (header.e_phentsize != sizeof(Segment) || header.e_phnum == 0) return refuse("has no program headers");
+  if (!within(header.e_phoff, header.e_phnum, sizeof(Segment), size)) return refuse(kCutShort);
+  std::vector<Segment> segments(header.e_phnum);
+  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return refuse(kCutShort);
+  if (std::string wrong = wrong_extent(header, segments, size); !wrong.empty()) return refuse(std::move(wrong));
+  return read_needed(fd, segments, size);
+}
+
+}  // namespace hostler

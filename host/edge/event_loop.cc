@@ -1,0 +1,170 @@
+#include "edge/event_loop.h"
+
+// The thread sanitizer knows no fences, and one thread runs a loop: its mutex orders all that matters.
+#ifdef __SANITIZE_THREAD__
+#define BOOST_ASIO_DISABLE_FENCED_BLOCK
+#endif
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <unordered_map>
+#include <utility>
+
+namespace hostler {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+class Descriptor;
+using Descriptors = std::unordered_map<int, std::weak_ptr<Descriptor>>;
+
+// One registration with epoll, shared by all watches of the same number: epoll takes a descriptor only once.
+class Descriptor {
+ public:
+  Descriptor(asio::io_context &io, Descriptors &all, int fd) : all_(all), fd_(fd), stream_(io) {
+    error_code refused;  // then every wait ends at once with an error, and the handler finds out by itself
+    stream_.assign(fd, refused);
+  }
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
+  // A plain close() would leave a descriptor that a child inherited in the epoll set: release() takes it out.
+  ~Descriptor() {
+    all_.erase(fd_);
+    if (stream_.is_open()) stream_.release();
+  }
+  [[nodiscard]] asio::posix::stream_descriptor &stream() { return stream_; }
+
+ private:
+  Descriptors &all_;
+  int fd_;
+  asio::posix::stream_descriptor stream_;
+};
+
+// What a pending wait keeps alive; the Watch ends it.
+struct WatchState {
+  std::shared_ptr<Descriptor> descriptor;  // empty: ended
+  asio::posix::descriptor_base::wait_type what;
+  EventLoop::Handler handler;
+  bool in_handler = false;
+};
+
+void wait(const std::shared_ptr<WatchState> &state) {
+  state->descriptor->stream().async_wait(state->what, [state](const error_code &error) {
+    if (!state->descriptor) return;
+    // Aborted without having ended: a neighbour on the same descriptor was cancelled.
+    if (error != asio::error::operation_aborted) {
+      state->in_handler = true;
+      state->handler();
+      state->in_handler = false;
+    }
+    if (state->descriptor) wait(state);
+  });
+}
+
+// `generation` tells a wait that was replaced, but had already fired, from the current one.
+struct TimerState {
+  explicit TimerState(asio::io_context &io) : timer(io) {}
+  asio::steady_timer timer;
+  EventLoop::Handler handler;
+  std::uint64_t generation = 0;
+};
+
+}  // namespace
+
+struct EventLoop::Impl {
+  Descriptors descriptors;  // outlives the waits in `io`
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};  // run() sleeps when idle
+};
+
+struct EventLoop::Watch::Impl {
+  explicit Impl(std::shared_ptr<WatchState> started) : state(std::move(started)) {}
+  Impl(const Impl &) = delete;
+  Impl &operator=(const Impl &) = delete;
+  ~Impl() {
+    state->descriptor->stream().cancel();
+    state->descriptor.reset();
+    if (!state->in_handler) state->handler = nullptr;  // what it captured goes now, not with the aborted wait
+  }
+  std::shared_ptr<WatchState> state;
+};
+
+EventLoop::Watch::Watch() = default;
+EventLoop::Watch::Watch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+EventLoop::Watch::Watch(Watch &&) noexcept = default;
+EventLoop::Watch &EventLoop::Watch::operator=(Watch &&) noexcept = default;
+EventLoop::Watch::~Watch() = default;
+
+struct EventLoop::Timer::Impl {
+  explicit Impl(asio::io_context &io) : state(std::make_shared<TimerState>(io)) {}
+  Impl(const Impl &) = delete;
+  Impl &operator=(const Impl &) = delete;
+  ~Impl() { cancel(); }
+  void cancel() const {
+    ++state->generation;
+    state->handler = nullptr;
+    state->timer.cancel();
+  }
+  std::shared_ptr<TimerState> state;
+};
+
+EventLoop::Timer::Timer(EventLoop &loop) : impl_(std::make_unique<Impl>(loop.impl_->io)) {}
+EventLoop::Timer::Timer(Timer &&) noexcept = default;
+EventLoop::Timer &EventLoop::Timer::operator=(Timer &&) noexcept = default;
+EventLoop::Timer::~Timer() = default;
+
+void EventLoop::Timer::set(TimePoint at, Handler handler) {
+  const auto &state = impl_->state;
+  ++state->generation;
+  state->handler = std::move(handler);
+  state->timer.expires_at(at);
+  state->timer.async_wait([state, generation = state->generation](const error_code &) {
+    if (generation != state->generation) return;
+    // Moved out first: the handler may set the timer again, or end it.
+    const Handler due = std::exchange(state->handler, nullptr);
+    due();
+  });
+}
+
+void EventLoop::Timer::cancel() {
+  impl_->cancel();
+}
+
+EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
+EventLoop::~EventLoop() = default;
+
+EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {
+  auto descriptor = impl_->descriptors[fd].lock();
+  if (!descriptor) {
+    descriptor = std::make_shared<Descriptor>(impl_->io, impl_->descriptors, fd);
+    impl_->descriptors[fd] = descriptor;
+  }
+  const auto type =
+      what == Ready::Read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+  auto state = std::make_shared<WatchState>(WatchState{std::move(descriptor), type, std::move(handler)});
+  wait(state);
+  return Watch(std::make_unique<Watch::Impl>(std::move(state)));
+}
+
+void EventLoop::post(Handler handler) {
+  asio::post(impl_->io, std::move(handler));
+}
+
+void EventLoop::run() {
+  impl_->io.run();
+  impl_->io.restart();  // not before run(): a stop() that came early counts
+}
+
+void EventLoop::stop() {
+  impl_->io.stop();
+}
+
+TimePoint EventLoop::now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace hostler

@@ -1,0 +1,245 @@
+#include "edge/file_list.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/config_place.h"
+#include "core/glob.h"
+
+namespace hostler {
+namespace {
+
+using Kind = PatternComponent::Kind;
+
+struct CloseFolder {
+  void operator()(DIR *folder) const { ::closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
+
+std::int64_t nanoseconds(const timespec &time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  std::int64_t all = 0;
+  if (__builtin_mul_overflow(std::int64_t{time.tv_sec}, kSecond, &all) ||
+      __builtin_add_overflow(all, std::int64_t{time.tv_nsec}, &all))
+    return time.tv_sec < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  return all;
+}
+
+Input to_input(std::string path, const struct stat &info) {
+  return Input{std::move(path), info.st_size, nanoseconds(info.st_mtim), info.st_dev, info.st_ino};
+}
+
+tl::unexpected<Error> refuse_unreadable(const std::string &path, int error) {
+  return fail("", fmt::format("the file {} cannot be read: {}", in_quotes(path), reason(error)),
+              "make it readable for the user that runs hostler");
+}
+
+std::string join(const std::string &folder, std::string_view name) {
+  std::string path = folder;
+  if (!path.empty() && path.back() != '/') path += '/';
+  return path.append(name);
+}
+
+Result<Input> plain_file(const std::string &path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0)
+    return fail("", fmt::format("the file {} cannot be read: {}", in_quotes(path), reason(errno)));
+  if (S_ISDIR(info.st_mode))
+    return fail("", fmt::format("{} is a folder", in_quotes(path)),
+                "write " + in_quotes(path + "/*") + " for the files in it");
+  if (!S_ISREG(info.st_mode)) return fail("", fmt::format("{} is not a regular file", in_quotes(path)));
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0) return refuse_unreadable(path, errno);
+  return to_input(path, info);
+}
+
+// Walks the folders below the root of one pattern. It carries the set of components that the names in a folder may
+// match, so that each folder is read once, however many ** there are.
+class Walk {
+ public:
+  Walk(const PathPattern &pattern, std::vector<Input> &files) : components_(pattern.components), files_(files) {
+    enter(pattern.root, {0}, true);
+  }
+
+  Result<void> run() {
+    while (!pending_.empty()) {
+      const Pending next = std::move(pending_.back());
+      pending_.pop_back();
+      if (auto done = read_folder(next); !done) return done;
+    }
+    return {};
+  }
+
+ private:
+  using Stages = std::vector<std::size_t>;  // indices of components_, ascending, each once
+  struct Pending {
+    std::string path;
+    Stages stages;
+    bool follow = false;  // symbolic links to a folder
+  };
+
+  void enter(std::string path, Stages stages, bool follow) {
+    for (std::size_t i = 0; i < stages.size(); ++i)  // ** may also take in nothing; what is appended is looked at too
+      if (components_[stages[i]].kind == Kind::AnyDepth) stages.push_back(stages[i] + 1);
+    std::ranges::sort(stages);
+    stages.erase(std::unique(stages.begin(), stages.end()), stages.end());
+    pending_.push_back({std::move(path), std::move(stages), follow});
+  }
+
+  Result<void> read_folder(const Pending &at) {
+    if (at.stages.size() == 1 && components_[at.stages[0]].kind == Kind::Literal) return step_into(at);
+    const char *path = at.path.empty() ? "." : at.path.c_str();
+    const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at.follow ? 0 : O_NOFOLLOW));
+    if (fd < 0) return cannot_open(at, errno);
+    const Folder folder(::fdopendir(fd));
+    if (!folder) {
+      const int error = errno;
+      ::close(fd);
+      return cannot_open(at, error);
+    }
+    while (true) {
+      errno = 0;
+      const dirent *found = ::readdir(folder.get());
+      if (found == nullptr) break;
+      const std::string name = found->d_name;
+      if (name == "." || name == "..") continue;
+      if (auto done = look_at(at, name, found->d_type, fd); !done) return done;
+    }
+    if (errno != 0) return cannot_open(at, errno);
+    return {};
+  }
+
+  // A plain name between wildcards needs no reading of the folder.
+  Result<void> step_into(const Pending &at) {
+    const std::size_t stage = at.stages[0];
+    const std::string &name = components_[stage].text;
+    if (stage + 1 == components_.size()) return add_file(at, name, AT_FDCWD, join(at.path, name));
+    enter(join(at.path, name), {stage + 1}, true);
+    return {};
+  }
+
+  // What is gone or no folder matches nothing.
+  static Result<void> cannot_open(const Pending &at, int error) {
+    if (error == ENOENT || error == ENOTDIR || error == ELOOP) return {};
+    return fail(
+        "", fmt::format("the folder {} cannot be read: {}", in_quotes(at.path.empty() ? "." : at.path), reason(error)),
+        error == EACCES ? "make it readable for the user that runs hostler, or leave it out of the pattern" : "");
+  }
+
+  static bool is_folder(int folder, const std::string &name, unsigned char type) {
+    if (type != DT_UNKNOWN && type != DT_LNK) return type == DT_DIR;
+    struct stat info {};
+    return ::fstatat(folder, name.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode);
+  }
+  static bool is_link(int folder, const std::string &name, unsigned char type) {
+    if (type != DT_UNKNOWN) return type == DT_LNK;
+    struct stat info {};
+    return ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+  }
+
+  static bool matches_name(const PatternComponent &component, std::string_view name) {
+    return component.kind == Kind::Literal ? component.text == name : matches(component.text, name);
+  }
+
+  Result<void> look_at(const Pending &at, const std::string &name, unsigned char type, int folder) {
+    Stages by_name;   // what the names below may match because this name matched
+    Stages by_depth;  // and because ** took this one in
+    bool is_last = false;
+    for (const std::size_t stage : at.stages) {
+      const PatternComponent &component = components_[stage];
+      if (component.kind == Kind::AnyDepth) {
+        if (!name.starts_with('.')) by_depth.push_back(stage);
+      } else if (matches_name(component, name)) {
+        if (stage + 1 == components_.size())
+          is_last = true;
+        else
+          by_name.push_back(stage + 1);
+      }
+    }
+    if ((!by_name.empty() || !by_depth.empty()) && is_folder(folder, name, type)) {
+      const bool link = is_link(folder, name, type);
+      Stages next = std::move(by_name);
+      if (!link) next.insert(next.end(), by_depth.begin(), by_depth.end());
+      if (!next.empty()) enter(join(at.path, name), std::move(next), link);
+    }
+    return is_last ? add_file(at, name, folder, name) : Result<void>{};
+  }
+
+  // `relative` to the folder `at`, as the system calls take it.
+  Result<void> add_file(const Pending &at, std::string_view name, int folder, const std::string &relative) {
+    struct stat info {};
+    if (::fstatat(folder, relative.c_str(), &info, 0) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return {};
+      return refuse_unreadable(join(at.path, name), errno);
+    }
+    if (!S_ISREG(info.st_mode)) return {};
+    if (::faccessat(folder, relative.c_str(), R_OK, AT_EACCESS) != 0)
+      return refuse_unreadable(join(at.path, name), errno);
+    files_.push_back(to_input(join(at.path, name), info));
+    return {};
+  }
+
+  const std::vector<PatternComponent> &components_;
+  std::vector<Input> &files_;
+  std::vector<Pending> pending_;
+};
+
+tl::unexpected<Error> refuse_empty(const std::string &pattern, const PathPattern &split) {
+  struct stat info {};
+  std::string hint = "names that begin with a dot are left out";
+  if (!split.root.empty() && ::stat(split.root.c_str(), &info) != 0)
+    hint = fmt::format("{}: {}", in_quotes(split.root), reason(errno));
+  else if (pattern.find('{') != std::string::npos)
+    hint = "braces are taken as they are; write a list of patterns";
+  return fail("", fmt::format("no file matches {}", in_quotes(pattern)), std::move(hint));
+}
+
+Result<std::vector<Input>> expand(const std::string &pattern, NoMatch no_match) {
+  const PathPattern split = split_pattern(pattern);
+  std::vector<Input> files;
+  if (split.components.empty()) {
+    auto file = plain_file(split.root);
+    if (!file) return tl::unexpected(file.error());
+    files.push_back(std::move(*file));
+    return files;
+  }
+  if (auto walked = Walk(split, files).run(); !walked) return tl::unexpected(walked.error());
+  if (files.empty() && no_match == NoMatch::Refused) return refuse_empty(pattern, split);
+  std::ranges::sort(files, {}, &Input::path);
+  const auto twice = std::ranges::unique(files, {}, &Input::path);  // a folder that changes may show a name again
+  files.erase(twice.begin(), twice.end());
+  return files;
+}
+
+}  // namespace
+
+Result<std::vector<Input>> list_files(std::span<const std::string> patterns, NoMatch no_match) {
+  if (patterns.size() == 1) return expand(patterns.front(), no_match);
+  std::vector<Input> all;
+  std::unordered_set<std::string> known;
+  for (const std::string &pattern : patterns) {
+    auto files = expand(pattern, no_match);
+    if (!files) return files;
+    for (Input &file : *files)
+      if (known.insert(file.path).second) all.push_back(std::move(file));
+  }
+  return all;
+}
+
+}  // namespace hostler

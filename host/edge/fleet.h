@@ -1,0 +1,92 @@
+// The workers, for real: core/system.h over the kernel. A worker is held by a pidfd, spoken to over its channel, seen
+// through its page; its output goes to the log files. When it has died, its whole group is killed before it is reaped, so
+// that the group's number cannot be someone else's.
+// The loop's thread, which must be the host's main thread: its death is the workers'.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include "core/error.h"
+#include "core/messages.h"
+#include "core/system.h"
+#include "edge/event_loop.h"
+#include "edge/fleet_lock.h"
+#include "edge/log_files.h"
+#include "edge/page_file.h"
+#include "edge/template_process.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+
+struct FleetPaths {
+  std::string state_dir;
+  std::string binary = "/proc/self/exe";  // the template's program
+};
+
+class Fleet final : public System {
+ public:
+  // Raises this process's limit of open files as far as it may go; workers get back what there was. `events` is used
+  // only once the loop runs.
+  [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, SystemEvents &events, LogFiles &logs,
+                                                             FleetLock lock, const FleetPaths &paths);
+  // Kills and reaps what is left; no events come of it.
+  ~Fleet() override;
+
+  [[nodiscard]] TimePoint now() override;
+  [[nodiscard]] double random() override;
+  void set_alarm(std::optional<TimePoint> at) override;
+  void spawn(WorkerId worker, const SpawnRequest &request) override;
+  void start(WorkerId worker, const Start &start) override;
+  void lease(WorkerId worker, const Lease &lease) override;
+  void set_count(WorkerId worker, std::int32_t count) override;
+  void stop(WorkerId worker, StopWord word, int signal) override;
+  void dismiss(WorkerId worker) override;
+  void kill(WorkerId worker) override;
+  [[nodiscard]] WorkerPart page(WorkerId worker) override;
+
+  // 0: there is none at the moment.
+  [[nodiscard]] pid_t template_pid() const { return template_.pid(); }
+
+ private:
+  struct Worker;
+  Fleet(EventLoop &loop, SystemEvents &events, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
+        const rlimit &open_files);
+
+  [[nodiscard]] Worker *find(WorkerId id);
+  void fail_spawn(WorkerId id, const Error &error);
+  void on_forked(WorkerId id, const Result<int> &pid);
+  void on_channel(WorkerId id);
+  void on_writable(WorkerId id);
+  void on_death(WorkerId id);
+  void deliver(WorkerId id);
+  void garbage(WorkerId id, const Error &error);
+  void send(Worker &worker, std::string frame);
+  void flush(Worker &worker);
+  static void kill_group(const Worker &worker);
+  void end_strays();
+
+  EventLoop &loop_;
+  SystemEvents &events_;
+  LogFiles &logs_;
+  FleetLock lock_;
+  PageFile pages_;
+  UniqueFd binary_;
+  EventLoop::Timer alarm_;
+  std::mt19937_64 random_;
+  std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
+  // Forked by a template that died before it told of them; ended, not yet reaped.
+  struct Stray {
+    UniqueFd pidfd;
+    EventLoop::Watch watch;
+  };
+  std::map<pid_t, Stray> strays_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted, and comes too late
+  TemplateProcess template_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,126 @@
+#include "edge/fleet_lock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "core/units.h"
+#include "edge/pidfd.h"
+
+namespace hostler {
+namespace {
+
+// Between two looks at who holds the lock, when none of them can be waited for.
+constexpr auto kBetweenLooks = std::chrono::milliseconds(10);
+constexpr auto kForOneDeath = std::chrono::milliseconds(200);
+
+std::vector<int> numbers_in(const std::string &folder) {
+  std::vector<int> numbers;
+  const std::unique_ptr<DIR, int (*)(DIR *)> dir(::opendir(folder.c_str()), ::closedir);
+  if (!dir) return numbers;
+  while (const dirent *entry = ::readdir(dir.get())) {
+    int number = 0;
+    const char *end = entry->d_name + std::strlen(entry->d_name);
+    if (std::from_chars(entry->d_name, end, number).ptr == end) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+// /proc/locks names whoever took the lock, who may be dead; a descriptor's own "lock:" line is there for every holder.
+bool shows_lock(pid_t pid, int fd) {
+  std::ifstream info(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
+  const std::string text(std::istreambuf_iterator<char>(info), {});
+  return text.find("lock:") != std::string::npos;
+}
+
+bool holds(pid_t pid, const struct stat &lock) {
+  for (const int fd : numbers_in(fmt::format("/proc/{}/fd", pid))) {
+    struct stat file {};
+    if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &file) != 0) continue;
+    if (file.st_dev == lock.st_dev && file.st_ino == lock.st_ino && shows_lock(pid, fd)) return true;
+  }
+  return false;
+}
+
+std::vector<pid_t> holders_of(int lock_fd) {
+  std::vector<pid_t> holders;
+  struct stat lock {};
+  if (::fstat(lock_fd, &lock) != 0) return holders;
+  for (const pid_t pid : numbers_in("/proc"))
+    if (pid != ::getpid() && holds(pid, lock)) holders.push_back(pid);
+  return holders;
+}
+
+// "4711 (hostler: tick 0/4)"
+std::string name_of(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+  std::string title(std::istreambuf_iterator<char>(file), {});
+  std::replace(title.begin(), title.end(), '\0', ' ');
+  title.erase(title.find_last_not_of(' ') + 1);
+  return title.empty() ? fmt::format("{}", pid) : fmt::format("{} ({})", pid, title);
+}
+
+std::string names_of(const std::vector<pid_t> &pids) {
+  std::string names;
+  for (const pid_t pid : pids) names += (names.empty() ? "" : ", ") + name_of(pid);
+  return names.empty() ? "a process that cannot be seen from here" : names;
+}
+
+// The number is looked at once more when it can no longer become somebody else's.
+void end_holder(pid_t pid, int lock_fd) {
+  struct stat lock {};
+  const UniqueFd pidfd = open_pidfd(pid);
+  if (!pidfd || ::fstat(lock_fd, &lock) != 0 || !holds(pid, lock)) return;
+  if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
+}
+
+bool try_lock(int fd) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (errno != EINTR) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<FleetLock> FleetLock::take(const std::string &state_dir, Duration limit,
+                                  const std::function<void(const std::string &)> &waiting) {
+  const std::string path = state_dir + "/fleet.lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return fail(path, std::strerror(errno));
+  const TimePoint deadline = std::chrono::steady_clock::now() + limit;
+  std::string told;
+  while (!try_lock(fd.get())) {
+    if (errno != EWOULDBLOCK) return fail(path, std::strerror(errno));
+    const std::vector<pid_t> holders = holders_of(fd.get());
+    const std::string names = names_of(holders);
+    if (std::chrono::steady_clock::now() >= deadline)
+      return fail(path, fmt::format("still held after {} by {}", format_duration(limit), names),
+                  "it is left over from a host that died, and does not die of SIGKILL: wait, or reboot");
+    if (!holders.empty() && names != told) waiting("waiting for processes left over from an earlier host: " + names);
+    if (!holders.empty()) told = names;
+    for (const pid_t pid : holders) end_holder(pid, fd.get());
+    if (holders.empty()) std::this_thread::sleep_for(kBetweenLooks);
+  }
+  // It stays exclusive: all who come after share this one open file, and nobody else may have it in between.
+  return FleetLock(std::move(fd));
+}
+
+std::vector<pid_t> FleetLock::holders() const {
+  return holders_of(fd_.get());
+}
+
+}  // namespace hostler

@@ -1,0 +1,36 @@
+// STATE/fleet.lock: held by every worker and by all that they fork, through one open file that they inherit. Who has it
+// knows that no process of an earlier host is left: so two live owners of one slice cannot be.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/time.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+
+class FleetLock {
+ public:
+  // Takes the lock, and ends whoever holds it: left over from a host that died. The caller has made sure that no other
+  // host lives on this state folder. Blocks for at most `limit`; `waiting` is told in words what for, whenever that
+  // changes. Then an error names the holders.
+  [[nodiscard]] static Result<FleetLock> take(const std::string &state_dir, Duration limit,
+                                              const std::function<void(const std::string &)> &waiting);
+
+  // For the template, which hands it on. Close-on-exec here.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+  // The processes that hold this lock now, but for our own. Looks through /proc: milliseconds.
+  [[nodiscard]] std::vector<pid_t> holders() const;
+
+ private:
+  explicit FleetLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,100 @@
+// The ledger: STATE/ledger.sqlite, all that is durable about jobs but for their files. One thread writes it; other
+// processes may read it meanwhile. A transaction that commits is on the disk (WAL, synchronous FULL).
+//
+// Counters are kept as totals and grow in the transaction that makes their slice done: exactly once. Files are known from
+// the commit point on; a `move` stands until they have their places, a `removal` until they are gone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/job_store.h"
+#include "core/output_layout.h"
+#include "edge/sqlite.h"
+
+namespace hostler {
+
+// What a slice, or the merge, left.
+struct StoredResult {
+  OutputPlace place;
+  std::int64_t end = 0;                  // local
+  std::optional<std::string_view> data;  // valid during the call that hands it out
+  std::vector<std::string> files;        // names
+};
+
+class Ledger {
+ public:
+  // Makes the file when it is missing.
+  [[nodiscard]] static Result<Ledger> open(const std::string &path);
+  // For a look while a host may be running, or not. Nothing can be written.
+  [[nodiscard]] static Result<Ledger> open_read_only(const std::string &path);
+
+  // Several batches may go into one transaction. A batch that fails leaves no trace; the others are not touched by it,
+  // unless in_transaction() is false afterwards: then all is lost and nothing else can be done but begin().
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> apply(const StoreBatch &batch);
+  [[nodiscard]] Result<void> commit();
+  void rollback();
+  [[nodiscard]] bool in_transaction() const { return database_.in_transaction(); }
+  // Was the last failure one that may pass (a full disk, an I/O error, another process)?
+  [[nodiscard]] bool failure_may_pass() const { return database_.failure_may_pass(); }
+
+  [[nodiscard]] Result<std::vector<std::string>> job_names();
+  [[nodiscard]] Result<std::vector<StoredJob>> load_jobs();
+  [[nodiscard]] Result<std::optional<StoredJob>> load_job(const std::string &name);
+  // All that is left, in order of (input, begin), the merge's last. Stops at an error of `take`.
+  [[nodiscard]] Result<void> for_each_result(const std::string &job,
+                                             const std::function<Result<void>(const StoredResult &)> &take);
+  [[nodiscard]] Result<void> for_each_file(
+      const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
+  // Did that job, in that output folder, commit that file?
+  [[nodiscard]] Result<bool> owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
+                                       std::string_view name);
+
+  // Files that are committed and may not have their places yet.
+  [[nodiscard]] Result<std::vector<MoveFiles>> pending_moves();
+  // They have. `settle_row`: their slice's row becomes done as well (a roll forward).
+  [[nodiscard]] Result<void> move_finished(const MoveFiles &move, bool settle_row);
+  // Files, as absolute paths, that are no longer any job's and may still be there.
+  [[nodiscard]] Result<std::vector<std::string>> pending_removals();
+  [[nodiscard]] Result<void> removal_finished(const std::string &path);
+  // Ended jobs whose output folders are yet to be told.
+  [[nodiscard]] Result<std::vector<std::string>> unfinished_outputs();
+  [[nodiscard]] Result<void> output_finished(const std::string &job);
+
+ private:
+  explicit Ledger(Database database) : database_(std::move(database)) {}
+  [[nodiscard]] Result<void> set_up();
+  [[nodiscard]] Result<void> check_schema();
+
+  [[nodiscard]] Result<std::int64_t> key_of(const std::string &job);
+  [[nodiscard]] Result<void> apply_step(const StoreStep &step);
+  [[nodiscard]] Result<void> apply_step(const CreateJob &step);
+  [[nodiscard]] Result<void> apply_step(const ReplanJob &step);
+  [[nodiscard]] Result<void> apply_step(const PutRows &step);
+  [[nodiscard]] Result<void> apply_step(const PutResult &step);
+  [[nodiscard]] Result<void> apply_step(const AddCounters &step);
+  [[nodiscard]] Result<void> apply_step(const MoveFiles &step);
+  [[nodiscard]] Result<void> apply_step(const SetJobState &step);
+  [[nodiscard]] Result<void> remove_job(std::int64_t key);
+  [[nodiscard]] Result<void> remove_plan(std::int64_t key);
+  [[nodiscard]] Result<void> remove_merge(std::int64_t key);
+  [[nodiscard]] Result<std::string> output_of(std::int64_t key);
+  [[nodiscard]] Result<void> remove_files(std::int64_t key, const std::string &output, bool only_merge);
+  [[nodiscard]] Result<void> insert_plan(std::int64_t key, const StoredJob &job);
+  [[nodiscard]] Result<void> put_row(std::int64_t key, const SliceRow &row);
+
+  [[nodiscard]] Result<Manifest> load_manifest(std::int64_t key, InputKind kind, std::int64_t slice_size,
+                                               std::int64_t unit, std::int64_t base);
+  [[nodiscard]] Result<void> load_details(std::int64_t key, StoredJob &job);
+  [[nodiscard]] Result<std::vector<std::string>> files_of(std::int64_t key, const OutputPlace &place);
+
+  Database database_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,216 @@
+// Reading the ledger.
+#include <utility>
+
+#include "edge/ledger.h"
+
+namespace hostler {
+namespace {
+
+OutputPlace place_of(const SqlRow &row, int column) {
+  return {row.integer(column) != 0, static_cast<std::int32_t>(row.integer(column + 1)), row.integer(column + 2)};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> Ledger::job_names() {
+  std::vector<std::string> names;
+  const Result<void> read =
+      database_.each("SELECT name FROM job ORDER BY key", {}, [&](const SqlRow &row) -> Result<void> {
+        names.push_back(row.text(0));
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  return names;
+}
+
+Result<std::vector<StoredJob>> Ledger::load_jobs() {
+  const Result<std::vector<std::string>> names = job_names();
+  if (!names) return tl::unexpected(names.error());
+  std::vector<StoredJob> jobs;
+  for (const std::string &name : *names) {
+    Result<std::optional<StoredJob>> job = load_job(name);
+    if (!job) return tl::unexpected(job.error());
+    if (*job) jobs.push_back(std::move(**job));
+  }
+  return jobs;
+}
+
+Result<std::optional<StoredJob>> Ledger::load_job(const std::string &name) {
+  std::optional<StoredJob> found;
+  const Result<void> read = database_.each(
+      "SELECT key, id, output, kind, slice_size, unit, base, input_slice, record_size, range_begin, range_end,"
+      " items_file, state, reason, created_at, ended_at FROM job WHERE name = ?",
+      {name}, [&](const SqlRow &row) -> Result<void> {
+        StoredJob job;
+        job.name = name;
+        job.id = row.text(1);
+        job.identity.output = row.text(2);
+        InputConfig &input = job.identity.input;
+        input.kind = static_cast<InputKind>(row.integer(3));
+        input.slice = row.integer(7);
+        input.record_size = row.integer(8);
+        input.begin = row.integer(9);
+        input.end = row.integer(10);
+        input.items_file = row.text(11);
+        job.state = static_cast<JobState>(row.integer(12));
+        job.reason = row.text(13);
+        job.created_at = row.integer(14);
+        job.ended_at = row.integer(15);
+        Result<Manifest> plan =
+            load_manifest(row.integer(0), input.kind, row.integer(4), row.integer(5), row.integer(6));
+        if (!plan) return tl::unexpected(plan.error());
+        job.manifest = std::move(*plan);
+        if (Result<void> details = load_details(row.integer(0), job); !details) return details;
+        found = std::move(job);
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  return found;
+}
+
+Result<Manifest> Ledger::load_manifest(std::int64_t key, InputKind kind, std::int64_t slice_size, std::int64_t unit,
+                                       std::int64_t base) {
+  std::vector<Input> inputs;
+  Result<void> read = database_.each(
+      "SELECT path, size, mtime_ns, device, inode FROM input WHERE job = ? ORDER BY ordinal", {key},
+      [&](const SqlRow &row) -> Result<void> {
+        inputs.push_back({row.text(0), row.integer(1), row.integer(2), static_cast<std::uint64_t>(row.integer(3)),
+                          static_cast<std::uint64_t>(row.integer(4))});
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  std::vector<std::string> items;
+  read = database_.each("SELECT item FROM item WHERE job = ? ORDER BY ordinal", {key},
+                        [&](const SqlRow &row) -> Result<void> {
+                          items.push_back(row.text(0));
+                          return {};
+                        });
+  if (!read) return tl::unexpected(read.error());
+  return Manifest(kind, std::move(inputs), slice_size, unit, base, std::move(items), 1);
+}
+
+Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
+  Result<void> read =
+      database_.each("SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin",
+                     {key}, [&](const SqlRow &row) -> Result<void> {
+                       job.rows.push_back({row.integer(0), row.integer(1), static_cast<SliceState>(row.integer(2)),
+                                           static_cast<std::int32_t>(row.integer(3)),
+                                           static_cast<std::int32_t>(row.integer(4)), row.text(5)});
+                       return {};
+                     });
+  if (!read) return read;
+  read = database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
+    job.identity.params.emplace(row.text(0), row.text(1));
+    return {};
+  });
+  if (!read) return read;
+  return database_.each("SELECT name, total FROM counter WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
+    std::int64_t &total = job.counters[row.text(0)];
+    total = saturating_add(total, row.integer(1));
+    return {};
+  });
+}
+
+Result<void> Ledger::for_each_result(const std::string &job,
+                                     const std::function<Result<void>(const StoredResult &)> &take) {
+  const Result<std::int64_t> key = key_of(job);
+  if (!key) return tl::unexpected(key.error());
+  return database_.each(
+      "SELECT merge, input, begin, end, data, files FROM result WHERE job = ? ORDER BY merge, input, begin", {*key},
+      [&](const SqlRow &row) -> Result<void> {
+        StoredResult result;
+        result.place = place_of(row, 0);
+        result.end = row.integer(3);
+        if (!row.is_null(4)) result.data = row.bytes(4);
+        if (row.integer(5) > 0) {
+          Result<std::vector<std::string>> files = files_of(*key, result.place);
+          if (!files) return tl::unexpected(files.error());
+          result.files = std::move(*files);
+        }
+        return take(result);
+      });
+}
+
+Result<std::vector<std::string>> Ledger::files_of(std::int64_t key, const OutputPlace &place) {
+  std::vector<std::string> files;
+  const Result<void> read =
+      database_.each("SELECT name FROM file WHERE job = ? AND merge = ? AND input = ? AND begin = ? ORDER BY name",
+                     {key, std::int64_t{place.merge ? 1 : 0}, std::int64_t{place.input}, place.begin},
+                     [&](const SqlRow &row) -> Result<void> {
+                       files.push_back(row.text(0));
+                       return {};
+                     });
+  if (!read) return tl::unexpected(read.error());
+  return files;
+}
+
+Result<void> Ledger::for_each_file(
+    const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take) {
+  const Result<std::int64_t> key = key_of(job);
+  if (!key) return tl::unexpected(key.error());
+  return database_.each("SELECT merge, input, begin, name FROM file WHERE job = ? ORDER BY merge, input, begin, name",
+                        {*key}, [&](const SqlRow &row) { return take(place_of(row, 0), row.bytes(3)); });
+}
+
+Result<bool> Ledger::owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
+                               std::string_view name) {
+  const bool end_file = place.merge && (name == kOutputManifest || name == kSuccessFile);
+  const Result<std::optional<std::int64_t>> found =
+      end_file ? database_.number(
+                     "SELECT 1 FROM job WHERE name = ? AND output = ?"
+                     " AND EXISTS (SELECT 1 FROM file WHERE file.job = job.key)",
+                     {job, output})
+               : database_.number(
+                     "SELECT 1 FROM job JOIN file ON file.job = job.key WHERE job.name = ?"
+                     " AND output = ? AND merge = ? AND input = ? AND begin = ? AND file.name = ?",
+                     {job, output, std::int64_t{place.merge ? 1 : 0}, std::int64_t{place.input}, place.begin, name});
+  if (!found) return tl::unexpected(found.error());
+  return found->has_value();
+}
+
+Result<std::vector<MoveFiles>> Ledger::pending_moves() {
+  std::vector<MoveFiles> moves;
+  const Result<void> read = database_.each(
+      "SELECT merge, input, begin, slice_begin, slice_end, attempt_dir, job.name, job.key FROM move"
+      " JOIN job ON job.key = move.job ORDER BY job.key, merge, input, begin",
+      {}, [&](const SqlRow &row) -> Result<void> {
+        MoveFiles move;
+        const OutputPlace place = place_of(row, 0);
+        move.merge = place.merge;
+        move.input = place.input;
+        move.begin = place.begin;
+        move.slice = {row.integer(3), row.integer(4)};
+        move.attempt_dir = row.text(5);
+        move.job = row.text(6);
+        Result<std::vector<std::string>> files = files_of(row.integer(7), place);
+        if (!files) return tl::unexpected(files.error());
+        move.files = std::move(*files);
+        moves.push_back(std::move(move));
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  return moves;
+}
+
+Result<std::vector<std::string>> Ledger::pending_removals() {
+  std::vector<std::string> paths;
+  const Result<void> read = database_.each("SELECT path FROM removal", {}, [&](const SqlRow &row) -> Result<void> {
+    paths.push_back(row.text(0));
+    return {};
+  });
+  if (!read) return tl::unexpected(read.error());
+  return paths;
+}
+
+Result<std::vector<std::string>> Ledger::unfinished_outputs() {
+  std::vector<std::string> names;
+  const Result<void> read =
+      database_.each("SELECT name FROM job WHERE output_told = 0", {}, [&](const SqlRow &row) -> Result<void> {
+        names.push_back(row.text(0));
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  return names;
+}
+
+}  // namespace hostler

@@ -1,0 +1,35 @@
+// The tables of the ledger. A change of them raises kLedgerSchema and says in Ledger::set_up() how the old ones become it.
+#pragma once
+
+namespace hostler {
+
+inline constexpr int kLedgerSchema = 1;
+
+// Positions in `slice` are global, all others local (core/slicing.h). `merge` is 1 for what merge() left; then input and
+// begin are 0. Jobs are named by `key` so that one that begins anew leaves nothing to its successor.
+inline constexpr const char *kLedgerTables = R"sql(
+CREATE TABLE job(
+  key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, id TEXT NOT NULL, output TEXT NOT NULL,
+  kind INTEGER NOT NULL, slice_size INTEGER NOT NULL, unit INTEGER NOT NULL, base INTEGER NOT NULL,
+  input_slice INTEGER NOT NULL, record_size INTEGER NOT NULL, range_begin INTEGER NOT NULL,
+  range_end INTEGER NOT NULL, items_file TEXT NOT NULL,
+  state INTEGER NOT NULL, reason TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
+  output_told INTEGER NOT NULL DEFAULT 1) STRICT;
+CREATE TABLE param(job INTEGER, name TEXT, value TEXT NOT NULL, PRIMARY KEY(job, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE input(job INTEGER, ordinal INTEGER, path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  device INTEGER NOT NULL, inode INTEGER NOT NULL, PRIMARY KEY(job, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE item(job INTEGER, ordinal INTEGER, item TEXT NOT NULL, PRIMARY KEY(job, ordinal)) STRICT, WITHOUT ROWID;
+CREATE TABLE slice(job INTEGER, begin INTEGER, end INTEGER NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  temporaries INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY(job, begin)) STRICT, WITHOUT ROWID;
+CREATE TABLE result(job INTEGER, merge INTEGER, input INTEGER, begin INTEGER, end INTEGER NOT NULL, data BLOB,
+  files INTEGER NOT NULL, PRIMARY KEY(job, merge, input, begin)) STRICT;
+CREATE TABLE counter(job INTEGER, merge INTEGER, name TEXT, total INTEGER NOT NULL, PRIMARY KEY(job, merge, name))
+  STRICT, WITHOUT ROWID;
+CREATE TABLE file(job INTEGER, merge INTEGER, input INTEGER, begin INTEGER, name TEXT,
+  PRIMARY KEY(job, merge, input, begin, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE move(job INTEGER, merge INTEGER, input INTEGER, begin INTEGER, slice_begin INTEGER NOT NULL,
+  slice_end INTEGER NOT NULL, attempt_dir TEXT NOT NULL, PRIMARY KEY(job, merge, input, begin)) STRICT, WITHOUT ROWID;
+CREATE TABLE removal(path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+)sql";
+
+}  // namespace hostler

@@ -1,0 +1,76 @@
+// A job's OUTPUT folder on the disk (core/output_layout.h says what lies where). Blocking; one thread.
+//
+// Attempts belong to workers, which may do what they like in their folders: nothing there is followed or opened, and only
+// regular files are ever moved. What is moved has its place for good after sync(). All steps may be repeated.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/job_store.h"
+#include "core/output_layout.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+
+// Why files have no places yet: `number` is the errno, or 0 when trying again is of no use.
+struct MoveError {
+  Error error;
+  int number = 0;
+  // A full disk, an I/O error, want of memory or descriptors.
+  [[nodiscard]] bool may_pass() const;
+};
+using MoveResult = tl::expected<void, MoveError>;
+
+// What stands in manifest.json, besides the files.
+struct OutputSummary {
+  std::string job;
+  std::string id;
+  JobState state = JobState::Succeeded;
+  std::map<std::string, std::int64_t> counters;
+};
+
+class OutputFolder {
+ public:
+  explicit OutputFolder(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] const std::string &path() const { return path_; }
+
+  // Makes it and what attempts need.
+  [[nodiscard]] Result<void> create() const;
+  // Refuses a folder with a file for which `ours` says no. A folder that is not there is fine.
+  using IsOurs = std::function<Result<bool>(const OutputPlace &, std::string_view name)>;
+  [[nodiscard]] Result<void> check(const IsOurs &ours) const;
+
+  // The attempt's folder within .attempts, from the path a worker told; empty when it is none of ours.
+  [[nodiscard]] std::string attempt_name(std::string_view attempt_dir) const;
+  // Could place() do this? Asked before the commit point, from which there is no way back.
+  [[nodiscard]] Result<void> check_attempt(const MoveFiles &move) const;
+  // Moves the files of one attempt to their places; those that have them already are fine.
+  [[nodiscard]] MoveResult place(const MoveFiles &move);
+  // Makes what was placed durable.
+  [[nodiscard]] MoveResult sync();
+  // Removes the attempt with all it left.
+  void drop_attempt(std::string_view attempt_dir) const;
+  // Removes all attempts but these, by their names.
+  void clear_attempts(const std::set<std::string> &but) const;
+
+  // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
+  [[nodiscard]] Result<void> remove_file(const std::string &relative) const;
+
+  // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more. `files` calls its
+  // argument for each file.
+  using TakeFile = std::function<Result<void>(const OutputPlace &, std::string_view name)>;
+  using ListFiles = std::function<Result<void>(const TakeFile &)>;
+  [[nodiscard]] MoveResult finish(const OutputSummary &summary, const ListFiles &files) const;
+
+ private:
+  [[nodiscard]] MoveResult open_target(const MoveFiles &move, UniqueFd &target);
+  std::string path_;
+  bool dirty_ = false;  // folders were made since the last sync()
+};
+
+}  // namespace hostler

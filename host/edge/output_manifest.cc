@@ -1,0 +1,131 @@
+// The end of a job in its output folder: manifest.json and _SUCCESS.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "edge/output_folder.h"
+
+namespace hostler {
+namespace {
+
+constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr std::size_t kBuffer = std::size_t{64} << 10;
+
+tl::unexpected<MoveError> failed(const std::string &path, std::string_view what) {
+  const int number = errno;
+  return tl::unexpected(MoveError{{path, fmt::format("{}: {}", what, std::strerror(number)), {}}, number});
+}
+
+// A JSON string. Bytes that are no ASCII are passed on: names are the plugin's, and are UTF-8 if it so wishes.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char each : text) {
+    if (each == '"' || each == '\\') out.push_back('\\');
+    if (static_cast<unsigned char>(each) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(each));
+    } else {
+      out.push_back(each);
+    }
+  }
+  out.push_back('"');
+  return out;
+}
+
+// A file that is being written below a folder.
+class Writer {
+ public:
+  Writer(UniqueFd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+
+  MoveResult write(std::string_view text) {
+    buffer_.append(text);
+    return buffer_.size() < kBuffer ? MoveResult{} : flush();
+  }
+
+  MoveResult finish() {
+    if (MoveResult flushed = flush(); !flushed) return flushed;
+    if (::fsync(file_.get()) != 0) return failed(path_, "cannot be synced");
+    return {};
+  }
+
+ private:
+  MoveResult flush() {
+    for (std::string_view left = buffer_; !left.empty();) {
+      const ssize_t written = ::write(file_.get(), left.data(), left.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return failed(path_, "cannot be written");
+      left.remove_prefix(static_cast<std::size_t>(written));
+    }
+    buffer_.clear();
+    return {};
+  }
+
+  UniqueFd file_;
+  std::string path_;
+  std::string buffer_;
+};
+
+std::string head(const OutputSummary &summary) {
+  std::string text = fmt::format("{{\"job\": {}, \"id\": {}, \"state\": {},\n\"counters\": {{", quoted(summary.job),
+                                 quoted(summary.id), quoted(name(summary.state)));
+  std::string_view before;
+  for (const auto &[counter, total] : summary.counters) {
+    text += fmt::format("{}{}: {}", before, quoted(counter), total);
+    before = ", ";
+  }
+  return text + "},\n\"files\": [";
+}
+
+MoveResult write_files(Writer &writer, int output, const OutputFolder::ListFiles &files) {
+  MoveResult written;
+  std::string_view before = "\n";
+  const Result<void> listed = files([&](const OutputPlace &place, std::string_view name) -> Result<void> {
+    const std::string path = output_path(place, name);
+    struct stat status {};
+    const bool there = ::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    written = writer.write(
+        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", before, quoted(path), there ? status.st_size : 0));
+    before = ",\n";
+    if (!written) return tl::unexpected(written.error().error);
+    return {};
+  });
+  if (!written || listed) return written;
+  return tl::unexpected(MoveError{listed.error(), 0});
+}
+
+}  // namespace
+
+MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &files) const {
+  const UniqueFd output(::open(path_.c_str(), kFolder));
+  if (!output) return failed(path_, "the output folder cannot be opened");
+  const std::string manifest(kOutputManifest);
+  const std::string path = path_ + "/" + manifest;
+  const std::string draft = std::string(kAttemptsFolder) + "/" + manifest;
+  const std::string attempts(kAttemptsFolder);
+  clear_attempts({});
+  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST) return failed(path, "cannot be drafted");
+  UniqueFd file(
+      ::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode_t{0666}));
+  if (!file) return failed(path, "cannot be drafted");
+  Writer writer(std::move(file), path);
+  if (MoveResult done = writer.write(head(summary)); !done) return done;
+  if (MoveResult done = write_files(writer, output.get(), files); !done) return done;
+  if (MoveResult done = writer.write("\n]}\n"); !done) return done;
+  if (MoveResult done = writer.finish(); !done) return done;
+  if (::renameat(output.get(), draft.c_str(), output.get(), manifest.c_str()) != 0)
+    return failed(path, "cannot be made");
+  ::unlinkat(output.get(), attempts.c_str(), AT_REMOVEDIR);
+  if (summary.state == JobState::Succeeded) {
+    const UniqueFd success(::openat(output.get(), std::string(kSuccessFile).c_str(),
+                                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode_t{0666}));
+    if (!success) return failed(path_ + "/" + std::string(kSuccessFile), "cannot be made");
+  }
+  if (::fsync(output.get()) != 0) return failed(path_, "cannot be synced");
+  return {};
+}
+
+}  // namespace hostler

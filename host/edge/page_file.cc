@@ -1,0 +1,91 @@
+#include "edge/page_file.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace hostler {
+namespace {
+
+off_t offset_of(std::uint32_t index) {
+  return static_cast<off_t>(index) * static_cast<off_t>(kPageSize);
+}
+
+// FNV-1a: the name only has to differ between the state folders of one user.
+std::uint64_t hash_of(const std::string &text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+bool is_tmpfs(const char *folder) {
+  struct statfs status {};
+  return ::statfs(folder, &status) == 0 && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}
+
+// Somebody else may have made a file of this name first, in a folder that all may write to.
+bool is_ours(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && status.st_nlink == 1;
+}
+
+}  // namespace
+
+Result<PageFile> PageFile::open(const std::string &state_dir) {
+  char *resolved = ::realpath(state_dir.c_str(), nullptr);
+  if (resolved == nullptr) return fail(state_dir, std::strerror(errno));
+  const std::string name = fmt::format("/hostler-{:016x}.pages", hash_of(resolved));
+  std::free(resolved);
+  std::string tried;
+  for (const char *folder : {"/run", static_cast<const char *>(::getenv("XDG_RUNTIME_DIR")), "/dev/shm"}) {
+    if (folder == nullptr || *folder != '/' || !is_tmpfs(folder)) continue;
+    const std::string path = folder + name;
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (fd && is_ours(fd.get())) return PageFile(std::move(fd), path);
+    tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", path,
+                         fd ? "belongs to somebody else" : std::strerror(errno));
+  }
+  return fail({}, "no place for the workers' pages: " + (tried.empty() ? "no tmpfs at /run or /dev/shm" : tried),
+              "mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR to one");
+}
+
+Result<std::uint32_t> PageFile::allocate() {
+  const std::uint32_t index = free_.empty() ? next_ : free_.back();
+  // A whole page is written, so that a full tmpfs is an error here and no bus error in the worker.
+  std::array<std::byte, kPageSize> bytes{};
+  Page page;
+  page.host.layout = kPageLayout;
+  std::memcpy(bytes.data(), &page, sizeof page);
+  const ssize_t size = ::pwrite(fd_.get(), bytes.data(), bytes.size(), offset_of(index));
+  if (size != static_cast<ssize_t>(bytes.size())) return fail(path_, size < 0 ? std::strerror(errno) : "no space left");
+  if (free_.empty()) {
+    ++next_;
+  } else {
+    free_.pop_back();
+  }
+  return index;
+}
+
+void PageFile::write(std::uint32_t index, const HostPart &part) {
+  // The page is there since allocate(), so this cannot fail for want of space.
+  if (::pwrite(fd_.get(), &part, sizeof part, offset_of(index)) < 0) errno = 0;
+}
+
+WorkerPart PageFile::read(std::uint32_t index) const {
+  WorkerPart part;
+  const ssize_t size =
+      ::pread(fd_.get(), &part, sizeof part, offset_of(index) + static_cast<off_t>(offsetof(Page, worker)));
+  return size == static_cast<ssize_t>(sizeof part) ? part : WorkerPart{};
+}
+
+}  // namespace hostler

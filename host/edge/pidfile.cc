@@ -1,0 +1,136 @@
+#include "edge/pidfile.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace hostler {
+namespace {
+
+constexpr int kReadings = 1000;  // of a pid that its owner is just about to write
+
+std::string error_words(int error) {
+  return std::generic_category().message(error);
+}
+
+std::string pidfile_in(const std::string &state_dir) {
+  return state_dir + "/hostler.pid";
+}
+
+// Open file description locks, which a process's other threads and children do not lose by chance.
+struct flock whole_file(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+Result<void> make_state_dir(const std::string &state_dir) {
+  std::error_code error;
+  const auto parent = std::filesystem::path(state_dir).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (error) return fail(parent.string(), "cannot be made: " + error.message());
+  if (::mkdir(state_dir.c_str(), 0700) == 0) {
+    if (::chmod(state_dir.c_str(), 0711) != 0) return fail(state_dir, "chmod: " + error_words(errno));
+  } else if (errno != EEXIST) {
+    return fail(state_dir, "cannot be made: " + error_words(errno));
+  }
+  return {};
+}
+
+Result<void> check_filesystem(const std::string &state_dir) {
+  struct statfs info {};
+  if (::statfs(state_dir.c_str(), &info) != 0) return fail(state_dir, "statfs: " + error_words(errno));
+  if (const auto name = network_filesystem(static_cast<std::uint64_t>(info.f_type)))
+    return fail(state_dir,
+                "the state folder is on " + *name + ", a network filesystem, where locks cannot be relied on",
+                "set host.state to a folder on a local disk");
+  return {};
+}
+
+std::optional<pid_t> read_pid(int fd) {
+  std::array<char, 32> text{};
+  const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+  pid_t pid = 0;
+  if (count <= 0 || std::from_chars(text.data(), text.data() + count, pid).ec != std::errc() || pid <= 0)
+    return std::nullopt;
+  return pid;
+}
+
+Result<bool> is_locked(int fd, const std::string &path) {
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) return fail(path, "fcntl: " + error_words(errno));
+  return lock.l_type != F_UNLCK;
+}
+
+}  // namespace
+
+Result<Pidfile> Pidfile::take(const std::string &state_dir) {
+  if (auto made = make_state_dir(state_dir); !made) return tl::unexpected<Error>(made.error());
+  if (auto local = check_filesystem(state_dir); !local) return tl::unexpected<Error>(local.error());
+  const std::string path = pidfile_in(state_dir);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+  if (!fd) return fail(path, "cannot be opened: " + error_words(errno));
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return fail(path, "cannot be locked: " + error_words(errno));
+    const auto owner = owner_of(state_dir);
+    const std::string pid = owner && *owner ? fmt::format(" (pid {})", **owner) : "";
+    return fail(state_dir, "a host already runs here" + pid, "`hostler status` shows it, `hostler down` stops it");
+  }
+  const std::string text = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(fd.get(), 0) != 0 ||
+      ::pwrite(fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    return fail(path, "cannot be written: " + error_words(errno));
+  return Pidfile(std::move(fd));
+}
+
+// Emptied, not removed: another host may have opened it already, and would lock a file that nobody finds any more.
+Pidfile::~Pidfile() {
+  if (fd_) [[maybe_unused]]
+    const int ignored = ::ftruncate(fd_.get(), 0);
+}
+
+Result<std::optional<pid_t>> owner_of(const std::string &state_dir) {
+  const std::string path = pidfile_in(state_dir);
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!fd) return fail(path, "cannot be opened: " + error_words(errno));
+  for (int reading = 0; reading < kReadings; ++reading) {
+    const auto locked = is_locked(fd.get(), path);
+    if (!locked) return tl::unexpected<Error>(locked.error());
+    if (!*locked) return std::nullopt;
+    if (const auto pid = read_pid(fd.get())) return pid;
+    ::sched_yield();
+  }
+  return fail(path, "is locked by a host whose pid it does not tell");
+}
+
+std::optional<std::string> network_filesystem(std::uint64_t magic) {
+  // statfs fills only 32 bits of it; linux/magic.h has most.
+  static constexpr std::array<std::pair<std::uint32_t, const char *>, 10> kNetwork = {{{0x6969, "NFS"},
+                                                                                       {0x517B, "SMB"},
+                                                                                       {0xFF534D42, "CIFS"},
+                                                                                       {0xFE534D42, "SMB2"},
+                                                                                       {0x01021997, "9p"},
+                                                                                       {0x00C36400, "Ceph"},
+                                                                                       {0x5346414F, "AFS"},
+                                                                                       {0x6B414653, "AFS"},
+                                                                                       {0x73757245, "Coda"},
+                                                                                       {0x0BD00BD0, "Lustre"}}};
+  for (const auto &[known, name] : kNetwork)
+    if (known == static_cast<std::uint32_t>(magic)) return name;
+  return std::nullopt;
+}
+
+}  // namespace hostler

@@ -1,0 +1,141 @@
+#include "edge/plugin_inspection.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "core/exit_status.h"
+#include "core/units.h"
+#include "edge/pidfd.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+namespace {
+
+constexpr int kFactsFd = 3;  // where the child writes
+constexpr std::size_t kMostFacts = 65536;
+
+struct Child {
+  pid_t pid = 0;
+  UniqueFd pidfd;
+  UniqueFd facts;
+};
+
+// posix_spawn's two objects, destroyed with their block.
+struct SpawnSettings {
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+  }
+  SpawnSettings(const SpawnSettings &) = delete;
+  SpawnSettings &operator=(const SpawnSettings &) = delete;
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+  }
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+};
+
+// A group of its own, default signals, nothing but the pipe. What the plugin's constructors print is nobody's.
+void prepare(SpawnSettings &settings, int facts) {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    ::posix_spawn_file_actions_addopen(&settings.actions, fd, "/dev/null", O_RDWR, 0);
+  ::posix_spawn_file_actions_adddup2(&settings.actions, facts, kFactsFd);
+  ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, kFactsFd + 1);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&settings.attributes, &none);
+  ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
+  ::posix_spawnattr_setpgroup(&settings.attributes, 0);
+  ::posix_spawnattr_setflags(&settings.attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+}
+
+Result<Child> spawn(const std::string &binary, const std::string &library) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
+  Child child;
+  child.facts.reset(ends[0]);
+  // Above the number it gets in the child: a dup2 onto itself would stay close-on-exec.
+  const UniqueFd pipe_end(ends[1]);
+  const UniqueFd facts(::fcntl(pipe_end.get(), F_DUPFD_CLOEXEC, kFactsFd + 1));
+  SpawnSettings settings;
+  prepare(settings, facts.get());
+  std::string name = "hostler";
+  std::string command = "__inspect";
+  std::string path = library;
+  std::array<char *, 4> argv{name.data(), command.data(), path.data(), nullptr};
+  const int error =
+      ::posix_spawn(&child.pid, binary.c_str(), &settings.actions, &settings.attributes, argv.data(), environ);
+  if (error != 0) return fail({}, fmt::format("cannot be inspected: {}: {}", binary, std::strerror(error)));
+  child.pidfd = open_pidfd(child.pid);
+  if (child.pidfd) return child;
+  const int no_pidfd = errno;
+  ::kill(child.pid, SIGKILL);
+  ::waitpid(child.pid, nullptr, 0);
+  return fail({}, fmt::format("cannot be inspected: {}", std::strerror(no_pidfd)));
+}
+
+// Until end of file or the deadline; a grandchild may keep the pipe open after the child's end.
+std::string read_facts(const Child &child, TimePoint deadline) {
+  std::string text;
+  std::array<char, 4096> bytes;
+  while (text.size() < kMostFacts) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    std::array<pollfd, 2> polls{{{child.facts.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}}};
+    if (left.count() <= 0) break;
+    const int ready = ::poll(polls.data(), polls.size(), static_cast<int>(left.count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    if (polls[0].revents == 0) break;  // it has left, and all that it wrote has been read
+    const ssize_t size = ::read(child.facts.get(), bytes.data(), bytes.size());
+    if (size <= 0) break;
+    text.append(bytes.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
+// The child and all that it started.
+WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
+  timed_out = !wait_for_death(child.pidfd, patience);
+  ::kill(-child.pid, SIGKILL);
+  send_signal(child.pidfd, SIGKILL);
+  (void)wait_for_death(child.pidfd, std::chrono::hours(1));  // SIGKILL is certain
+  return reap(child.pidfd).value_or(WaitStatus{});
+}
+
+}  // namespace
+
+Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library, Duration time_limit) {
+  const TimePoint deadline = std::chrono::steady_clock::now() + time_limit;
+  auto child = spawn(binary, library);
+  if (!child) return tl::unexpected(child.error());
+  const std::string text = read_facts(*child, deadline);
+  bool timed_out = false;
+  const Duration left = std::max<Duration>(deadline - std::chrono::steady_clock::now(), Duration{});
+  const WaitStatus status = end(*child, left, timed_out);
+  if (timed_out)
+    return fail({}, fmt::format("did not finish loading within {}", format_duration(time_limit)),
+                "does a constructor of it wait for something?");
+  if (status.signaled) return fail({}, fmt::format("crashed ({}) while being loaded", signal_name(status.value)));
+  auto facts = parse_facts(text);
+  if (!facts) return fail({}, fmt::format("{} while being loaded", words(status)));
+  if (!facts->error.empty()) return fail({}, facts->error);
+  return facts;
+}
+
+}  // namespace hostler

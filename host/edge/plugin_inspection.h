@@ -1,0 +1,17 @@
+// Loads a plugin in a process of its own, which may crash or hang, and tells what it found there. Blocking.
+#pragma once
+
+#include <string>
+
+#include "core/error.h"
+#include "core/plugin_facts.h"
+#include "core/time.h"
+
+namespace hostler {
+
+// `binary` is run as `hostler __inspect LIBRARY`. Errors say what happened, without the plugin's name; a plugin that
+// cannot be loaded is one.
+[[nodiscard]] Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library,
+                                                 Duration time_limit);
+
+}  // namespace hostler

@@ -1,0 +1,315 @@
+#include "edge/plugin_store.h"
+
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <hostler/plugin.h>
+
+#include "edge/elf_file.h"
+#include "edge/plugin_inspection.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file that has not changed for so long is taken to be whole, if it looks whole.
+constexpr auto kQuiet = std::chrono::milliseconds(100);
+// How long a file may go on changing, or look cut short after its last change.
+constexpr auto kPatience = std::chrono::seconds(5);
+constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+
+// The first line of cached facts: another host's are not trusted.
+std::string facts_heading() {
+  return fmt::format("hostler {} ABI {}.{}\n", HOSTLER_VERSION, HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR);
+}
+
+std::string errno_words(int error) {
+  return std::strerror(error);
+}
+
+class Sha256 {
+ public:
+  Sha256() { sha256_init(&context_); }
+  void add(std::string_view bytes) {
+    sha256_update(&context_, bytes.size(), reinterpret_cast<const std::uint8_t *>(bytes.data()));
+  }
+  [[nodiscard]] std::string hex() {
+    std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+    sha256_digest(&context_, digest.size(), digest.data());
+    std::string text;
+    for (const std::uint8_t byte : digest) text += fmt::format("{:02x}", byte);
+    return text;
+  }
+
+ private:
+  sha256_ctx context_{};
+};
+
+bool same_file(const struct stat &a, const struct stat &b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+// How long ago the file changed last; the change time cannot be set by hand.
+std::chrono::nanoseconds age(const struct stat &status) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return std::chrono::seconds(now.tv_sec - status.st_ctim.tv_sec) +
+         std::chrono::nanoseconds(now.tv_nsec - status.st_ctim.tv_nsec);
+}
+
+// A folder in the store that is removed again unless its files have moved on.
+class Workshop {
+ public:
+  static Result<Workshop> make(const std::string &store_dir) {
+    static std::atomic<int> number{0};
+    const std::string path = fmt::format("{}/.new-{}-{}", store_dir, ::getpid(), ++number);
+    std::error_code error;
+    fs::remove_all(path, error);  // of a host that died, and whose pid is ours now
+    if (::mkdir(path.c_str(), 0700) != 0) return fail(path, errno_words(errno));
+    return Workshop(path);
+  }
+  Workshop(Workshop &&other) noexcept : path_(std::exchange(other.path_, {})) {}
+  Workshop &operator=(Workshop &&) = delete;
+  Workshop(const Workshop &) = delete;
+  Workshop &operator=(const Workshop &) = delete;
+  ~Workshop() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::string &path() const { return path_; }
+
+ private:
+  explicit Workshop(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t size = ::write(fd, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return true;
+}
+
+// Reads all of `from`, into `to` unless that is -1. The hash is of the bytes that were read.
+Result<std::string> hash_and_copy(int from, int to, const std::string &to_path) {
+  Sha256 hash;
+  std::vector<char> buffer(std::size_t{1} << 18);
+  off_t offset = 0;
+  while (true) {
+    const ssize_t size = ::pread(from, buffer.data(), buffer.size(), offset);
+    if (size < 0) return fail({}, "cannot be read: " + errno_words(errno));
+    if (size == 0) return hash.hex();
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+    hash.add(bytes);
+    if (to >= 0 && !write_all(to, bytes))
+      return fail({}, fmt::format("cannot write {}: {}", to_path, errno_words(errno)));
+    offset += size;
+  }
+}
+
+// A plugin, or a library of its own, on its way into the store.
+struct Copied {
+  std::string hash;
+  std::vector<std::string> needed;
+};
+
+enum class Fault { Unstable, Final };  // Unstable: may be right a moment later
+using Attempt = tl::expected<Copied, std::pair<Fault, Error>>;
+
+tl::unexpected<std::pair<Fault, Error>> refuse(Fault fault, Error error) {
+  return tl::unexpected(std::pair(fault, std::move(error)));
+}
+
+// Copies a file that holds still and is a whole shared object. The copy is what is judged: it cannot change.
+Attempt try_copy(const std::string &from, const std::string &to) {
+  const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat before {};
+  if (!source || ::fstat(source.get(), &before) != 0) return refuse(Fault::Final, {{}, errno_words(errno), {}});
+  if (!S_ISREG(before.st_mode)) return refuse(Fault::Final, {{}, "is not a regular file", {}});
+  if (const auto quiet = age(before); quiet >= quiet.zero() && quiet < kQuiet)
+    return refuse(Fault::Unstable, {{}, "is still being written", "try again when it is complete"});
+
+  const UniqueFd target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!target) return refuse(Fault::Final, {{}, fmt::format("cannot create {}: {}", to, errno_words(errno)), {}});
+  auto hash = hash_and_copy(source.get(), target.get(), to);
+  if (!hash) return refuse(Fault::Final, hash.error());
+  struct stat after {};
+  if (::stat(from.c_str(), &after) != 0 || !same_file(before, after))
+    return refuse(Fault::Unstable, {{}, "changes while it is being copied", "try again when it is complete"});
+  auto elf = read_elf(target.get());
+  if (!elf) return refuse(age(before) < kPatience ? Fault::Unstable : Fault::Final, elf.error());
+  return Copied{*hash, std::move(elf->needed)};
+}
+
+Result<Copied> copy_when_whole(const std::string &from, const std::string &to) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    auto copied = try_copy(from, to);
+    if (copied) return *copied;
+    const auto &[fault, error] = copied.error();
+    const bool again = fault == Fault::Unstable && std::chrono::steady_clock::now() < deadline;
+    if (!again) return fail(from, error.what, error.hint);
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+struct Copy {
+  std::string plugin_hash;                       // sha256 of the plugin's own file
+  std::map<std::string, std::string> libraries;  // of its own, beside it: file name, hash
+};
+
+// The plugin and, again and again, what it is linked with and lies beside it.
+Result<Copy> copy_all(const fs::path &plugin, const std::string &into) {
+  auto copied = copy_when_whole(plugin, into + "/" + plugin.filename().string());
+  if (!copied) return tl::unexpected(copied.error());
+  Copy copy{copied->hash, {}};
+  std::vector<std::string> open = copied->needed;
+  while (!open.empty()) {
+    const std::string name = std::move(open.back());
+    open.pop_back();
+    std::error_code error;
+    const fs::path beside = plugin.parent_path() / name;
+    const bool plain = name.find('/') == std::string::npos && name != plugin.filename() && !name.empty();
+    if (!plain || copy.libraries.contains(name) || !fs::is_regular_file(beside, error)) continue;
+    auto library = copy_when_whole(beside, into + "/" + name);
+    if (!library) return tl::unexpected(library.error());
+    copy.libraries.emplace(name, library->hash);
+    open.insert(open.end(), library->needed.begin(), library->needed.end());
+  }
+  return copy;
+}
+
+// The plugin's own hash, or one over it and all its libraries.
+std::string build_hash(const Copy &copy) {
+  if (copy.libraries.empty()) return copy.plugin_hash;
+  Sha256 hash;
+  hash.add(copy.plugin_hash);
+  for (const auto &[name, library] : copy.libraries) hash.add("\n" + library + " " + name);
+  return hash.hex();
+}
+
+Result<void> make_folder(const std::string &path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail(path, "cannot be made: " + error.message());
+  // Whatever the umask: workers of another user load from here.
+  if (::chmod(path.c_str(), 0755) != 0) return fail(path, errno_words(errno));
+  return {};
+}
+
+// A file or a folder, for everybody to read and on the disk.
+Result<void> publish(const std::string &path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd && ::fchmod(fd.get(), 0755) == 0 && ::fsync(fd.get()) == 0) return {};
+  return fail(path, errno_words(errno));
+}
+
+// The plugin last: where it stands, its build is complete.
+Result<void> move_all(const Copy &copy, const std::string &name, const std::string &from, const std::string &to) {
+  if (auto made = make_folder(to); !made) return made;
+  std::vector<std::string> names;
+  for (const auto &[library, hash] : copy.libraries) names.push_back(library);
+  names.push_back(name);
+  for (const std::string &each : names) {
+    if (auto published = publish(from + "/" + each); !published) return published;
+    if (::rename((from + "/" + each).c_str(), (to + "/" + each).c_str()) != 0) return fail(to, errno_words(errno));
+  }
+  if (auto published = publish(to); !published) return published;
+  return publish(fs::path(to).parent_path());
+}
+
+Result<void> check_executable(const std::string &store_dir) {
+  struct statvfs status {};
+  if (::statvfs(store_dir.c_str(), &status) != 0 || (status.f_flag & ST_NOEXEC) == 0) return {};
+  return fail(store_dir, "is on a filesystem mounted noexec, so no plugin can be loaded from there",
+              "set host.state to a folder on another filesystem");
+}
+
+std::string facts_file(const std::string &library) {
+  return library + ".facts";
+}
+
+Result<PluginFacts> cached_facts(const std::string &library) {
+  std::ifstream file(facts_file(library));
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string heading = facts_heading();
+  if (!text.starts_with(heading)) return fail({}, "not inspected yet");
+  return parse_facts(std::string_view(text).substr(heading.size()));
+}
+
+// Losing the cache costs one more inspection, so nothing depends on its being written.
+void cache_facts(const std::string &library, const PluginFacts &facts, const std::string &workshop) {
+  const std::string path = workshop + "/facts";
+  std::ofstream(path) << facts_heading() << format_facts(facts);
+  ::rename(path.c_str(), facts_file(library).c_str());
+}
+
+// The loader's words begin with the plugin's file name, the error's place is its path.
+std::string without_prefix(std::string text, const std::string &prefix) {
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
+}  // namespace
+
+PluginStore::PluginStore(std::string store_dir, std::string binary, Duration time_limit)
+    : store_dir_(std::move(store_dir)), binary_(std::move(binary)), time_limit_(time_limit) {}
+
+Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha256_pin) const {
+  if (auto made = make_folder(store_dir_); !made) return tl::unexpected(made.error());
+  if (auto executable = check_executable(store_dir_); !executable) return tl::unexpected(executable.error());
+  const auto workshop = Workshop::make(store_dir_);
+  if (!workshop) return tl::unexpected(workshop.error());
+
+  const std::string name = fs::path(plugin).filename();
+  const auto copy = copy_all(plugin, workshop->path());
+  if (!copy) return tl::unexpected(copy.error());
+  if (!sha256_pin.empty() && sha256_pin != copy->plugin_hash)
+    return fail(plugin, fmt::format("has sha256 {}, pinned is {}", copy->plugin_hash, sha256_pin),
+                "correct sha256: if the new file is the one you want");
+
+  Build build;
+  build.hash = build_hash(*copy);
+  const std::string folder = store_dir_ + "/" + build.hash;
+  build.library = folder + "/" + name;
+  if (::access(build.library.c_str(), F_OK) != 0)
+    if (auto moved = move_all(*copy, name, workshop->path(), folder); !moved) return tl::unexpected(moved.error());
+
+  auto facts = cached_facts(build.library);
+  if (!facts) {
+    facts = inspect_plugin(binary_, build.library, time_limit_);
+    if (!facts) return fail(plugin, without_prefix(facts.error().what, name + ": "), facts.error().hint);
+    cache_facts(build.library, *facts, workshop->path());
+  }
+  build.id = facts->id;
+  build.version = facts->version;
+  build.flags = static_cast<std::int32_t>(facts->flags);
+  build.state_version = static_cast<std::int32_t>(facts->state_version);
+  build.has_merge = facts->has_merge;
+  return build;
+}
+
+}  // namespace hostler

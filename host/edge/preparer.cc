@@ -1,0 +1,97 @@
+#include "edge/preparer.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/config_place.h"
+#include "core/slicing.h"
+#include "edge/file_list.h"
+
+namespace hostler {
+namespace {
+
+// What is known so far, so that each plugin is looked at once.
+using Builds = std::map<std::pair<std::string, std::string>, Build>;  // by path and pin
+
+// An error names itself where it happened; the entry is told in front of it.
+tl::unexpected<Error> at_key(const EntryConfig &entry, std::string_view key, Error error) {
+  std::string what = error.where.empty() ? std::move(error.what) : error.where + ": " + error.what;
+  return fail(fmt::format("{}.{}", entry.where, key), std::move(what), std::move(error.hint));
+}
+
+Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, Builds &builds) {
+  const auto key = std::pair(entry.plugin, entry.sha256);
+  if (const auto known = builds.find(key); known != builds.end()) return known->second;
+  auto build = store.add(entry.plugin, entry.sha256);
+  if (!build) return at_key(entry, "plugin", std::move(build.error()));
+  return builds.emplace(key, std::move(*build)).first->second;
+}
+
+// What the files must be for this job, beyond being there.
+Result<void> check_files(const EntryConfig &entry, const std::vector<Input> &files) {
+  for (const Input &file : files) {
+    if (file.path.starts_with(entry.output + "/"))
+      return at_key(entry, "input",
+                    {"", fmt::format("{} lies in the output of the same job", in_quotes(file.path)),
+                     "write a pattern that leaves the output out, or another output:"});
+    if (entry.input.kind == InputKind::Records && file.size % entry.input.record_size != 0)
+      return at_key(entry, "input.records",
+                    {"",
+                     fmt::format("{} has {} bytes, which is no whole number of records of {} bytes",
+                                 in_quotes(file.path), file.size, entry.input.record_size),
+                     "correct size:, or complete the file"});
+  }
+  return {};
+}
+
+Result<std::vector<Input>> list_inputs(const EntryConfig &entry) {
+  const InputConfig &input = entry.input;
+  std::vector<Input> inputs(1);
+  switch (input.kind) {
+    case InputKind::None: return std::vector<Input>{};
+    case InputKind::Range: inputs[0].size = input.end - input.begin; return inputs;
+    case InputKind::Items: inputs[0].size = static_cast<std::int64_t>(input.items.size()); return inputs;
+    case InputKind::Lines:
+    case InputKind::Records:
+    case InputKind::File: break;
+  }
+  auto files = list_files(input.patterns);
+  if (!files) return at_key(entry, "input", std::move(files.error()));
+  if (auto good = check_files(entry, *files); !good) return tl::unexpected(good.error());
+  return files;
+}
+
+Result<Manifest> make_manifest(const EntryConfig &entry) {
+  if (!entry.is_job()) return Manifest();
+  const InputConfig &input = entry.input;
+  auto inputs = list_inputs(entry);
+  if (!inputs) return tl::unexpected(inputs.error());
+  if (!Manifest::fits(*inputs))
+    return at_key(entry, "input", {"", "the input is larger than can be counted", "divide it over several entries"});
+  const std::int64_t unit = input.kind == InputKind::Records ? input.record_size : 1;
+  return Manifest(input.kind, std::move(*inputs), input.slice, unit, input.begin, input.items, entry.count);
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const Config &config, const PluginStore &store) {
+  Prepared prepared;
+  prepared.config = config;
+  prepared.entries.reserve(config.entries.size());
+  Builds builds;
+  for (const EntryConfig &entry : config.entries) {
+    auto build = find_build(entry, store, builds);
+    if (!build) return tl::unexpected(build.error());
+    auto manifest = make_manifest(entry);
+    if (!manifest) return tl::unexpected(manifest.error());
+    prepared.entries.push_back({entry, std::move(*build), std::move(*manifest)});
+  }
+  return prepared;
+}
+
+}  // namespace hostler

@@ -1,0 +1,231 @@
+#include "edge/status_json.h"
+
+#include <concepts>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+namespace hostler {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A value or, to be written, a const one.
+template <typename T, typename Value>
+concept Is = std::same_as<std::remove_const_t<T>, Value>;
+
+// Each fields() names every member of a value once, for writing and for reading.
+template <typename Visitor>
+void fields(Visitor &member, Is<WorkerStatus> auto &worker) {
+  member("instance", worker.instance);
+  member("state", worker.state);
+  member("pid", worker.pid);
+  member("build", worker.build);
+  member("up_seconds", worker.up_seconds);
+  member("restarts", worker.restarts);
+  member("last_exit", worker.last_exit);
+  member("slice", worker.slice);
+  member("beats", worker.beats);
+  member("ready", worker.ready);
+  member("note", worker.note);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<JobProgress> auto &progress) {
+  member("slices", progress.slices);
+  member("done", progress.done);
+  member("leased", progress.leased);
+  member("backoff", progress.backoff);
+  member("quarantined", progress.quarantined);
+  member("positions", progress.positions);
+  member("positions_done", progress.positions_done);
+  member("retries", progress.retries);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<EntryStatus> auto &entry) {
+  member("name", entry.name);
+  member("kind", entry.kind);
+  member("state", entry.state);
+  member("reason", entry.reason);
+  member("plugin", entry.plugin);
+  member("plugin_id", entry.plugin_id);
+  member("version", entry.version);
+  member("build", entry.build);
+  member("newer_build", entry.newer_build);
+  member("held", entry.held);
+  member("count", entry.count);
+  member("workers", entry.workers);
+  if (Visitor::kWrites && entry.kind != "job") return;
+  member("unit", entry.unit);
+  member("progress", entry.progress);
+  member("rate", entry.rate);
+  member("eta_seconds", entry.eta_seconds);
+  member("output", entry.output);
+  member("counters", entry.counters);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<HostStatus> auto &host) {
+  member("pid", host.pid);
+  member("version", host.version);
+  member("config", host.config);
+  member("state_dir", host.state_dir);
+  member("up_seconds", host.up_seconds);
+  member("last_reload", host.last_reload);
+  member("last_reload_ok", host.last_reload_ok);
+  member("stopping", host.stopping);
+  member("jobs_ended", host.jobs_ended);
+  member("entries", host.entries);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<Error> auto &error) {
+  if constexpr (Visitor::kWrites) member("error", error.text());
+  member("where", error.where);
+  member("what", error.what);
+  member("hint", error.hint);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<ReloadOptions> auto &options) {
+  member("fresh", options.fresh);
+  member("resume", options.resume);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<ReloadReply> auto &reply) {
+  member("ok", reply.ok);
+  member("text", reply.text);
+  member("error", reply.error);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<PluginStatus> auto &plugin) {
+  member("file", plugin.file);
+  member("id", plugin.id);
+  member("version", plugin.version);
+  member("build", plugin.build);
+  member("error", plugin.error);
+  member("used_by", plugin.used_by);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<ResultStatus> auto &result) {
+  member("slice", result.slice);
+  member("input", result.input);
+  member("begin", result.begin);
+  member("end", result.end);
+  member("result", result.result);
+}
+
+class Writer {
+ public:
+  static constexpr bool kWrites = true;
+  template <typename T>
+  void operator()(const char *key, const T &value) {
+    json_[key] = encode(value);
+  }
+  template <typename T>
+  static Json encode(const T &value) {
+    if constexpr (requires(Writer & writer) { fields(writer, value); }) {
+      Writer writer;
+      fields(writer, value);
+      return writer.json_;
+    } else {
+      return value;
+    }
+  }
+  template <typename T>
+  static Json encode(const std::vector<T> &values) {
+    Json array = Json::array();
+    for (const T &value : values) array.push_back(encode(value));
+    return array;
+  }
+
+ private:
+  Json json_ = Json::object();
+};
+
+class Reader {
+ public:
+  static constexpr bool kWrites = false;
+  explicit Reader(const Json &json) : json_(json) {}
+  template <typename T>
+  void operator()(const char *key, T &value) {
+    const auto found = json_.find(key);
+    if (found != json_.end()) decode(*found, value);
+  }
+  template <typename T>
+  static void decode(const Json &json, T &value) {
+    if constexpr (requires(Reader & reader) { fields(reader, value); }) {
+      if (!json.is_object()) throw Json::type_error::create(302, "an object is expected", &json);
+      Reader reader(json);
+      fields(reader, value);
+    } else {
+      json.get_to(value);
+    }
+  }
+  template <typename T>
+  static void decode(const Json &json, std::vector<T> &values) {
+    if (!json.is_array()) throw Json::type_error::create(302, "a list is expected", &json);
+    values.clear();
+    for (const Json &element : json) decode(element, values.emplace_back());
+  }
+
+ private:
+  const Json &json_;
+};
+
+template <typename T>
+std::string write(const T &value, Layout layout = Layout::Compact) {
+  return Writer::encode(value).dump(layout == Layout::Pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace) +
+         "\n";
+}
+
+template <typename T>
+Result<T> read(std::string_view text) {
+  try {
+    T value;
+    Reader::decode(Json::parse(text), value);
+    return value;
+  } catch (const Json::exception &error) {
+    return fail("", std::string("not the JSON that is expected: ") + error.what());
+  }
+}
+
+}  // namespace
+
+std::string to_json(const HostStatus &status, Layout layout) {
+  return write(status, layout);
+}
+std::string to_json(const Error &error) {
+  return write(error);
+}
+std::string to_json(const ReloadOptions &options) {
+  return write(options);
+}
+std::string to_json(const ReloadReply &reply) {
+  return write(reply);
+}
+std::string to_json(const std::vector<PluginStatus> &plugins) {
+  return write(plugins, Layout::Pretty);
+}
+std::string to_json(const ResultStatus &result) {
+  return write(result);
+}
+
+Result<HostStatus> status_from_json(std::string_view text) {
+  return read<HostStatus>(text);
+}
+Result<Error> error_from_json(std::string_view text) {
+  return read<Error>(text);
+}
+Result<ReloadOptions> reload_request_from_json(std::string_view text) {
+  if (text.empty()) return ReloadOptions{};
+  return read<ReloadOptions>(text);
+}
+Result<ReloadReply> reload_reply_from_json(std::string_view text) {
+  return read<ReloadReply>(text);
+}
+
+}  // namespace hostler

@@ -1,0 +1,70 @@
+// The values of the control socket as JSON, both ways. Keys are the members' names, in snake_case; they are what `hostler
+// status --json` prints and are only ever added to. A key that is missing leaves its default, an unknown one is
+// ignored: host and command line may be of different versions. nlohmann-json is behind it, in status_json.cc alone.
+//
+//   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "jobs_ended",
+//             "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
+//                          "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
+//                          "last_exit", "slice", "beats", "ready", "note"}],
+//                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
+//                          "positions_done", "retries"}, "rate" (positions a second), "eta_seconds" (-1: not known),
+//                          "output", "counters": {NAME: number}}]}
+//   error    {"error": "WHERE: WHAT (HINT)", "where", "what", "hint"}
+//   reload   {"fresh": [NAME...], "resume": [NAME...]}, answered by {"ok", "text": [line...], "error"}
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/plan.h"
+#include "core/status.h"
+
+namespace hostler {
+
+// What a reload did, or (check) would do.
+struct ReloadReply {
+  bool ok = true;
+  std::vector<std::string> text;  // a line for each entry that is concerned
+  std::string error;              // why not, when not ok
+  bool operator==(const ReloadReply &) const = default;
+};
+
+// One build of a plugin in the plugins folder, as `hostler plugins --json` prints it.
+struct PluginStatus {
+  std::string file;
+  std::string id;
+  std::string version;
+  std::string build;
+  std::string error;                 // why it cannot be used, or empty
+  std::vector<std::string> used_by;  // entries
+};
+
+// One committed result, as `hostler results --json` prints it.
+struct ResultStatus {
+  std::string slice;  // "INPUT-BEGIN", or "merge"
+  std::int64_t input = 0;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::string result;
+};
+
+enum class Layout { Compact, Pretty };
+
+// Bytes that are not UTF-8 become U+FFFD: JSON cannot carry them.
+[[nodiscard]] std::string to_json(const HostStatus &status, Layout layout = Layout::Compact);
+[[nodiscard]] std::string to_json(const Error &error);
+[[nodiscard]] std::string to_json(const ReloadOptions &options);
+[[nodiscard]] std::string to_json(const ReloadReply &reply);
+[[nodiscard]] std::string to_json(const std::vector<PluginStatus> &plugins);
+[[nodiscard]] std::string to_json(const ResultStatus &result);
+
+[[nodiscard]] Result<HostStatus> status_from_json(std::string_view text);
+[[nodiscard]] Result<Error> error_from_json(std::string_view text);
+// An empty body asks for nothing in particular.
+[[nodiscard]] Result<ReloadOptions> reload_request_from_json(std::string_view text);
+[[nodiscard]] Result<ReloadReply> reload_reply_from_json(std::string_view text);
+
+}  // namespace hostler

@@ -1,0 +1,191 @@
+#include "edge/template_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "edge/pidfd.h"
+
+namespace hostler {
+namespace {
+
+// Forks under way at once: enough to keep the template busy, few enough that no socket or descriptor limit is met.
+constexpr std::size_t kMostAsked = 64;
+
+// Between fork and exec of a host with threads: system calls only. The descriptors first go out of the way of the
+// numbers that others of them get.
+[[noreturn]] void become_template(const TemplateProcess::Resources &resources, int control, char *const *argv) {
+  constexpr int kAside = 16;
+  const int binary = ::fcntl(resources.binary, F_DUPFD_CLOEXEC, kAside);
+  const std::array<std::pair<int, int>, 3> kept{{{::fcntl(control, F_DUPFD, kAside), kTemplateControlFd},
+                                                 {::fcntl(resources.fleet_lock, F_DUPFD, kAside), kTemplateLockFd},
+                                                 {::fcntl(resources.pages, F_DUPFD, kAside), kTemplatePagesFd}}};
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || ::dup2(null, STDIN_FILENO) < 0 || ::dup2(null, STDOUT_FILENO) < 0) ::_exit(126);
+  for (const auto &[from, to] : kept)
+    if (from < 0 || ::dup2(from, to) < 0) ::_exit(126);
+  ::setrlimit(RLIMIT_NOFILE, &resources.open_files);
+  // What is above closes itself with the exec: kAside and what the template does not know.
+  ::close_range(kTemplatePagesFd + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::execveat(binary, "", argv, environ, AT_EMPTY_PATH);
+  ::_exit(127);
+}
+
+}  // namespace
+
+TemplateProcess::TemplateProcess(EventLoop &loop, const Resources &resources, Forked forked, std::function<void()> died)
+    : loop_(loop), resources_(resources), forked_(std::move(forked)), died_(std::move(died)), soon_(loop) {}
+
+TemplateProcess::~TemplateProcess() {
+  end();
+}
+
+void TemplateProcess::end() {
+  control_watch_ = {};
+  death_watch_ = {};
+  if (pid_ == 0) return;
+  send_signal(pidfd_, SIGKILL);
+  (void)wait_for_death(pidfd_, std::chrono::seconds(10));
+  (void)reap(pidfd_);
+  pid_ = 0;
+}
+
+Result<void> TemplateProcess::start() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return fail({}, fmt::format("no socket for the template: {}", std::strerror(errno)));
+  control_.reset(ends[0]);
+  const UniqueFd other_end(ends[1]);
+  std::string title(kTemplateTitle);
+  std::string room(sizeof(ForkRequest::title), ' ');  // for the titles of workers
+  const std::array<char *, 3> argv{title.data(), room.data(), nullptr};
+
+  // No handler of ours may run in the child; it keeps all blocked, as a template does.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = ::fork();
+  if (pid == 0) become_template(resources_, other_end.get(), argv.data());
+  const int error = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return fail({}, fmt::format("no process for the template: {}", std::strerror(error)));
+
+  pidfd_ = open_pidfd(pid);
+  if (!pidfd_) {
+    const int no_pidfd = errno;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return fail({}, fmt::format("no descriptor for the template: {}", std::strerror(no_pidfd)));
+  }
+  pid_ = pid;
+  proven_ = false;
+  control_watch_ = loop_.watch(control_.get(), EventLoop::Ready::Read, [this] { on_answers(); });
+  death_watch_ = loop_.watch(pidfd_.get(), EventLoop::Ready::Read, [this] { on_death(); });
+  return {};
+}
+
+void TemplateProcess::spawn(std::uint64_t worker, std::uint32_t page, const std::string &title, UniqueFd channel,
+                            UniqueFd log) {
+  Request request{{worker, page, {}}, std::move(channel), std::move(log)};
+  const std::size_t size = std::min(title.size(), request.request.title.size() - 1);
+  std::copy_n(title.begin(), size, request.request.title.begin());
+  queue_.push_back(std::move(request));
+  if (pid_ != 0) return pump();
+  if (auto started = start(); !started)
+    soon_.set(EventLoop::now(), [this, why = started.error().text()] { fail_all(why); });
+  else
+    pump();
+}
+
+void TemplateProcess::pump() {
+  while (!queue_.empty() && asked_.size() < kMostAsked) {
+    switch (send(queue_.front())) {
+      case Sent::Later: return;  // an answer, or the template's death, comes first
+      case Sent::Refused:
+        soon_.set(EventLoop::now(), [this, why = std::string(std::strerror(errno))] { fail_all(why); });
+        return;
+      case Sent::Yes: break;
+    }
+    asked_.insert(queue_.front().request.worker);
+    queue_.pop_front();
+  }
+}
+
+TemplateProcess::Sent TemplateProcess::send(const Request &request) const {
+  const std::array<int, 2> fds{request.channel.get(), request.log.get()};
+  iovec text{const_cast<ForkRequest *>(&request.request), sizeof(ForkRequest)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> control{};
+  msghdr message{};
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof fds);
+  std::memcpy(CMSG_DATA(rights), fds.data(), sizeof fds);
+  if (::sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return Sent::Yes;
+  if (errno == EPIPE || errno == ECONNRESET || !asked_.empty()) return Sent::Later;
+  return Sent::Refused;
+}
+
+void TemplateProcess::on_answers() {
+  std::array<ForkAnswer, kMostForkAnswers> answers;
+  while (true) {
+    const ssize_t size = ::recv(control_.get(), answers.data(), sizeof answers, MSG_DONTWAIT);
+    if (size < 0) break;
+    if (size == 0) {  // its death is on the way, and if it is not: it is of no use without its socket
+      control_watch_ = {};
+      send_signal(pidfd_, SIGKILL);
+      return;
+    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(size) / sizeof(ForkAnswer); ++i) {
+      const ForkAnswer &answer = answers[i];
+      proven_ = true;
+      if (asked_.erase(answer.worker) == 0) continue;
+      if (answer.error == 0) {
+        forked_(answer.worker, answer.pid);
+      } else {
+        forked_(answer.worker, fail({}, fmt::format("cannot fork: {}", std::strerror(answer.error))));
+      }
+    }
+  }
+  pump();
+}
+
+void TemplateProcess::on_death() {
+  on_answers();  // what it said before
+  control_watch_ = {};
+  death_watch_ = {};
+  const std::string how = words(reap(pidfd_).value_or(WaitStatus{}));
+  pidfd_.reset();
+  control_.reset();
+  pid_ = 0;
+  const bool proven = proven_;
+  died_();
+  for (const std::uint64_t worker : std::exchange(asked_, {}))
+    forked_(worker, fail({}, fmt::format("the template {} before it answered", how)));
+  if (queue_.empty() || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
+  // One that never forked anything would not do so the next time either.
+  if (!proven) return fail_all(fmt::format("the template {} at its start", how));
+  if (auto started = start(); !started) return fail_all(started.error().text());
+  pump();
+}
+
+void TemplateProcess::fail_all(const std::string &why) {
+  for (const Request &request : std::exchange(queue_, {})) forked_(request.request.worker, fail({}, why));
+}
+
+}  // namespace hostler

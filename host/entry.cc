@@ -1,0 +1,270 @@
+#include "entry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/units.h"
+
+namespace hostler {
+
+Entry::Entry(Surroundings &around, PreparedEntry prepared) : around_(around), prepared_(std::move(prepared)) {}
+
+void Entry::stop() {
+  wanted_ = false;
+  for (auto &slot : slots_) set_desired(*slot, Desired::Down);
+}
+
+void Entry::set_blocked(const std::string &reason) {
+  waiting_.clear();
+  if (failure_ != reason) fail_entry(reason);
+}
+
+void Entry::kill() {
+  stop();
+  for (auto &slot : slots_) apply(*slot, WorkerEvent::OutOfGrace);
+}
+
+void Entry::update(PreparedEntry prepared, bool replace) {
+  prepared_ = std::move(prepared);
+  if (!replace || !wanted_) return;
+  failure_.clear();
+  for (auto &slot : slots_) {
+    slot->policy.reset();
+    if (slot->desired == Desired::Up) apply(*slot, WorkerEvent::Replaced);
+  }
+}
+
+void Entry::set_desired(Slot &slot, Desired desired) {
+  slot.desired = desired;
+  apply(slot, desired == Desired::Up ? WorkerEvent::Wanted : WorkerEvent::Unwanted);
+}
+
+void Entry::apply(Slot &slot, WorkerEvent event) {
+  const WorkerStep step = next(slot.state, slot.desired, event);
+  if (step.state == slot.state && step.action == WorkerAction::None) return;
+  set_state(slot, step.state);
+  switch (step.action) {
+    case WorkerAction::None: break;
+    case WorkerAction::Spawn: spawn(slot); break;
+    case WorkerAction::Stop: begin_stop(slot); break;
+    case WorkerAction::Kill: kill_worker(slot); break;
+    case WorkerAction::StartDelay:
+      slot.timer.set(around_.system.now() + slot.delay, [this, &slot] { apply(slot, WorkerEvent::Due); });
+      break;
+  }
+}
+
+void Entry::set_state(Slot &slot, WorkerState state) {
+  slot.timer.cancel();
+  slot.state = state;
+  if (state == WorkerState::Running) slot.running_since = around_.system.now();
+  if (state != WorkerState::Backoff && state != WorkerState::Failed) slot.note.clear();
+  around_.changed();
+}
+
+void Entry::spawn(Slot &slot) {
+  slot.worker = around_.enroll(*this);
+  by_worker_[*slot.worker] = &slot;
+  slot.pid = 0;
+  slot.build = prepared_.build.hash;
+  slot.cancelled = slot.killed_by_host = slot.leaving = slot.ready = false;
+  slot.spawned_since = around_.system.now();
+  around_.system.spawn(*slot.worker, {name(), slot.instance, count_});
+}
+
+void Entry::begin_stop(Slot &slot) {
+  if (slot.pid == 0) return;  // on_spawned() will see the state
+  if (!drains()) return cancel(slot);
+  around_.system.stop(*slot.worker, StopWord::Drain, 0);
+  around_.system.dismiss(*slot.worker);
+  slot.timer.set(around_.system.now() + config().stop.drain, [this, &slot] { cancel(slot); });
+}
+
+void Entry::cancel(Slot &slot) {
+  slot.cancelled = true;
+  around_.system.stop(*slot.worker, StopWord::Cancel, config().stop.signal);
+  slot.timer.set(around_.system.now() + config().stop.grace, [this, &slot] { apply(slot, WorkerEvent::OutOfGrace); });
+}
+
+void Entry::kill_worker(Slot &slot) {
+  slot.killed_by_host = true;
+  if (slot.pid == 0) return;
+  log(LogLevel::Warning, fmt::format("{}: did not leave within its grace period of {}: killed", slot_name(slot),
+                                     format_duration(config().stop.grace)));
+  around_.system.kill(*slot.worker);
+}
+
+void Entry::on_spawned(WorkerId worker, int pid) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  slot->pid = pid;
+  if (slot->state != WorkerState::Starting) {  // unwanted meanwhile; it has not been let go
+    slot->killed_by_host = true;
+    around_.system.kill(worker);
+    return;
+  }
+  Start start;
+  start.name = name();
+  start.instance = slot->instance;
+  start.count = count_;
+  start.library = prepared_.build.library;
+  start.plugin = config().plugin.substr(config().plugin.rfind('/') + 1);
+  start.cwd = config().cwd;
+  start.umask = around_.umask;
+  start.env = config().env;
+  start.params = config().params;
+  start.stop_signal = config().stop.signal;
+  fill_start(start);
+  around_.system.start(worker, start);
+}
+
+void Entry::on_spawn_failed(WorkerId worker, const Error &error) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  const Judgement judgement{Verdict::LoadLater, "could not be started: " + error.text()};
+  note_exit(*slot, judgement);
+  forget_worker(*slot);
+  restart_by_policy(*slot, judgement);
+}
+
+void Entry::on_garbage(WorkerId worker, const Error &error) {
+  const Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  log(LogLevel::Error, fmt::format("{}: broke the protocol and was killed: {}", slot_name(*slot), error.text()));
+}
+
+void Entry::entered_run(Slot &slot) { apply(slot, WorkerEvent::EnteredRun); }
+
+void Entry::resize(std::int32_t count) {
+  const bool changed = count_ != count;
+  count_ = count;
+  for (std::size_t i = slots_.size(); i < static_cast<std::size_t>(count); ++i)
+    slots_.push_back(std::make_unique<Slot>(around_.timers, static_cast<std::int32_t>(i)));
+  for (auto &slot : slots_)
+    if (changed && slot->pid != 0) around_.system.set_count(*slot->worker, count);
+  for (std::size_t i = slots_.size(); i > static_cast<std::size_t>(count); --i)
+    set_desired(*slots_[i - 1], Desired::Down);
+  drop_surplus();
+}
+
+void Entry::drop_surplus() {
+  while (slots_.size() > static_cast<std::size_t>(count_) && !slots_.back()->worker) slots_.pop_back();
+}
+
+void Entry::fail_entry(const std::string &reason) {
+  if (failure_.empty()) log(LogLevel::Error, fmt::format("{}: stopped: {}", name(), reason));
+  failure_ = reason;
+  for (auto &slot : slots_) {
+    set_desired(*slot, Desired::Down);
+    slot->note.clear();
+  }
+  around_.changed();
+}
+
+Entry::Slot *Entry::slot_of(WorkerId worker) const {
+  const auto found = by_worker_.find(worker);
+  return found == by_worker_.end() ? nullptr : found->second;
+}
+
+Departure Entry::departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const {
+  Departure departure;
+  departure.status = status;
+  departure.page = page;
+  departure.page_known = page.layout == kPageLayout;
+  departure.stopping = slot.state == WorkerState::Stopping || slot.state == WorkerState::Killing;
+  departure.killed_by_host = slot.killed_by_host;
+  return departure;
+}
+
+void Entry::note_exit(Slot &slot, const Judgement &judgement) {
+  slot.last_exit = judgement.reason;
+  const bool expected = judgement.verdict == Verdict::Done || judgement.verdict == Verdict::Interrupted;
+  log(expected ? LogLevel::Info : LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), judgement.reason));
+}
+
+void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {
+  const TimePoint now = around_.system.now();
+  const Duration ran_for = slot.running_since > slot.spawned_since ? now - slot.running_since : Duration{};
+  const RestartDecision decision =
+      slot.desired == Desired::Up && slot.state != WorkerState::Stopping && slot.state != WorkerState::Killing
+          ? slot.policy.failed(config().restart, now, ran_for, around_.system.random())
+          : RestartDecision{};
+  if (decision.give_up) {
+    apply(slot, WorkerEvent::LeftFailed);
+    slot.note = decision.reason + "; last: " + judgement.reason;
+    log(LogLevel::Error, fmt::format("{}: {}", slot_name(slot), slot.note));
+    return;
+  }
+  restart_after(slot, decision.delay);
+  if (slot.state != WorkerState::Backoff) return;
+  slot.note = decision.reason;
+  log(LogLevel::Info, fmt::format("{}: {}", slot_name(slot), decision.reason));
+}
+
+void Entry::restart_after(Slot &slot, Duration delay) {
+  slot.delay = delay;
+  if (slot.desired == Desired::Up) ++slot.restarts;
+  apply(slot, WorkerEvent::LeftRestart);
+}
+
+void Entry::forget_worker(Slot &slot) {
+  if (slot.worker) by_worker_.erase(*slot.worker);
+  slot.worker.reset();
+  slot.pid = 0;
+}
+
+std::string Entry::slot_name(const Slot &slot) const {
+  return slot.pid == 0 ? fmt::format("{}/{}", name(), slot.instance)
+                       : fmt::format("{}/{}[{}]", name(), slot.instance, slot.pid);
+}
+
+bool Entry::is_quiet() const {
+  return by_worker_.empty();
+}
+
+std::string Entry::live_state() const {
+  if (!failure_.empty()) return "failed";
+  if (!waiting_.empty()) return "waiting";
+  const auto count = [&](WorkerState state) {
+    return std::count_if(slots_.begin(), slots_.end(), [&](const auto &slot) { return slot->state == state; });
+  };
+  // The most telling first.
+  for (const WorkerState state : {WorkerState::Failed, WorkerState::Killing, WorkerState::Stopping, WorkerState::Backoff,
+                                  WorkerState::Starting, WorkerState::Running, WorkerState::Finished})
+    if (count(state) != 0) return std::string(hostler::name(state));
+  return "stopped";
+}
+
+EntryStatus Entry::status() const {
+  EntryStatus status;
+  status.name = name();
+  status.kind = config().is_job() ? "job" : "service";
+  status.state = live_state();
+  status.reason = !failure_.empty() ? failure_ : waiting_;
+  status.plugin = config().plugin.substr(config().plugin.rfind('/') + 1);
+  status.plugin_id = build().id;
+  status.version = build().version;
+  status.build = build().hash.substr(0, 12);
+  status.held = held_;
+  status.count = count_;
+  for (const auto &slot : slots_) {
+    WorkerStatus worker;
+    worker.instance = slot->instance;
+    worker.state = hostler::name(slot->state);
+    worker.pid = slot->pid;
+    if (slot->worker) worker.build = slot->build.substr(0, 12);
+    if (slot->state == WorkerState::Running)
+      worker.up_seconds = std::chrono::duration<double>(around_.system.now() - slot->running_since).count();
+    worker.restarts = slot->restarts;
+    worker.last_exit = slot->last_exit;
+    worker.note = slot->note;
+    worker.ready = slot->ready;
+    if (slot->worker && slot->build != build().hash) status.newer_build = true;
+    status.workers.push_back(std::move(worker));
+  }
+  return status;
+}
+
+}  // namespace hostler

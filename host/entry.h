@@ -1,0 +1,149 @@
+// One entry of workers.yaml as it runs: its slots (places for workers) and what is common to services and jobs. The table
+// of core/worker_state says what a slot does next; this file does it through core/system. The supervisor's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config.h"
+#include "core/exit_status.h"
+#include "core/job_store.h"
+#include "core/log_level.h"
+#include "core/plan.h"
+#include "core/restart_policy.h"
+#include "core/status.h"
+#include "core/system.h"
+#include "core/timer_queue.h"
+#include "core/worker_state.h"
+
+namespace hostler {
+
+class Entry;
+
+// What every entry works with; the supervisor owns it all and outlives them.
+struct Surroundings {
+  System &system;
+  JobStore &store;
+  TimerQueue &timers;
+  LogSink log;
+  std::uint32_t umask = 027;
+  // A fresh id whose events come to this entry.
+  std::function<WorkerId(Entry &)> enroll;
+  // Something has changed that others may wait for: an entry is up, or has ended, or is quiet.
+  std::function<void()> changed;
+};
+
+class Entry {
+ public:
+  Entry(Surroundings &around, PreparedEntry prepared);
+  virtual ~Entry() = default;
+  Entry(const Entry &) = delete;
+  Entry &operator=(const Entry &) = delete;
+
+  [[nodiscard]] const std::string &name() const { return prepared_.config.name; }
+  [[nodiscard]] const EntryConfig &config() const { return prepared_.config; }
+  [[nodiscard]] const Build &build() const { return prepared_.build; }
+
+  // Wanted from now on: starts its workers, which a failure or finish before does not hinder.
+  virtual void start() = 0;
+  // Unwanted: all workers are stopped, with grace.
+  void stop();
+  // No more grace.
+  void kill();
+  // New settings. `replace`: running workers make place for new ones.
+  virtual void update(PreparedEntry prepared, bool replace);
+
+  void on_spawned(WorkerId worker, int pid);
+  void on_spawn_failed(WorkerId worker, const Error &error);
+  virtual void on_message(WorkerId worker, const WorkerMessage &message) = 0;
+  void on_garbage(WorkerId worker, const Error &error);
+  virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
+
+  // No process of it is left, and nothing of it is on its way to the disk.
+  [[nodiscard]] virtual bool is_quiet() const;
+  // What depends on it may start.
+  [[nodiscard]] virtual bool is_up() const = 0;
+  // It will not be up without somebody's help.
+  [[nodiscard]] virtual bool has_failed() const { return !failure_.empty(); }
+  [[nodiscard]] bool is_wanted() const { return wanted_; }
+  [[nodiscard]] virtual EntryStatus status() const;
+
+  // Why it does not start yet, for status; empty when it may.
+  void set_waiting(std::string words) { waiting_ = std::move(words); }
+  // It cannot start, as what it depends on has failed; start() lifts this.
+  void set_blocked(const std::string &reason);
+  // What changed in the file and is not applied (a held job).
+  void set_held(std::string words) { held_ = std::move(words); }
+
+ protected:
+  struct Slot {
+    Slot(TimerQueue &timers, std::int32_t number) : instance(number), timer(timers) {}
+    std::int32_t instance;
+    Desired desired = Desired::Down;
+    WorkerState state = WorkerState::Stopped;
+    std::optional<WorkerId> worker;
+    int pid = 0;           // 0: not spawned yet
+    std::string build;     // what this worker loads
+    bool cancelled = false;       // the stop has come to CANCEL
+    bool killed_by_host = false;
+    bool ready = false;           // the plugin called ready()
+    bool leaving = false;         // jobs: it told a verdict that ends the process
+    TimePoint spawned_since{};
+    TimePoint running_since{};
+    RestartPolicy policy;
+    std::int64_t restarts = 0;
+    std::string last_exit;
+    std::string note;
+    Duration delay{};      // of the backoff to come
+    TimerQueue::Timer timer;
+  };
+
+  // Services: CANCEL and the signal at once. Jobs: first DRAIN, the slice may end.
+  [[nodiscard]] virtual bool drains() const = 0;
+  virtual void fill_start(Start &start) const = 0;
+
+  void set_desired(Slot &slot, Desired desired);
+  void apply(Slot &slot, WorkerEvent event);
+  void entered_run(Slot &slot);
+  // As many slots as this; surplus ones are unwanted and go when their workers are gone.
+  void resize(std::int32_t count);
+  void drop_surplus();
+  // The whole entry stops and stays so, for this reason.
+  void fail_entry(const std::string &reason);
+  // Null for a worker that is no longer ours.
+  [[nodiscard]] Slot *slot_of(WorkerId worker) const;
+  // What is known of a worker that has left; also notes it as the slot's last exit.
+  [[nodiscard]] Departure departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const;
+  void note_exit(Slot &slot, const Judgement &judgement);
+  // Restart by the policy of `restart:`, or give up.
+  void restart_by_policy(Slot &slot, const Judgement &judgement);
+  void restart_after(Slot &slot, Duration delay);
+  void forget_worker(Slot &slot);
+  void log(LogLevel level, const std::string &text) const { around_.log(level, text); }
+  [[nodiscard]] std::string slot_name(const Slot &slot) const;
+  [[nodiscard]] std::string live_state() const;
+
+  Surroundings &around_;
+  PreparedEntry prepared_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  bool wanted_ = false;
+  std::string failure_;  // why the entry as a whole has failed, or empty
+  std::string waiting_;
+  std::string held_;
+
+ private:
+  void set_state(Slot &slot, WorkerState state);
+  void spawn(Slot &slot);
+  void begin_stop(Slot &slot);
+  void cancel(Slot &slot);
+  void kill_worker(Slot &slot);
+  std::unordered_map<WorkerId, Slot *> by_worker_;
+  std::int32_t count_ = 0;  // slots wanted; slots_ may still hold more
+};
+
+}  // namespace hostler

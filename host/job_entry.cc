@@ -1,0 +1,413 @@
+#include "job_entry.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hostler {
+namespace {
+
+// Verdicts after which the worker goes on with its next slice (docs/design.md, exit statuses).
+bool keeps_process(std::int32_t returned) { return returned == 0 || returned == 65 || returned == 75 || returned == 85; }
+
+bool stops_entry(Verdict verdict) {
+  return verdict == Verdict::BadConfig || verdict == Verdict::LoadFailure || verdict == Verdict::InputChanged;
+}
+
+bool has_files(InputKind kind) {
+  return kind == InputKind::Lines || kind == InputKind::Records || kind == InputKind::File;
+}
+
+}  // namespace
+
+JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create)
+    : Entry(around, std::move(prepared)),
+      stored_(std::move(stored)),
+      create_(std::move(create)),
+      job_(settings(), stored_.manifest, stored_.rows),
+      due_(around.timers) {
+  stored_.rows.clear();  // job_ has them
+}
+
+JobSettings JobEntry::settings() const {
+  return {config().attempts, config().max_temporary, config().max_failed, config().restart, build().has_merge};
+}
+
+void JobEntry::start() {
+  wanted_ = true;
+  failure_.clear();
+  waiting_.clear();
+  if (stored_.state != JobState::Running) return around_.changed();
+  resize(config().count);
+  create();
+  want_workers();
+}
+
+// The ledger must know the job before anything of it is handed out.
+void JobEntry::create() {
+  if (!create_ || creating_) return;
+  creating_ = true;
+  StoreBatch batch;
+  batch.push_back(*create_);
+  commit(std::move(batch), [this] {
+    create_.reset();
+    want_workers();
+  });
+}
+
+void JobEntry::update(PreparedEntry prepared, bool replace) {
+  Entry::update(std::move(prepared), replace);
+  job_.set_settings(settings());
+  if (!wanted_ || stored_.state != JobState::Running) return;
+  resize(config().count);
+  want_workers();
+  check_end();
+}
+
+// As many workers as there are slices that have not ended, at most count. More than enough are kept: they wait.
+void JobEntry::want_workers() {
+  if (!wanted_ || create_ || !failure_.empty() || stored_.state != JobState::Running) return;
+  if (job_.state() != JobState::Running) return check_end();
+  const std::int64_t wanted = std::min<std::int64_t>(config().count, job_.open_slices());
+  for (std::int64_t i = 0; i < wanted; ++i)
+    if (slots_[static_cast<std::size_t>(i)]->desired == Desired::Down)
+      set_desired(*slots_[static_cast<std::size_t>(i)], Desired::Up);
+  feed();
+}
+
+void JobEntry::fill_start(Start &start) const {
+  start.job = true;
+  start.job_id = stored_.id;
+  start.params = stored_.identity.params;
+  start.attempts_dir = stored_.identity.output + "/.attempts";
+}
+
+void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  if (std::holds_alternative<Loaded>(message)) {
+    entered_run(*slot);
+    hand_out(*slot);
+  } else if (const auto *ended = std::get_if<SliceEnded>(&message)) {
+    slice_ended(*slot, *ended);
+  } else if (const auto *lease = std::get_if<LeaseEnded>(&message)) {
+    lease_ended(*slot, *lease);
+  }
+}
+
+// Everybody who has nothing to do.
+void JobEntry::feed() {
+  for (auto &slot : slots_)
+    if (slot->state == WorkerState::Running && held_leases_[*slot->worker].empty()) hand_out(*slot);
+  if (const auto due = job_.next_due()) due_.set(*due, [this] { want_workers(); });
+}
+
+std::int64_t JobEntry::ready_slices() const {
+  const JobProgress progress = job_.progress();
+  return progress.slices - progress.done - progress.leased - progress.backoff - progress.quarantined;
+}
+
+// Keeps a worker supplied: one lease in work, and while there is plenty the next one already with it.
+void JobEntry::hand_out(Slot &slot) {
+  if (slot.state != WorkerState::Running || slot.leaving || !failure_.empty() || !wanted_) return;
+  if (job_.state() != JobState::Running) return;
+  auto &held = held_leases_[*slot.worker];
+  if (held.empty() && !hand_out_one(slot)) return;
+  if (held.size() == 1 && ready_slices() > 4 * static_cast<std::int64_t>(slots_.size())) hand_out_one(slot);
+}
+
+bool JobEntry::hand_out_one(Slot &slot) {
+  const WorkerId worker = *slot.worker;
+  const TimePoint now = around_.system.now();
+  auto lease = job_.lease(worker, now, lease_size_.next(ready_slices(), config().count));
+  if (!lease) return false;
+  const std::uint64_t id = lease->id;
+  const bool merge = lease->begin == job_.manifest().positions();
+  held_leases_[worker].push_back({std::move(*lease), now, false});
+  StoreBatch batch;
+  batch.push_back(PutRows{name(), job_.take_changes()});
+  commit(std::move(batch), [this, worker, id, merge] { merge ? send_merge(worker, id) : send(worker, id); });
+  return true;
+}
+
+// The lease is durable: the worker may have it, if it is still there and still wanted. If not, its exit returns the lease.
+void JobEntry::send(WorkerId worker, std::uint64_t lease) {
+  const Slot *slot = slot_of(worker);
+  if (slot == nullptr || slot->state != WorkerState::Running) return;
+  for (Held &held : held_leases_[worker]) {
+    if (held.lease.id != lease || held.sent) continue;
+    held.sent = true;
+    held.since = around_.system.now();
+    around_.system.lease(worker, held.lease);
+  }
+}
+
+void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
+  ++commits_;
+  around_.store.write_merge_input(name(), [this, worker, lease](Result<std::string> path) {
+    --commits_;
+    if (!path) return fail_entry("what merge() is to read could not be written: " + path.error().text());
+    for (Held &held : held_leases_[worker])
+      if (held.lease.id == lease) held.lease.merge_input = *path;
+    send(worker, lease);
+  });
+}
+
+void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
+  const bool stopping = slot.state != WorkerState::Running;
+  const Judgement judgement = judge(ended, stopping);
+  const TimePoint now = around_.system.now();
+  const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
+  if (!outcome) return protocol_error(slot, outcome.error().text());
+  if (!keeps_process(ended.returned)) slot.leaving = true;
+  if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
+    log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
+
+  StoreBatch batch;
+  record(ended, judgement, batch);
+  forget_lease(*slot.worker, ended.lease, ended.slice.end);
+  const Interval slice = ended.slice;
+  const bool moves = outcome->state == SliceState::Committing;
+  commit(std::move(batch), [this, slice, moves] {
+    if (!moves) return check_end();
+    job_.committed(slice);
+    commit_changes();
+    want_workers();
+  });
+  sample_rate();
+  if (stops_entry(judgement.verdict)) return fail_entry(outcome->reason);
+  hand_out(slot);
+  if (outcome->state != SliceState::Done) want_workers();
+}
+
+// What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.
+void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch) {
+  batch.push_back(PutRows{name(), job_.take_changes()});
+  if (judgement.verdict != Verdict::Done) {
+    if (!ended.attempt_dir.empty()) batch.push_back(DropAttempt{ended.attempt_dir});
+    return;
+  }
+  const bool merge = ended.slice.begin == job_.manifest().positions();
+  const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(ended.slice.begin, ended.slice);
+  if (ended.has_result) batch.push_back(PutResult{name(), span.input, span.begin, span.end, merge, ended.result});
+  if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters});
+  for (const auto &[key, delta] : ended.counters) stored_.counters[key] += delta;
+  if (!ended.files.empty())
+    batch.push_back(MoveFiles{name(), ended.slice, span.input, span.begin, merge, ended.attempt_dir, ended.files});
+  else if (!ended.attempt_dir.empty())
+    batch.push_back(DropAttempt{ended.attempt_dir});
+}
+
+void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
+  if (auto ok = job_.lease_ended(*slot.worker, ended); !ok) return protocol_error(slot, ok.error().text());
+  forget_lease(*slot.worker, ended.lease, ended.up_to);
+  auto &held = held_leases_[*slot.worker];
+  std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
+  commit_changes();
+  sample_rate();
+  hand_out(slot);
+  if (job_.open_slices() <= config().count) want_workers();
+}
+
+// The worker is through with the lease up to here; measures a lease that has ended.
+void JobEntry::forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to) {
+  auto &held = held_leases_[worker];
+  const auto found = std::find_if(held.begin(), held.end(), [&](const Held &each) { return each.lease.id == lease; });
+  if (found == held.end() || up_to < found->lease.end) return;
+  const TimePoint now = around_.system.now();
+  const std::int64_t slices = job_.manifest().slices_in({found->lease.begin, found->lease.end});
+  if (slices > 0) lease_size_.took(slices, now - found->since);
+  held.erase(found);
+  if (!held.empty()) held.front().since = now;
+}
+
+void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  Departure gone = departure(*slot, status, page);
+  const auto begun = slice_begun(*slot, page);
+  if (!begun || !has_files(job_.manifest().kind()) || !status.signaled || status.value != SIGBUS)
+    return left(*slot, std::move(gone));
+  // A file that shrinks under a mapping kills with SIGBUS: ask the file before blaming the slice.
+  const auto input = static_cast<std::size_t>(job_.manifest().slice_at(*begun).input);
+  ++commits_;
+  around_.store.check_inputs({job_.manifest().inputs()[input]}, [this, worker, gone](Result<void> same) {
+    --commits_;
+    Slot *slot = slot_of(worker);
+    if (slot == nullptr) return;
+    left(*slot, gone);
+    if (!same) fail_entry(same.error().text());
+  });
+}
+
+// Only what the messages said is done; the page tells which slice to charge.
+void JobEntry::left(Slot &slot, Departure gone) {
+  const auto begun = slice_begun(slot, gone.page);
+  // A verdict that did not arrive as a message does not count.
+  if (begun && gone.page.stage == static_cast<std::uint32_t>(Stage::Returned))
+    gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
+  if (begun) gone.place = "in slice " + job_.place(*begun);
+  Judgement judgement = judge(gone);
+  const bool dismissed = gone.stopping && !gone.status.signaled && gone.status.value == 0;
+  if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
+  note_exit(slot, judgement);
+  lose_leases(slot, judgement, begun);
+  const bool leaving = slot.leaving;
+  forget_worker(slot);
+
+  if (stops_entry(judgement.verdict) && !leaving) {
+    apply(slot, WorkerEvent::LeftFailed);
+    fail_entry(judgement.reason);
+  } else if (job_.open_slices() == 0 || job_.state() != JobState::Running) {
+    apply(slot, WorkerEvent::LeftFinished);
+  } else if (begun || leaving || judgement.verdict == Verdict::Interrupted) {
+    restart_after(slot, Duration{});  // the slice has its own backoff
+  } else {
+    restart_by_policy(slot, judgement);
+  }
+  drop_surplus();
+  want_workers();
+  check_end();
+}
+
+void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun) {
+  const WorkerId worker = *slot.worker;
+  const SliceOutcome outcome =
+      job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random());
+  if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
+  StoreBatch batch;
+  const bool merge = begun && *begun == job_.manifest().positions();
+  if (begun) {
+    const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(*begun);
+    for (const Held &held : held_leases_[worker])
+      if (held.sent && held.lease.begin <= *begun && *begun < held.lease.end)
+        batch.push_back(DropAttempt{stored_.identity.output + "/.attempts/" +
+                                    attempt_folder(span.input, span.begin, merge, held.lease.id)});
+  }
+  held_leases_.erase(worker);
+  commit_changes(std::move(batch));
+}
+
+// The slice the worker was in, by its page: trusted only as far as it lies in a lease that was sent.
+std::optional<std::int64_t> JobEntry::slice_begun(const Slot &slot, const WorkerPart &page) const {
+  if (page.layout != kPageLayout || slot.leaving) return std::nullopt;
+  const auto stage = static_cast<Stage>(page.stage);
+  if (stage != Stage::Running && stage != Stage::Returned) return std::nullopt;
+  const auto held = held_leases_.find(*slot.worker);
+  if (held == held_leases_.end()) return std::nullopt;
+  for (const Held &each : held->second)
+    if (each.sent && each.lease.begin <= page.begun && page.begun < each.lease.end) return page.begun;
+  return std::nullopt;
+}
+
+void JobEntry::commit_changes(StoreBatch batch) {
+  auto deltas = job_.take_changes();
+  if (!deltas.empty()) batch.insert(batch.begin(), PutRows{name(), std::move(deltas)});
+  if (!batch.empty()) commit(std::move(batch), [this] { check_end(); });
+}
+
+void JobEntry::commit(StoreBatch batch, std::function<void()> then) {
+  ++commits_;
+  around_.store.commit(std::move(batch), [this, then = std::move(then)](Result<void> done) {
+    --commits_;
+    if (!done) {
+      fail_entry(done.error().text());
+    } else {
+      then();
+    }
+    around_.changed();
+  });
+}
+
+// Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended.
+void JobEntry::check_end() {
+  if (job_.state() == JobState::Running || stored_.state != JobState::Running || !failure_.empty()) return;
+  for (auto &slot : slots_) set_desired(*slot, Desired::Down);
+  if (ending_ || commits_ != 0 || !Entry::is_quiet()) return;
+  ending_ = true;
+  StoreBatch batch;
+  const JobState state = job_.state();
+  const std::string reason = job_.state_reason();
+  batch.push_back(SetJobState{name(), state, reason, 0});
+  commit(std::move(batch), [this, state, reason] {
+    stored_.state = state;
+    stored_.reason = reason;
+    log(state == JobState::Succeeded ? LogLevel::Info : LogLevel::Warning,
+        fmt::format("{}: {}{}{}", name(), hostler::name(state), reason.empty() ? "" : ": ", reason));
+  });
+}
+
+void JobEntry::protocol_error(Slot &slot, const std::string &what) {
+  log(LogLevel::Error, fmt::format("{}: broke the protocol and is killed: {}", slot_name(slot), what));
+  around_.system.kill(*slot.worker);
+}
+
+bool JobEntry::is_quiet() const { return Entry::is_quiet() && commits_ == 0; }
+
+bool JobEntry::has_ended() const { return is_quiet() && (stored_.state != JobState::Running || !failure_.empty()); }
+
+StoredJob JobEntry::stored() const {
+  StoredJob stored = stored_;
+  stored.rows = job_.rows();
+  return stored;
+}
+
+std::int64_t JobEntry::positions_in_work() const {
+  std::int64_t sum = 0;
+  for (const auto &slot : slots_) {
+    if (slot->pid == 0 || !slot->worker) continue;
+    const WorkerPart page = around_.system.page(*slot->worker);
+    const auto begun = slice_begun(*slot, page);
+    if (!begun || *begun >= job_.manifest().positions()) continue;
+    const SliceSpan span = job_.manifest().slice_at(*begun);
+    sum += std::clamp<std::int64_t>(page.claimed_from - span.begin, 0, span.end - span.begin);
+  }
+  return sum;
+}
+
+// Positions a second of late: halves what it remembers about every four seconds.
+void JobEntry::sample_rate() {
+  const TimePoint now = around_.system.now();
+  const std::int64_t done = job_.progress().positions_done;
+  const double seconds = std::chrono::duration<double>(now - sampled_).count();
+  if (sampled_ == TimePoint{}) {
+    sampled_ = now;
+    sampled_positions_ = done;
+  } else if (seconds >= 0.5) {
+    const double latest = static_cast<double>(done - sampled_positions_) / seconds;
+    const double weight = std::min(1.0, seconds / 4);
+    rate_ = rate_ == 0 ? latest : rate_ + weight * (latest - rate_);
+    sampled_ = now;
+    sampled_positions_ = done;
+  }
+}
+
+EntryStatus JobEntry::status() const {
+  EntryStatus status = Entry::status();
+  if (failure_.empty() && stored_.state != JobState::Running) {
+    status.state = hostler::name(stored_.state);
+    status.reason = stored_.reason;
+  }
+  status.progress = job_.progress();
+  if (stored_.state == JobState::Running) {
+    const std::int64_t in_work = positions_in_work();
+    status.progress.positions_done += in_work;
+    status.rate = rate_;
+    if (rate_ > 0)
+      status.eta_seconds = static_cast<double>(status.progress.positions - status.progress.positions_done) / rate_;
+  }
+  status.output = stored_.identity.output;
+  status.counters = stored_.counters;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot &slot = *slots_[i];
+    if (slot.pid == 0) continue;
+    const WorkerPart page = around_.system.page(*slot.worker);
+    status.workers[i].beats = static_cast<std::int64_t>(page.beats);
+    if (const auto begun = slice_begun(slot, page)) status.workers[i].slice = name() + "." + job_.place(*begun);
+  }
+  return status;
+}
+
+}  // namespace hostler

@@ -1,0 +1,88 @@
+// A job: `count` workers pull leases (runs of slices) until all are done, then one calls merge(). core/job decides what
+// is handed out and what a verdict means; this file makes it durable before it is told, and tells it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/job.h"
+#include "core/lease_size.h"
+#include "entry.h"
+
+namespace hostler {
+
+class JobEntry final : public Entry {
+ public:
+  // `stored`: as the ledger has it. `create`: the ledger is yet to be told (CreateJob or ReplanJob), before anything else.
+  JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create);
+
+  void start() override;
+  void update(PreparedEntry prepared, bool replace) override;
+  void on_message(WorkerId worker, const WorkerMessage &message) override;
+  void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
+  [[nodiscard]] bool is_quiet() const override;
+  [[nodiscard]] bool is_up() const override {
+    return stored_.state == JobState::Succeeded || stored_.state == JobState::Partial;
+  }
+  [[nodiscard]] bool has_failed() const override {
+    return Entry::has_failed() || stored_.state == JobState::Failed || stored_.state == JobState::Cancelled;
+  }
+  // Ended with a verdict, or stopped for good by fail_entry().
+  [[nodiscard]] bool has_ended() const;
+  [[nodiscard]] EntryStatus status() const override;
+  // The job as the ledger has it now.
+  [[nodiscard]] StoredJob stored() const;
+  [[nodiscard]] const StoredJob &planned() const { return stored_; }
+
+ private:
+  struct Held {  // a lease on its way to a worker or with it
+    Lease lease;
+    TimePoint since{};
+    bool sent = false;
+  };
+
+  [[nodiscard]] bool drains() const override { return true; }
+  void fill_start(Start &start) const override;
+
+  void create();
+  void want_workers();
+  void feed();
+  void hand_out(Slot &slot);
+  bool hand_out_one(Slot &slot);
+  void send(WorkerId worker, std::uint64_t lease);
+  void send_merge(WorkerId worker, std::uint64_t lease);
+  void slice_ended(Slot &slot, const SliceEnded &ended);
+  void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
+  void lease_ended(Slot &slot, const LeaseEnded &ended);
+  void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
+  void left(Slot &slot, Departure departure);
+  void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun);
+  void commit(StoreBatch batch, std::function<void()> then);
+  void commit_changes(StoreBatch batch = {});
+  void check_end();
+  void sample_rate();
+  [[nodiscard]] std::optional<std::int64_t> slice_begun(const Slot &slot, const WorkerPart &page) const;
+  [[nodiscard]] std::int64_t ready_slices() const;
+  [[nodiscard]] JobSettings settings() const;
+  [[nodiscard]] std::int64_t positions_in_work() const;
+  void protocol_error(Slot &slot, const std::string &what);
+
+  StoredJob stored_;
+  std::optional<StoreStep> create_;  // what the ledger is yet to be told
+  bool creating_ = false;
+  Job job_;
+  LeaseSize lease_size_;
+  TimerQueue::Timer due_;
+  std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
+  std::int64_t commits_ = 0;  // on their way to the disk
+  bool ending_ = false;       // the verdict is on its way to the ledger
+  TimePoint sampled_{};
+  std::int64_t sampled_positions_ = 0;
+  double rate_ = 0;
+};
+
+}  // namespace hostler

@@ -1,0 +1,87 @@
+#include "service.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hostler {
+
+void Service::start() {
+  wanted_ = true;
+  failure_.clear();
+  waiting_.clear();
+  resize(config().count);
+  for (auto &slot : slots_) {
+    if (slot->instance >= config().count) continue;
+    slot->policy.reset();
+    set_desired(*slot, Desired::Up);
+  }
+}
+
+void Service::update(PreparedEntry prepared, bool replace) {
+  Entry::update(std::move(prepared), replace);
+  if (!wanted_) return;
+  resize(config().count);
+  for (auto &slot : slots_)  // those that are new; a finished or failed one stays so
+    if (slot->instance < config().count && slot->desired == Desired::Down && failure_.empty())
+      set_desired(*slot, Desired::Up);
+}
+
+void Service::fill_start(Start &start) const { start.job = false; }
+
+void Service::on_message(WorkerId worker, const WorkerMessage &message) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  if (std::holds_alternative<Loaded>(message)) entered_run(*slot);
+  if (std::holds_alternative<Ready>(message)) slot->ready = true;
+}
+
+void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  const Judgement judgement = judge(departure(*slot, status, page));
+  note_exit(*slot, judgement);
+  forget_worker(*slot);
+  switch (judgement.verdict) {
+    case Verdict::Done: apply(*slot, WorkerEvent::LeftFinished); break;
+    case Verdict::BadData:
+    case Verdict::BadConfig:
+    case Verdict::LoadFailure:
+    case Verdict::InputChanged:
+      apply(*slot, WorkerEvent::LeftFailed);
+      if (slot->desired == Desired::Up) fail_entry(judgement.reason);
+      break;
+    case Verdict::RetryLater:
+    case Verdict::Yield:
+      restart_after(*slot, backoff_delay(config().restart, 1, around_.system.random()));
+      break;
+    case Verdict::Interrupted: restart_after(*slot, Duration{}); break;
+    case Verdict::Failure:
+    case Verdict::Crash:
+    case Verdict::OutOfMemory:
+    case Verdict::Timeout:
+    case Verdict::LoadLater: restart_by_policy(*slot, judgement); break;
+  }
+  drop_surplus();
+}
+
+bool Service::has_failed() const {
+  return Entry::has_failed() || std::any_of(slots_.begin(), slots_.end(), [](const auto &slot) {
+           return slot->state == WorkerState::Failed;
+         });
+}
+
+bool Service::is_up() const {
+  return !slots_.empty() && std::all_of(slots_.begin(), slots_.end(), [](const auto &slot) {
+    return slot->state == WorkerState::Running || slot->state == WorkerState::Finished;
+  });
+}
+
+EntryStatus Service::status() const {
+  EntryStatus status = Entry::status();
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i]->pid != 0)
+      status.workers[i].beats = static_cast<std::int64_t>(around_.system.page(*slots_[i]->worker).beats);
+  return status;
+}
+
+}  // namespace hostler

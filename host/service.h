@@ -1,0 +1,25 @@
+// A service: `count` workers that run for as long as they like; worker i gets slice i of count.
+#pragma once
+
+#include "entry.h"
+
+namespace hostler {
+
+class Service final : public Entry {
+ public:
+  using Entry::Entry;
+
+  void start() override;
+  void update(PreparedEntry prepared, bool replace) override;
+  void on_message(WorkerId worker, const WorkerMessage &message) override;
+  void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
+  [[nodiscard]] bool is_up() const override;
+  [[nodiscard]] bool has_failed() const override;
+  [[nodiscard]] EntryStatus status() const override;
+
+ private:
+  [[nodiscard]] bool drains() const override { return false; }
+  void fill_start(Start &start) const override;
+};
+
+}  // namespace hostler

@@ -1,0 +1,352 @@
+#include "supervisor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "job_entry.h"
+#include "service.h"
+
+namespace hostler {
+namespace {
+
+std::string in_words(const std::vector<EntryPlan> &plans) {
+  std::string words;
+  for (const EntryPlan &plan : plans)
+    if (plan.action != EntryAction::Keep)
+      words += fmt::format("{}{} {} ({})", words.empty() ? "" : "; ", name(plan.action), plan.name, plan.words);
+  return words.empty() ? "nothing to change" : words;
+}
+
+}  // namespace
+
+Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored)
+    : system_(system),
+      log_(std::move(log)),
+      timers_([this](std::optional<TimePoint> earliest) { system_.set_alarm(earliest); }),
+      settle_(timers_),
+      around_{system, store, timers_, log_, 027,
+              [this](Entry &entry) {
+                owners_[++last_worker_] = &entry;
+                return last_worker_;
+              },
+              // Not at once: whoever reports a change is in the middle of it.
+              [this] {
+                if (!settle_.is_set()) settle_.set(system_.now(), [this] { settle(); });
+              }} {
+  for (StoredJob &job : stored) {
+    const std::string name = job.name;
+    stored_.emplace(name, std::move(job));
+  }
+}
+
+Supervisor::~Supervisor() = default;
+
+std::map<std::string, CurrentEntry> Supervisor::current() const {
+  std::map<std::string, CurrentEntry> current;
+  for (const auto &[name, entry] : entries_) current[name] = {entry->config(), entry->build()};
+  for (const auto &[name, arrival] : arrivals_) current[name] = {arrival.prepared.config, arrival.prepared.build};
+  return current;
+}
+
+const StoredJob *Supervisor::stored_job(const std::string &name) const {
+  for (const auto *map : {&entries_, &retiring_})
+    if (const auto found = map->find(name); found != map->end())
+      if (const auto *job = dynamic_cast<const JobEntry *>(found->second.get())) return &job->planned();
+  const auto found = stored_.find(name);
+  return found == stored_.end() ? nullptr : &found->second;
+}
+
+std::map<std::string, PlannedJob> Supervisor::planned() const {
+  std::map<std::string, PlannedJob> planned;
+  const auto add = [&](const std::string &name) {
+    if (const StoredJob *job = stored_job(name)) planned[name] = {job->identity, &job->manifest};
+  };
+  for (const auto &[name, job] : stored_) add(name);
+  for (const auto *map : {&entries_, &retiring_})
+    for (const auto &[name, entry] : *map) add(name);
+  // What is on its way to be made from zero or planned again counts as planned so.
+  for (const auto &[name, arrival] : arrivals_)
+    if (arrival.action == EntryAction::Fresh || arrival.action == EntryAction::Resume)
+      planned[name] = {identity_of(arrival.prepared.config), &arrival.prepared.manifest};
+  return planned;
+}
+
+Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared, const ReloadOptions &options) const {
+  auto plans = plan(current(), planned(), prepared.entries, options);
+  if (!plans) return plans;
+  for (const EntryPlan &each : *plans) {
+    if (each.action != EntryAction::Resume) continue;
+    const auto wanted = std::find_if(prepared.entries.begin(), prepared.entries.end(),
+                                     [&](const PreparedEntry &entry) { return entry.config.name == each.name; });
+    const auto running = entries_.find(each.name);
+    const auto *job = running == entries_.end() ? nullptr : dynamic_cast<const JobEntry *>(running->second.get());
+    const StoredJob stored = job != nullptr ? job->stored() : *stored_job(each.name);
+    if (stored.identity.output != wanted->config.output)
+      return fail(wanted->config.where, fmt::format("{} cannot be resumed: its output folder changed from {} to {}", each.name,
+                                                    stored.identity.output, wanted->config.output),
+                  "keep the folder, or start from zero with --fresh " + each.name);
+    auto resumed = resume_job(stored.manifest, stored.rows, wanted->manifest);
+    if (!resumed) return tl::unexpected(resumed.error());
+  }
+  return plans;
+}
+
+Result<std::vector<EntryPlan>> Supervisor::preview(const Prepared &prepared, const ReloadOptions &options) const {
+  return plan_reload(prepared, options);
+}
+
+Result<std::vector<EntryPlan>> Supervisor::apply(Prepared prepared, const ReloadOptions &options) {
+  if (stopping_) return fail("", "the host is stopping");
+  auto plans = plan_reload(prepared, options);
+  if (!plans) {
+    reject(plans.error());
+    return plans;
+  }
+  around_.umask = prepared.config.host.umask;
+  std::map<std::string, PreparedEntry *> wanted;
+  order_.clear();
+  for (PreparedEntry &entry : prepared.entries) {
+    wanted[entry.config.name] = &entry;
+    order_.push_back(entry.config.name);
+  }
+  for (const EntryPlan &each : *plans) {
+    const auto found = wanted.find(each.name);
+    carry_out(each, found == wanted.end() ? nullptr : found->second);
+  }
+  last_reload_ok_ = true;
+  last_reload_ = "applied: " + in_words(*plans);
+  log_(LogLevel::Info, "configuration " + last_reload_);
+  around_.changed();
+  return plans;
+}
+
+void Supervisor::reject(const Error &error) {
+  last_reload_ok_ = false;
+  last_reload_ = "rejected, nothing was changed: " + error.text();
+  log_(LogLevel::Error, "configuration " + last_reload_);
+}
+
+void Supervisor::carry_out(const EntryPlan &plan, PreparedEntry *prepared) {
+  if (arrivals_.contains(plan.name)) {
+    if (prepared != nullptr) return change_arrival(plan, std::move(*prepared));
+    arrivals_.erase(plan.name);
+    return;
+  }
+  const auto running = entries_.find(plan.name);
+  switch (plan.action) {
+    case EntryAction::Keep:
+      if (running != entries_.end()) running->second->set_held({});
+      break;
+    case EntryAction::Adjust:
+    case EntryAction::Replace:
+      running->second->set_held({});
+      running->second->update(std::move(*prepared), plan.action == EntryAction::Replace);
+      break;
+    case EntryAction::Add: arrive(plan.name, {std::move(*prepared), plan.action, {}}); break;
+    case EntryAction::Remove: retire(plan.name); break;
+    case EntryAction::Hold:
+      if (running != entries_.end())
+        running->second->set_held(plan.words);
+      else
+        arrive(plan.name, {std::move(*prepared), plan.action, plan.words});
+      break;
+    case EntryAction::Rebuild:
+    case EntryAction::Fresh:
+    case EntryAction::Resume:
+      if (running != entries_.end()) retire(plan.name);
+      arrive(plan.name, {std::move(*prepared), plan.action, {}});
+      break;
+  }
+}
+
+// It has not begun yet, so it simply becomes what is wanted now; from zero or planned again it stays.
+void Supervisor::change_arrival(const EntryPlan &plan, PreparedEntry prepared) {
+  Arrival &arrival = arrivals_[plan.name];
+  arrival.prepared = std::move(prepared);
+  if (plan.action == EntryAction::Fresh || plan.action == EntryAction::Resume || plan.action == EntryAction::Hold)
+    arrival.action = plan.action;
+  arrival.held = plan.action == EntryAction::Hold ? plan.words : std::string();
+}
+
+void Supervisor::retire(const std::string &name) {
+  auto node = entries_.extract(name);
+  node.mapped()->stop();
+  retiring_.insert(std::move(node));
+}
+
+void Supervisor::arrive(const std::string &name, Arrival arrival) {
+  if (retiring_.contains(name)) {
+    arrivals_.insert_or_assign(name, std::move(arrival));
+    return;
+  }
+  std::unique_ptr<Entry> entry;
+  const std::string held = arrival.held;
+  if (arrival.prepared.config.is_job())
+    entry = make_job(arrival);
+  else
+    entry = std::make_unique<Service>(around_, std::move(arrival.prepared));
+  entry->set_held(held);
+  entries_[name] = std::move(entry);
+}
+
+std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
+  EntryConfig &config = arrival.prepared.config;
+  auto node = stored_.extract(config.name);
+  std::optional<StoreStep> create;
+  StoredJob job;
+  if (node.empty() || arrival.action == EntryAction::Fresh) {
+    job.name = config.name;
+    job.id = new_job_id();
+    job.identity = identity_of(config);
+    job.manifest = arrival.prepared.manifest;
+    create = CreateJob{job};
+  } else {
+    job = std::move(node.mapped());
+  }
+  if (arrival.action == EntryAction::Resume && !create) {
+    auto resumed = resume_job(job.manifest, job.rows, arrival.prepared.manifest);
+    if (resumed) {  // plan_reload() has tried it
+      job.manifest = std::move(resumed->manifest);
+      job.rows = std::move(resumed->rows);
+      job.identity = identity_of(config);
+      job.state = JobState::Running;
+      job.reason.clear();
+      create = ReplanJob{job};
+    }
+  }
+  // A held job keeps the settings it was planned with.
+  config.input = job.identity.input;
+  config.output = job.identity.output;
+  config.params = job.identity.params;
+  return std::make_unique<JobEntry>(around_, std::move(arrival.prepared), std::move(job), std::move(create));
+}
+
+std::string Supervisor::new_job_id() {
+  std::string id;
+  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", static_cast<std::uint32_t>(system_.random() * 4294967296.0));
+  return id;
+}
+
+void Supervisor::stop(std::function<void()> stopped) {
+  stopping_ = true;
+  stopped_ = std::move(stopped);
+  arrivals_.clear();
+  for (auto *map : {&entries_, &retiring_})
+    for (auto &[name, entry] : *map) entry->stop();
+  around_.changed();
+}
+
+void Supervisor::stop_at_once(std::function<void()> stopped) {
+  stop(std::move(stopped));
+  for (auto *map : {&entries_, &retiring_})
+    for (auto &[name, entry] : *map) entry->kill();
+}
+
+void Supervisor::settle() {
+  sweep_retired();
+  if (!stopping_) start_what_may();
+  if (settled_) settled_();
+  if (stopping_ && stopped_ && is_quiet()) std::exchange(stopped_, nullptr)();
+}
+
+void Supervisor::sweep_retired() {
+  for (auto it = retiring_.begin(); it != retiring_.end();) {
+    if (!it->second->is_quiet()) {
+      ++it;
+      continue;
+    }
+    const std::string name = it->first;
+    if (const auto *job = dynamic_cast<const JobEntry *>(it->second.get())) stored_.insert_or_assign(name, job->stored());
+    it = retiring_.erase(it);
+    if (auto arrival = arrivals_.extract(name); !arrival.empty()) arrive(name, std::move(arrival.mapped()));
+  }
+}
+
+void Supervisor::start_what_may() {
+  for (auto &[name, entry] : entries_) {
+    if (entry->is_wanted()) continue;
+    if (prerequisites_are_up(*entry)) entry->start();
+  }
+}
+
+bool Supervisor::prerequisites_are_up(Entry &entry) const {
+  for (const std::string &other : entry.config().depends_on) {
+    const auto found = entries_.find(other);
+    if (found != entries_.end() && found->second->is_up()) continue;
+    const bool failed = found != entries_.end() && found->second->has_failed();
+    if (failed)
+      entry.set_blocked("depends on " + other + ", which has failed");
+    else
+      entry.set_waiting("waits for " + other);
+    return false;
+  }
+  return true;
+}
+
+bool Supervisor::is_quiet() const {
+  const auto quiet = [](const auto &item) { return item.second->is_quiet(); };
+  return std::all_of(entries_.begin(), entries_.end(), quiet) && std::all_of(retiring_.begin(), retiring_.end(), quiet);
+}
+
+bool Supervisor::jobs_ended() const {
+  bool any = false;
+  if (!retiring_.empty() || !arrivals_.empty()) return false;
+  for (const auto &[name, entry] : entries_) {
+    const auto *job = dynamic_cast<const JobEntry *>(entry.get());
+    if (job == nullptr) continue;
+    any = true;
+    if (!job->has_ended()) return false;
+  }
+  return any;
+}
+
+HostStatus Supervisor::status() const {
+  HostStatus status;
+  status.last_reload = last_reload_;
+  status.last_reload_ok = last_reload_ok_;
+  status.stopping = stopping_;
+  status.jobs_ended = jobs_ended();
+  for (const std::string &name : order_)
+    if (const auto found = entries_.find(name); found != entries_.end()) status.entries.push_back(found->second->status());
+  for (const auto &[name, entry] : retiring_) {
+    status.entries.push_back(entry->status());
+    if (status.entries.back().reason.empty())
+      status.entries.back().reason = arrivals_.contains(name) ? "makes place for its successor" : "removed from the file";
+  }
+  return status;
+}
+
+Entry *Supervisor::owner(WorkerId worker) const {
+  const auto found = owners_.find(worker);
+  return found == owners_.end() ? nullptr : found->second;
+}
+
+void Supervisor::on_spawned(WorkerId worker, int pid) {
+  if (Entry *entry = owner(worker)) entry->on_spawned(worker, pid);
+}
+
+void Supervisor::on_spawn_failed(WorkerId worker, const Error &error) {
+  Entry *entry = owner(worker);
+  owners_.erase(worker);
+  if (entry != nullptr) entry->on_spawn_failed(worker, error);
+}
+
+void Supervisor::on_message(WorkerId worker, const WorkerMessage &message) {
+  if (Entry *entry = owner(worker)) entry->on_message(worker, message);
+}
+
+void Supervisor::on_garbage(WorkerId worker, const Error &error) {
+  if (Entry *entry = owner(worker)) entry->on_garbage(worker, error);
+}
+
+void Supervisor::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
+  Entry *entry = owner(worker);
+  owners_.erase(worker);
+  if (entry != nullptr) entry->on_exit(worker, status, page);
+}
+
+void Supervisor::on_alarm() { timers_.run(system_.now()); }
+
+}  // namespace hostler

@@ -1,0 +1,97 @@
+// The heart: takes events (of the kernel, of the ledger, of people) and lets the entries act on them. Owns all mutable
+// state; one thread. What to do is decided in core; what is outside is reached through core/system and core/job_store.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/plan.h"
+#include "core/status.h"
+#include "core/system.h"
+#include "core/timer_queue.h"
+#include "entry.h"
+
+namespace hostler {
+
+class Supervisor final : public SystemEvents {
+ public:
+  // `stored`: the jobs of the ledger.
+  Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored);
+  ~Supervisor() override;
+
+  // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet.
+  Result<std::vector<EntryPlan>> apply(Prepared prepared, const ReloadOptions &options);
+  // What apply() would do.
+  [[nodiscard]] Result<std::vector<EntryPlan>> preview(const Prepared &prepared, const ReloadOptions &options) const;
+  // A reload was refused before it came here; kept for status and log.
+  void reject(const Error &error);
+
+  // Stops everything, with grace; `stopped` is called once nothing is left.
+  void stop(std::function<void()> stopped);
+  // The same without grace; may follow stop().
+  void stop_at_once(std::function<void()> stopped);
+
+  // Called whenever something has changed that somebody may wait for.
+  void on_settled(std::function<void()> settled) { settled_ = std::move(settled); }
+  // Every job of the file has ended, and there is one.
+  [[nodiscard]] bool jobs_ended() const;
+  [[nodiscard]] HostStatus status() const;  // without what only the process knows (pid, paths)
+
+  void on_spawned(WorkerId worker, int pid) override;
+  void on_spawn_failed(WorkerId worker, const Error &error) override;
+  void on_message(WorkerId worker, const WorkerMessage &message) override;
+  void on_garbage(WorkerId worker, const Error &error) override;
+  void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
+  void on_alarm() override;
+
+ private:
+  // An entry on its way: it starts once the one of the same name that still runs is gone.
+  struct Arrival {
+    PreparedEntry prepared;
+    EntryAction action = EntryAction::Add;
+    std::string held;
+  };
+
+  [[nodiscard]] std::map<std::string, CurrentEntry> current() const;
+  [[nodiscard]] std::map<std::string, PlannedJob> planned() const;
+  [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
+  [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared, const ReloadOptions &options) const;
+  void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
+  void change_arrival(const EntryPlan &plan, PreparedEntry prepared);
+  void retire(const std::string &name);
+  void arrive(const std::string &name, Arrival arrival);
+  [[nodiscard]] std::unique_ptr<Entry> make_job(Arrival &arrival);
+  [[nodiscard]] std::string new_job_id();
+
+  void settle();
+  void sweep_retired();
+  void start_what_may();
+  [[nodiscard]] bool prerequisites_are_up(Entry &entry) const;
+  [[nodiscard]] bool is_quiet() const;
+  [[nodiscard]] Entry *owner(WorkerId worker) const;
+
+  System &system_;
+  LogSink log_;
+  TimerQueue timers_;
+  TimerQueue::Timer settle_;
+  Surroundings around_;
+  std::map<std::string, StoredJob> stored_;  // jobs that no entry has in hand
+  std::unordered_map<WorkerId, Entry *> owners_;
+  WorkerId last_worker_ = 0;
+  std::map<std::string, std::unique_ptr<Entry>> entries_;
+  std::map<std::string, std::unique_ptr<Entry>> retiring_;
+  std::map<std::string, Arrival> arrivals_;
+  std::vector<std::string> order_;  // names as in the file
+  std::string last_reload_ = "none yet";
+  bool last_reload_ok_ = true;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
+  std::function<void()> settled_;
+};
+
+}  // namespace hostler

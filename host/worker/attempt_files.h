@@ -1,0 +1,49 @@
+// The files that a plugin writes by output(): in a folder of the attempt's own, ATTEMPTS/INPUT-BEGIN.LEASE, which is made
+// with the first of them. The plugin's thread only.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "edge/unique_fd.h"
+
+namespace hostler {
+
+class AttemptFiles {
+ public:
+  explicit AttemptFiles(std::string attempts_dir) : attempts_dir_(std::move(attempts_dir)) {}
+
+  // A new attempt, named once it has a file.
+  struct Place {
+    std::int32_t input = 0;
+    std::int64_t begin = 0;
+    std::uint64_t lease = 0;
+    bool merge = false;
+  };
+  void begin(const Place &place);
+
+  // The descriptor of an append-only file, the same for the same name; or -errno.
+  [[nodiscard]] int open(const char *name);
+
+  // All that was written, and the names of the files, are on the disk when this returns.
+  [[nodiscard]] Result<void> sync() const;
+  void close() { files_.clear(); }
+
+  [[nodiscard]] bool empty() const { return files_.empty(); }
+  [[nodiscard]] const std::string &dir() const { return dir_; }  // empty without a file
+  [[nodiscard]] std::vector<std::string> names() const;
+
+ private:
+  [[nodiscard]] int make_dir();
+  void drop_dir();
+
+  std::string attempts_dir_;
+  Place place_;
+  std::string dir_;
+  UniqueFd dir_fd_;
+  std::vector<std::pair<std::string, UniqueFd>> files_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,13 @@
+// `hostler __inspect PLUGIN`: the throwaway child of the plugin store. Loads the plugin, whose constructors may do
+// anything, and writes what it found (core/plugin_facts.h) to descriptor 3.
+#pragma once
+
+namespace hostler {
+
+inline constexpr const char *kInspectCommand = "__inspect";
+inline constexpr int kInspectFd = 3;
+
+// The whole program; returns its exit code: 0 when facts were written, errors of the plugin included.
+int inspect_main(int argc, char **argv);
+
+}  // namespace hostler

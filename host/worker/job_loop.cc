@@ -1,0 +1,192 @@
+#include "worker/job_loop.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "worker/call_plugin.h"
+#include "worker/input_check.h"
+#include "worker/merge_results.h"
+
+namespace hostler {
+namespace {
+
+bool has_files(InputKind kind) {
+  return kind == InputKind::Lines || kind == InputKind::Records || kind == InputKind::File;
+}
+
+// The verdicts after which the next slice may run in the same process.
+bool keeps_process(std::int32_t returned) {
+  return returned == HOSTLER_DONE || returned == HOSTLER_BAD_DATA || returned == HOSTLER_RETRY_LATER ||
+         returned == HOSTLER_YIELD;
+}
+
+}  // namespace
+
+std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t returned) {
+  if (!page.is_mine()) ::_exit(returned);
+  runtime.leave();
+  page.set_returned(returned);
+  (void)std::fflush(nullptr);
+  return returned;
+}
+
+void JobLoop::run() {
+  HostMessage message;
+  while (true) {
+    page_.set_stage(Stage::Idle);
+    switch (channel_.receive(message)) {
+      case Channel::Received::EndOfFile: leave(0);
+      case Channel::Received::Interrupted:
+        if (runtime_.stop_word() != 0) leave(0);
+        break;
+      case Channel::Received::Message:
+        if (const auto *lease = std::get_if<Lease>(&message)) work(*lease);
+        break;
+    }
+  }
+}
+
+void JobLoop::work(const Lease &lease) {
+  if (!lease.merge_input.empty()) return run_merge(lease);
+  items_.clear();
+  for (const std::string &item : lease.items) items_.push_back(item.c_str());
+  // The plan of the lease's own inputs: its positions begin at those of the first one.
+  const Manifest plan(lease.kind, lease.inputs, lease.slice_size, lease.unit, lease.base, {}, 1);
+  const std::int64_t shift = lease.first_offset;
+  const Interval whole{lease.begin - shift, lease.end - shift};
+  if (whole.begin < 0 || whole.end > plan.positions()) leave(HOSTLER_ERROR);
+  std::int64_t position = whole.begin;
+  while (position < whole.end) {
+    if (runtime_.stop_word() != 0) {
+      tell(LeaseEnded{lease.id, position + shift});
+      leave(0);
+    }
+    const SliceSpan span = plan.slice_at(position, whole);
+    const Next next = run_slice(lease, span, {span.global.begin + shift, span.global.end + shift});
+    position = span.global.end;
+    page_.set_done_up_to(position + shift);
+    page_.set_stage(Stage::Idle);
+    if (next == Next::EndLease) break;
+  }
+  tell(LeaseEnded{lease.id, position + shift});
+}
+
+hostler_slice_t JobLoop::slice_of(const Lease &lease, const SliceSpan &span) const {
+  hostler_slice_t slice{};
+  slice.index = lease.first_index + span.index;
+  slice.count = lease.plan_count;
+  slice.attempt = lease.attempt;
+  slice.kind = static_cast<std::int32_t>(lease.kind);
+  slice.input = lease.first_input + span.input;
+  if (has_files(lease.kind)) slice.path = lease.inputs[static_cast<std::size_t>(span.input)].path.c_str();
+  if (lease.kind == InputKind::Items) slice.items = items_.data() + (span.begin - lease.items_first);
+  slice.begin = span.begin;
+  slice.end = span.end;
+  slice.unit = lease.unit;
+  slice.resume = span.begin;
+  return slice;
+}
+
+JobLoop::Next JobLoop::run_slice(const Lease &lease, const SliceSpan &span, Interval global) {
+  page_.begin_slice(global.begin, span.begin);
+  const Input *input = has_files(lease.kind) ? &lease.inputs[static_cast<std::size_t>(span.input)] : nullptr;
+  if (input != nullptr)
+    if (std::string change = input_change(*input); !change.empty()) return refuse_changed(lease, global, change);
+
+  const hostler_slice_t slice = slice_of(lease, span);
+  const auto *entered =
+      runtime_.enter(Inside::Slice, slice, {static_cast<std::int32_t>(slice.input), slice.begin, lease.id, false});
+  const std::int32_t returned = returned_to_worker(page_, runtime_, hostler_call_run(plugin_.run, entered));
+
+  // A whole file has one position more than the plugin sees: its end.
+  const bool to_the_end = runtime_.claimed_to() == span.end;
+  const std::int64_t claimed_to = to_the_end ? global.end : global.begin + (runtime_.claimed_to() - span.begin);
+  return settle(lease, global, returned, claimed_to, input);
+}
+
+void JobLoop::run_merge(const Lease &lease) {
+  page_.begin_slice(lease.begin, 0);
+  hostler_slice_t slice{};
+  slice.count = lease.plan_count;
+  slice.attempt = lease.attempt;
+  slice.kind = HOSTLER_NONE;
+  slice.unit = 1;
+  const Interval global{lease.begin, lease.end};
+  auto results = MergeResults::open(lease.merge_input);
+  if (!results) {
+    SliceEnded ended;
+    ended.lease = lease.id;
+    ended.slice = global;
+    ended.returned = HOSTLER_RETRY_LATER;
+    ended.io_failed = true;
+    ended.reason = results.error().text();
+    tell(ended);
+  } else {
+    const auto *entered = runtime_.enter(Inside::Merge, slice, {0, 0, lease.id, true});
+    const std::int32_t returned =
+        returned_to_worker(page_, runtime_, hostler_call_merge(plugin_.merge, entered, (*results)->table()));
+    settle(lease, global, returned, global.end, nullptr);
+  }
+  page_.set_stage(Stage::Idle);
+  tell(LeaseEnded{lease.id, lease.end});
+}
+
+JobLoop::Next JobLoop::refuse_changed(const Lease &lease, Interval global, std::string change) {
+  SliceEnded ended;
+  ended.lease = lease.id;
+  ended.slice = global;
+  ended.returned = HOSTLER_BAD_DATA;
+  ended.input_changed = true;
+  ended.reason = std::move(change);
+  tell(ended);
+  return Next::EndLease;
+}
+
+JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to,
+                              const Input *input) {
+  std::string change = input != nullptr ? input_change(*input) : std::string();
+  const bool whole = !runtime_.claimed() || claimed_to == global.end;
+  if (change.empty() && returned == HOSTLER_DONE && whole && runtime_.left_nothing()) return Next::GoOn;
+
+  SliceEnded ended;
+  ended.lease = lease.id;
+  ended.slice = global;
+  ended.returned = returned;
+  ended.claimed = runtime_.claimed();
+  ended.claimed_to = claimed_to;
+  ended.refused = runtime_.refused();
+  runtime_.take(ended);
+  ended.attempt_dir = runtime_.files().dir();
+  if (returned == HOSTLER_DONE && change.empty()) {
+    ended.files = runtime_.files().names();
+    if (auto synced = runtime_.files().sync(); !synced) {
+      ended.io_failed = true;
+      ended.reason = synced.error().text();
+    }
+  }
+  runtime_.files().close();
+  if (!change.empty()) {
+    ended.input_changed = true;
+    ended.reason = std::move(change);
+  }
+  const bool changed = ended.input_changed;
+  tell(std::move(ended));
+  if (!keeps_process(returned)) ::_exit(returned);
+  return changed ? Next::EndLease : Next::GoOn;
+}
+
+void JobLoop::tell(const WorkerMessage &message) {
+  if (channel_.send(message)) return;
+  page_.set_stage(Stage::Running);  // a verdict that nobody heard does not stand
+  page_.set_reason("the worker could not reach the host");
+  ::_exit(HOSTLER_ERROR);
+}
+
+void JobLoop::leave(int code) {
+  page_.set_stage(Stage::Idle);
+  ::_exit(code);
+}
+
+}  // namespace hostler

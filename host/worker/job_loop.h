@@ -1,0 +1,47 @@
+// A job's worker at work: lease after lease, slice after slice, until the host wants no more of it. Main thread.
+#pragma once
+
+#include <vector>
+
+#include "core/messages.h"
+#include "worker/channel.h"
+#include "worker/plugin_loader.h"
+#include "worker/runtime.h"
+#include "worker/shared_page.h"
+
+namespace hostler {
+
+class JobLoop {
+ public:
+  JobLoop(SharedPage &page, Channel &channel, Runtime &runtime, const LoadedPlugin &plugin)
+      : page_(page), channel_(channel), runtime_(runtime), plugin_(plugin) {}
+
+  // Ends with the process: by end of file, when asked to stop, or with a slice's verdict that ends it.
+  [[noreturn]] void run();
+
+ private:
+  enum class Next { GoOn, EndLease };
+
+  void work(const Lease &lease);
+  void run_merge(const Lease &lease);
+  Next run_slice(const Lease &lease, const SliceSpan &span, Interval global);
+  // The slice as the plugin sees it.
+  [[nodiscard]] hostler_slice_t slice_of(const Lease &lease, const SliceSpan &span) const;
+  // Between the plugin's return and the host's commit: `input` must not have changed, and what was written be durable.
+  Next settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to, const Input *input);
+  Next refuse_changed(const Lease &lease, Interval global, std::string change);
+  void tell(const WorkerMessage &message);
+  [[noreturn]] void leave(int code);
+
+  SharedPage &page_;
+  Channel &channel_;
+  Runtime &runtime_;
+  const LoadedPlugin &plugin_;
+  std::vector<const char *> items_;  // of the lease
+};
+
+// What run() or merge() returned, once the process is known to be the worker still; a process that the plugin forked and
+// that comes back from run() leaves here, without a trace. Buffered output has been written.
+[[nodiscard]] std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t returned);
+
+}  // namespace hostler

@@ -1,0 +1,121 @@
+#include "worker/plugin_loader.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <boost/dll/shared_library.hpp>
+
+namespace hostler {
+namespace {
+
+using Library = boost::dll::shared_library;
+
+tl::unexpected<LoadError> refuse(std::string what, bool passing = false) {
+  return tl::unexpected<LoadError>(LoadError{std::move(what), passing});
+}
+
+// Boost wraps dlerror's words; the copy's path in the store is of no use to a person.
+std::string loader_words(std::string text, const std::string &library, const std::string &name) {
+  constexpr std::string_view kBefore = "dlerror system message: ";
+  if (const auto begin = text.find(kBefore); begin != std::string::npos) {
+    text.erase(0, begin + kBefore.size());
+    if (const auto end = text.rfind("): "); end != std::string::npos) text.erase(end);
+  }
+  for (auto at = text.find(library); at != std::string::npos; at = text.find(library, at + name.size()))
+    text.replace(at, library.size(), name);
+  return text;
+}
+
+bool is_passing_want(const std::string &words) {
+  for (const int error : {ENOMEM, EMFILE, ENFILE, EAGAIN})
+    if (words.find(std::strerror(error)) != std::string::npos) return true;
+  return false;
+}
+
+// dlsym finds what the plugin's dependencies export, too: a symbol must come from the plugin itself.
+const link_map *home_of(const void *symbol) {
+  Dl_info info{};
+  void *map = nullptr;
+  if (::dladdr1(symbol, &info, &map, RTLD_DL_LINKMAP) == 0) return nullptr;
+  return static_cast<const link_map *>(map);
+}
+
+const link_map *home_of(const Library &library) {
+  link_map *map = nullptr;
+  return ::dlinfo(library.native(), RTLD_DI_LINKMAP, &map) == 0 ? map : nullptr;
+}
+
+struct Symbol {
+  void *address = nullptr;
+  std::string stranger;  // not the plugin's own: the library that it comes from
+};
+
+Symbol find(const Library &library, const char *name) {
+  Symbol symbol;
+  symbol.address = ::dlsym(library.native(), name);
+  if (symbol.address == nullptr) return symbol;
+  const link_map *home = home_of(symbol.address);
+  if (home == home_of(library)) return symbol;
+  symbol.address = nullptr;
+  symbol.stranger = home != nullptr && home->l_name != nullptr && *home->l_name != '\0' ? home->l_name : "the host";
+  return symbol;
+}
+
+template <typename Function>
+Function as_function(const Symbol &symbol) {
+  return reinterpret_cast<Function>(symbol.address);
+}
+
+// Empty: hostler_plugin is as it must be.
+std::string fault(const hostler_plugin_t &about, const std::string &name) {
+  if (about.magic != HOSTLER_MAGIC) return fmt::format("{}: hostler_plugin does not begin with HOSTLER_MAGIC", name);
+  if (about.abi_major != HOSTLER_ABI_MAJOR || about.abi_minor != HOSTLER_ABI_MINOR)
+    return fmt::format("{}: plugin speaks ABI {}.{}, this host {}.{}", name, about.abi_major, about.abi_minor,
+                       HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR);
+  if (about.struct_size != static_cast<std::int64_t>(sizeof(hostler_plugin_t)))
+    return fmt::format("{}: hostler_plugin says it has {} bytes, ABI {}.{} has {}", name, about.struct_size,
+                       HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR, sizeof(hostler_plugin_t));
+  if ((about.flags & ~std::int64_t{HOSTLER_SPLITTABLE}) != 0)
+    return fmt::format("{}: flags {:#x} has bits that this host does not know", name, about.flags);
+  if (about.id == nullptr || about.version == nullptr) return fmt::format("{}: id or version is NULL", name);
+  return {};
+}
+
+}  // namespace
+
+tl::expected<LoadedPlugin, LoadError> load_plugin(const std::string &library, const std::string &name) {
+  std::unique_ptr<Library> loaded;
+  try {
+    loaded = std::make_unique<Library>(library, boost::dll::load_mode::rtld_now);
+  } catch (const std::exception &error) {
+    std::string words = loader_words(error.what(), library, name);
+    const bool passing = is_passing_want(words);
+    return refuse(std::move(words), passing);
+  }
+  const Library &plugin = *loaded.release();  // stays loaded for the life of this process
+
+  const Symbol about = find(plugin, "hostler_plugin");
+  if (about.address == nullptr)
+    return refuse(fmt::format("{}: exports no hostler_plugin, so it is not a hostler plugin", name));
+  LoadedPlugin result;
+  result.about = static_cast<const hostler_plugin_t *>(about.address);
+  if (std::string wrong = fault(*result.about, name); !wrong.empty()) return refuse(std::move(wrong));
+
+  const Symbol run = find(plugin, "run");
+  if (run.address == nullptr)
+    return refuse(run.stranger.empty()
+                      ? fmt::format("{}: exports no run()", name)
+                      : fmt::format("{}: run() is not the plugin's own, it comes from {}", name, run.stranger));
+  result.run = as_function<decltype(result.run)>(run);
+  result.prepare = as_function<decltype(result.prepare)>(find(plugin, "prepare"));
+  result.merge = as_function<decltype(result.merge)>(find(plugin, "merge"));
+  return result;
+}
+
+}  // namespace hostler

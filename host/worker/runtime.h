@@ -1,0 +1,97 @@
+// What a plugin's calls act on: the host table of plugin.h, and the slice that run() is in. One for each worker process.
+// claim, at and heartbeat cost a few plain stores and loads; no call but log, output and stop_fd makes a system call.
+// enter() and leave() are called on the main thread; the plugin's calls on the threads that plugin.h says.
+#pragma once
+
+#include <hostler/plugin.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "core/messages.h"
+#include "worker/attempt_files.h"
+#include "worker/channel.h"
+#include "worker/shared_page.h"
+
+namespace hostler {
+
+// The function of the plugin that is running: it tells which calls are allowed.
+enum class Inside { Nothing, Prepare, Service, Slice, Merge };
+
+class Runtime {
+ public:
+  // There is one at a time; the stop signal's handler and the plugin's calls find it by themselves.
+  Runtime(SharedPage &page, Channel &channel, const Start &start);
+  ~Runtime();
+  Runtime(const Runtime &) = delete;
+  Runtime &operator=(const Runtime &) = delete;
+
+  // The stop signal sets the stop word seen here and wakes stop_fd; it never ends the process. `restart_calls`: system
+  // calls that it interrupts go on, so that half-way a job's read is not an error.
+  void catch_stop_signal(int signal, bool restart_calls);
+
+  // The plugin is about to be called with this slice, whose struct_size, worker, job_id and host are filled in here. The
+  // slice is valid until leave().
+  const hostler_slice_t *enter(Inside inside, const hostler_slice_t &slice, const AttemptFiles::Place &place);
+  // The plugin has returned: its calls are refused from now on, except those that ask or log.
+  void leave() { inside_.store(Inside::Nothing, std::memory_order_relaxed); }
+
+  // The highest stop word seen: of the host, or of a signal that somebody else sent.
+  [[nodiscard]] std::uint32_t stop_word() const;
+
+  // What the slice left, after leave().
+  [[nodiscard]] bool left_nothing() const;
+  [[nodiscard]] bool claimed() const { return claims_.called; }
+  [[nodiscard]] std::int64_t claimed_to() const { return claims_.next; }  // local
+  [[nodiscard]] StopWord refused() const { return claims_.refused; }
+  [[nodiscard]] AttemptFiles &files() { return files_; }
+  // Moves reason, result and counters out.
+  void take(SliceEnded &ended);
+  [[nodiscard]] const std::string &reason() const { return reason_; }
+
+ private:
+  friend struct Calls;
+  static void on_stop_signal(int signal);
+  void wake_stop_fd() const;
+
+  // Zero-filled behind the struct, for calls and fields that this host does not know.
+  template <typename T>
+  struct alignas(64) Roomy {
+    T value{};
+    unsigned char room[HOSTLER_STRUCT_ROOM] = {};
+  };
+
+  struct Claims {
+    std::int64_t next = 0;  // where the next claim must begin
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    std::int64_t unit = 1;
+    bool called = false;
+    StopWord refused = StopWord::GoOn;
+  };
+
+  SharedPage &page_;
+  std::atomic<std::uint32_t> own_stop_{0};
+  std::atomic<Inside> inside_{Inside::Nothing};
+  Claims claims_;
+  std::atomic<int> stop_fd_{-1};
+  Channel &channel_;
+  const Start &start_;
+  Roomy<hostler_slice_t> slice_;
+  Roomy<hostler_host_t> host_;
+
+  AttemptFiles files_;
+  std::string reason_;
+  std::string result_;
+  bool has_result_ = false;
+  std::mutex mutex_;  // for what any thread may do: counters, ready, the making of stop_fd
+  std::map<std::string, std::int64_t, std::less<>> counters_;
+  bool ready_told_ = false;
+};
+
+}  // namespace hostler

@@ -1,0 +1,266 @@
+#include "worker/runtime_calls.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <string_view>
+
+#include "worker/runtime.h"
+
+namespace hostler {
+namespace {
+
+constexpr auto kCancel = static_cast<std::uint32_t>(StopWord::Cancel);
+constexpr auto kDeadline = static_cast<std::uint32_t>(StopWord::Deadline);
+
+constexpr std::array<std::string_view, 4> kLevelMarks{"[debug] ", "[info] ", "[warning] ", "[error] "};
+
+// One write for each piece, so that the lines of several threads stay whole.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t size = ::write(fd, text.data(), text.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return -errno;
+    text.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return 0;
+}
+
+// Each line of the text as one of the log.
+std::string marked_lines(std::string_view mark, std::string_view text) {
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  std::string lines;
+  while (true) {
+    const std::size_t newline = text.find('\n');
+    lines.append(mark).append(text.substr(0, newline)).push_back('\n');
+    if (newline == std::string_view::npos) return lines;
+    text.remove_prefix(newline + 1);
+  }
+}
+
+}  // namespace
+
+// The plugin's thread of control may be any thread of it, or a process that it forked: is_mine() comes first.
+struct Calls {
+  static std::int64_t claim(const hostler_slice_t *, std::int64_t from, std::int64_t to) noexcept {
+    Runtime &runtime = *the();
+    if (!runtime.page_.is_mine()) return -EPERM;
+    if (runtime.inside_.load(std::memory_order_relaxed) != Inside::Slice) return claim_nothing(runtime, from);
+    Runtime::Claims &claims = runtime.claims_;
+    claims.called = true;
+    if (from != claims.next || to <= from) return -EINVAL;
+    if (to >= claims.end) {
+      if (from == claims.end) return from;
+      to = claims.end;
+    } else if (to - from != claims.unit && (to - claims.begin) % claims.unit != 0) {
+      return -EINVAL;
+    }
+    // Either word alone is enough: of both together only "CANCEL or more" is asked, and OR keeps that.
+    const std::uint32_t stop = runtime.page_.stop() | runtime.own_stop_.load(std::memory_order_relaxed);
+    if (stop >= kCancel) {
+      claims.refused = runtime.page_.stop() == kDeadline ? StopWord::Deadline : StopWord::Cancel;
+      return from;
+    }
+    claims.next = to;
+    runtime.page_.set_claim(from, to);
+    runtime.page_.beat();
+    return to;
+  }
+
+  static int at(const hostler_slice_t *, std::int64_t position) noexcept {
+    Runtime &runtime = *the();
+    if (!runtime.page_.is_mine()) return -EPERM;
+    runtime.page_.set_at(position);
+    return 0;
+  }
+
+  static int heartbeat(const hostler_slice_t *) noexcept {
+    Runtime &runtime = *the();
+    if (!may_work(runtime)) return -EPERM;
+    runtime.page_.beat();
+    return 0;
+  }
+
+  static int progress(const hostler_slice_t *, std::int64_t done, std::int64_t total) noexcept {
+    Runtime &runtime = *the();
+    if (!may_work(runtime)) return -EPERM;
+    if (done < 0 || total < 0) return -EINVAL;
+    runtime.page_.set_progress(done, total);
+    runtime.page_.beat();
+    return 0;
+  }
+
+  static int should_stop(const hostler_slice_t *) noexcept {
+    Runtime &runtime = *the();
+    if (!may_ask(runtime)) return -EPERM;
+    const std::uint32_t word = std::min(runtime.stop_word(), kDeadline);
+    if (word != 0) runtime.wake_stop_fd();
+    return static_cast<int>(word);
+  }
+
+  static int stop_fd(const hostler_slice_t *) noexcept {
+    Runtime &runtime = *the();
+    if (!may_ask(runtime)) return -EPERM;
+    const std::lock_guard lock(runtime.mutex_);
+    if (runtime.stop_fd_ < 0) {
+      const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+      if (fd < 0) return -errno;
+      runtime.stop_fd_ = fd;
+    }
+    // A signal that came before the descriptor was there could not wake it.
+    if (runtime.stop_word() != 0) runtime.wake_stop_fd();
+    return runtime.stop_fd_;
+  }
+
+  static int output(const hostler_slice_t *, const char *name) noexcept {
+    Runtime &runtime = *the();
+    if (!may_leave_something(runtime)) return -EPERM;
+    return runtime.files_.open(name);
+  }
+
+  static int result(const hostler_slice_t *, const void *data, std::int64_t size) noexcept {
+    Runtime &runtime = *the();
+    if (!may_leave_something(runtime)) return -EPERM;
+    if (size < 0 || (data == nullptr && size > 0)) return -EINVAL;
+    if (size > HOSTLER_MAX_RESULT) return -EMSGSIZE;
+    try {
+      runtime.result_.assign(static_cast<const char *>(data), static_cast<std::size_t>(size));
+    } catch (const std::bad_alloc &) {
+      return -ENOMEM;
+    }
+    runtime.has_result_ = true;
+    return 0;
+  }
+
+  static int counter(const hostler_slice_t *, const char *name, std::int64_t delta) noexcept {
+    Runtime &runtime = *the();
+    if (!may_leave_something(runtime)) return -EPERM;
+    if (name == nullptr || *name == '\0') return -EINVAL;
+    const std::size_t size = ::strnlen(name, HOSTLER_MAX_COUNTER_NAME + 1);
+    if (size > HOSTLER_MAX_COUNTER_NAME) return -EMSGSIZE;
+    const std::lock_guard lock(runtime.mutex_);
+    if (!may_leave_something(runtime)) return -EPERM;  // run() returned meanwhile
+    auto found = runtime.counters_.find(std::string_view(name, size));
+    if (found == runtime.counters_.end()) {
+      if (runtime.counters_.size() >= HOSTLER_MAX_COUNTERS) return -EMSGSIZE;
+      try {
+        found = runtime.counters_.emplace(std::string(name, size), 0).first;
+      } catch (const std::bad_alloc &) {
+        return -ENOMEM;
+      }
+    }
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(found->second, delta, &sum)) return -EOVERFLOW;
+    found->second = sum;
+    return 0;
+  }
+
+  static int fail(const hostler_slice_t *, const char *reason) noexcept {
+    Runtime &runtime = *the();
+    if (!runtime.page_.is_mine() || runtime.inside_.load(std::memory_order_relaxed) == Inside::Nothing) return -EPERM;
+    if (reason == nullptr) return -EINVAL;
+    const std::string_view words(reason, ::strnlen(reason, HOSTLER_MAX_REASON));
+    runtime.page_.set_reason(words);
+    try {
+      runtime.reason_ = words;
+    } catch (const std::bad_alloc &) {
+      return -ENOMEM;
+    }
+    return 0;
+  }
+
+  static int log(const hostler_slice_t *, int level, const char *text, std::int64_t size) noexcept {
+    Runtime &runtime = *the();
+    if (!runtime.page_.is_mine()) return -EPERM;
+    if (level < HOSTLER_LOG_DEBUG || level > HOSTLER_LOG_ERROR || size < 0 || (text == nullptr && size > 0))
+      return -EINVAL;
+    try {
+      return write_all(STDERR_FILENO, marked_lines(kLevelMarks[static_cast<std::size_t>(level)],
+                                                   {text, static_cast<std::size_t>(size)}));
+    } catch (const std::bad_alloc &) {
+      return -ENOMEM;
+    }
+  }
+
+  static const char *param(const hostler_slice_t *, const char *key) noexcept {
+    Runtime &runtime = *the();
+    if (!runtime.page_.is_mine() || key == nullptr) return nullptr;
+    try {
+      const auto found = runtime.start_.params.find(key);
+      return found == runtime.start_.params.end() ? nullptr : found->second.c_str();
+    } catch (const std::bad_alloc &) {
+      return nullptr;
+    }
+  }
+
+  static int ready(const hostler_slice_t *) noexcept {
+    Runtime &runtime = *the();
+    if (!may_work(runtime)) return -EPERM;
+    if (runtime.inside_.load(std::memory_order_relaxed) != Inside::Service) return 0;
+    const std::lock_guard lock(runtime.mutex_);
+    if (runtime.ready_told_) return 0;
+    runtime.ready_told_ = true;
+    runtime.page_.set_ready();
+    return runtime.channel_.send(Ready{}) ? 0 : -EPIPE;
+  }
+
+  static std::int64_t count(const hostler_slice_t *) noexcept {
+    Runtime &runtime = *the();
+    if (!may_ask(runtime)) return -EPERM;
+    if (start_is_job(runtime)) return runtime.slice_.value.count;
+    const std::int64_t live = runtime.page_.count();
+    return live > 0 ? live : runtime.start_.count;
+  }
+
+ private:
+  static Runtime *the() { return current_runtime(); }
+
+  static bool start_is_job(const Runtime &runtime) { return runtime.start_.job; }
+
+  // Without positions there is nothing to be granted.
+  static std::int64_t claim_nothing(const Runtime &runtime, std::int64_t from) {
+    return may_work(runtime) ? from : -EPERM;
+  }
+
+  // In run() or merge(); prepare() has no slice to work on.
+  static bool may_work(const Runtime &runtime) {
+    const Inside inside = runtime.inside_.load(std::memory_order_relaxed);
+    return runtime.page_.is_mine() && inside != Inside::Nothing && inside != Inside::Prepare;
+  }
+  // Threads that the plugin has left running may still ask.
+  static bool may_ask(const Runtime &runtime) {
+    return runtime.page_.is_mine() && runtime.inside_.load(std::memory_order_relaxed) != Inside::Prepare;
+  }
+  // Only what a job does is ever committed.
+  static bool may_leave_something(const Runtime &runtime) {
+    const Inside inside = runtime.inside_.load(std::memory_order_relaxed);
+    return runtime.page_.is_mine() && (inside == Inside::Slice || inside == Inside::Merge);
+  }
+};
+
+hostler_host_t host_table() {
+  hostler_host_t table{};
+  table.struct_size = sizeof table;
+  table.claim = Calls::claim;
+  table.at = Calls::at;
+  table.heartbeat = Calls::heartbeat;
+  table.progress = Calls::progress;
+  table.should_stop = Calls::should_stop;
+  table.stop_fd = Calls::stop_fd;
+  table.output = Calls::output;
+  table.result = Calls::result;
+  table.counter = Calls::counter;
+  table.fail = Calls::fail;
+  table.log = Calls::log;
+  table.param = Calls::param;
+  table.ready = Calls::ready;
+  table.count = Calls::count;
+  return table;
+}
+
+}  // namespace hostler

@@ -1,0 +1,70 @@
+// The worker's side of its page (core/page.h), mapped. The host reads it at any time, so every store is a whole word;
+// none of them costs a system call. Also tells whether this process is the worker, or something that it forked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/page.h"
+
+namespace hostler {
+
+class SharedPage {
+ public:
+  // Maps page `index` of the page file, which may be closed then.
+  [[nodiscard]] static Result<SharedPage> map(int page_file, std::uint32_t index);
+
+  // False in every process that the worker forked: its guard is on a page that the kernel wipes on fork.
+  [[nodiscard]] bool is_mine() const { return *guard_ != 0; }
+
+  [[nodiscard]] bool go() const { return load(page_->host.go) == 1; }
+  [[nodiscard]] std::uint32_t stop() const { return load(page_->host.stop); }
+  [[nodiscard]] std::int32_t count() const { return load(page_->host.count); }
+
+  void set_stage(Stage stage) {
+    std::atomic_ref(page_->worker.stage).store(static_cast<std::uint32_t>(stage), std::memory_order_release);
+  }
+  // A beat more. Two threads may lose one of two beats: the host only looks whether they change.
+  void beat() { store(page_->worker.beats, load(page_->worker.beats) + 1); }
+  void set_claim(std::int64_t from, std::int64_t to) {
+    store(page_->worker.claimed_from, from);
+    store(page_->worker.claimed_to, to);
+  }
+  void set_at(std::int64_t position) { store(page_->worker.at, position); }
+  void set_progress(std::int64_t done, std::int64_t total) {
+    store(page_->worker.progress_done, done);
+    store(page_->worker.progress_total, total);
+  }
+  void set_ready() { store(page_->worker.ready, std::uint32_t{1}); }
+  void set_done_up_to(std::int64_t global) { store(page_->worker.done_up_to, global); }
+  // A slice begins: what the last one left in its own fields is gone.
+  void begin_slice(std::int64_t global, std::int64_t local);
+  // run() has returned. The value stands before the stage says so.
+  void set_returned(std::int32_t value) {
+    store(page_->worker.returned, value);
+    set_stage(Stage::Returned);
+  }
+  // Cut at what there is room for.
+  void set_reason(std::string_view words);
+  // Why the worker never came to run(), and whether that may pass.
+  void set_failed_before_run(std::string_view words, bool passing);
+
+ private:
+  SharedPage(Page *page, const std::uint64_t *guard) : page_(page), guard_(guard) {}
+
+  template <typename T>
+  static T load(T &field) {
+    return std::atomic_ref(field).load(std::memory_order_relaxed);
+  }
+  template <typename T>
+  static void store(T &field, T value) {
+    std::atomic_ref(field).store(value, std::memory_order_relaxed);
+  }
+
+  Page *page_;
+  const std::uint64_t *guard_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,130 @@
+#include "worker/worker_main.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "worker/call_plugin.h"
+#include "worker/channel.h"
+#include "worker/job_loop.h"
+#include "worker/plugin_loader.h"
+#include "worker/runtime.h"
+#include "worker/shared_page.h"
+
+namespace hostler {
+namespace {
+
+[[noreturn]] void fail_before_run(SharedPage &page, std::string_view words, bool passing = false) {
+  page.set_failed_before_run(words, passing);
+  ::_exit(HOSTLER_BAD_CONFIG);
+}
+
+// Before anything else: whoever kills the host, or the group, must find us. Returns the page.
+SharedPage join_the_fleet(const WorkerSetUp &set_up) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != set_up.host) ::_exit(0);  // it died before the signal was asked for
+  auto page = SharedPage::map(set_up.page_file, set_up.page);
+  if (!page) ::_exit(HOSTLER_BAD_CONFIG);
+  page->set_stage(Stage::SetUp);
+  ::prctl(PR_SET_NAME, std::string(set_up.title).c_str());
+  ::dup2(set_up.log, STDOUT_FILENO);
+  ::dup2(set_up.log, STDERR_FILENO);
+  ::close(set_up.log);
+  ::close(set_up.page_file);
+  ::close(set_up.control);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  return *page;
+}
+
+// Signals are still blocked, so nothing interrupts this. A host that is gone, or wants no more of us: we leave.
+Start wait_for_go(SharedPage &page, Channel &channel) {
+  page.set_stage(Stage::Waiting);
+  HostMessage message;
+  if (channel.receive(message) != Channel::Received::Message || !page.go()) ::_exit(0);
+  auto *start = std::get_if<Start>(&message);
+  if (start == nullptr) ::_exit(0);
+  return std::move(*start);
+}
+
+void enter_surroundings(SharedPage &page, const Start &start) {
+  if (!start.cwd.empty() && ::chdir(start.cwd.c_str()) != 0)
+    fail_before_run(page, fmt::format("cwd: cannot enter {}: {}", start.cwd, std::strerror(errno)));
+  ::umask(start.umask);
+  for (const auto &[key, value] : start.env)
+    if (::setenv(key.c_str(), value.c_str(), 1) != 0)
+      fail_before_run(page, fmt::format("env: cannot set {}: {}", key, std::strerror(errno)));
+}
+
+LoadedPlugin load(SharedPage &page, const Start &start) {
+  page.set_stage(Stage::Loading);
+  auto plugin = load_plugin(start.library, start.plugin);
+  if (!plugin) fail_before_run(page, plugin.error().what, plugin.error().passing);
+  return *plugin;
+}
+
+void unblock_signals() {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Without a template of its own the entry's workers prepare each for itself.
+void prepare(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin) {
+  if (plugin.prepare == nullptr) return;
+  hostler_slice_t slice{};
+  slice.kind = HOSTLER_NONE;
+  slice.unit = 1;
+  const auto *entered = runtime.enter(Inside::Prepare, slice, {});
+  const int returned = hostler_call_run(plugin.prepare, entered);
+  if (!page.is_mine()) ::_exit(returned);
+  runtime.leave();
+  (void)std::fflush(nullptr);
+  if (returned == HOSTLER_DONE) return;
+  const std::string &reason = runtime.reason();
+  fail_before_run(page, fmt::format("prepare() returned {}{}{}", returned, reason.empty() ? "" : ": ", reason),
+                  returned == HOSTLER_RETRY_LATER);
+}
+
+[[noreturn]] void run_service(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin, const Start &start) {
+  if (runtime.stop_word() != 0) ::_exit(0);  // asked to leave before it began
+  hostler_slice_t slice{};
+  slice.index = start.instance;
+  slice.count = start.count;
+  slice.attempt = 1;
+  slice.kind = HOSTLER_NONE;
+  slice.unit = 1;
+  page.begin_slice(start.instance, 0);
+  const auto *entered = runtime.enter(Inside::Service, slice, {});
+  ::_exit(returned_to_worker(page, runtime, hostler_call_run(plugin.run, entered)));
+}
+
+}  // namespace
+
+void worker_main(const WorkerSetUp &set_up) {
+  SharedPage page = join_the_fleet(set_up);
+  Channel channel(set_up.channel);
+  const Start start = wait_for_go(page, channel);
+  Runtime runtime(page, channel, start);
+  runtime.catch_stop_signal(start.stop_signal, start.job);
+  unblock_signals();
+  enter_surroundings(page, start);
+  const LoadedPlugin plugin = load(page, start);
+  prepare(page, runtime, plugin);
+  page.set_stage(Stage::Idle);
+  if (!channel.send(Loaded{})) ::_exit(0);
+  if (!start.job) run_service(page, runtime, plugin, start);
+  JobLoop(page, channel, runtime, plugin).run();
+}
+
+}  // namespace hostler

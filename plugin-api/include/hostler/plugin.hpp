@@ -1,0 +1,235 @@
+// hostler/plugin.hpp: the C++20 veneer over plugin.h. Header-only; nothing but the standard library and POSIX.
+//
+//     #include <hostler/plugin.hpp>
+//     HOSTLER_PLUGIN("longest", "1.0.0", HOSTLER_SPLITTABLE);
+//
+//     static void longest(hostler::Slice &slice) {
+//       std::string_view best;
+//       for (std::string_view line : slice.lines())
+//         if (line.size() > best.size()) best = line;
+//       slice.result(best);
+//     }
+//     HOSTLER_RUN(longest)
+//
+// The function given to HOSTLER_RUN returns nothing, or a verdict (HOSTLER_DONE ...). A loop over the slice ends early
+// when the host grants no more of it: then return as usual, the rest goes elsewhere. An exception becomes fail(what())
+// and HOSTLER_ERROR; hostler::Verdict one of your choice. The methods have the names, the rules and the threads of the
+// calls in plugin.h; what a call refuses is thrown.
+#pragma once
+
+#if __cplusplus < 202002L
+#error "hostler/plugin.hpp needs C++20; hostler/plugin.h does with C11 or C++17"
+#endif
+
+#include <hostler/plugin.h>
+#include <hostler/detail/input.hpp>
+#include <hostler/detail/lines.hpp>
+#include <hostler/detail/output.hpp>
+#include <hostler/detail/positions.hpp>
+#include <hostler/detail/results.hpp>
+#include <hostler/detail/values.hpp>
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hostler {
+
+/// The work, and what one may ask of the host while doing it. The fields of hostler_slice_t are at `slice->index` and
+/// so on.
+class Slice {
+ public:
+  explicit Slice(const hostler_slice_t *slice) : slice_(slice), input_(slice) {}
+  Slice(const Slice &) = delete;
+  Slice &operator=(const Slice &) = delete;
+
+  const hostler_slice_t *operator->() const { return slice_; }
+  const hostler_slice_t *get() const { return slice_; }
+
+  // ---- R: the data. What these return stays valid until run returns.
+
+  /// The lines that start in the slice, each without its '\n' and nothing else; for LINES and FILE.
+  Lines lines() {
+    expect_kind(HOSTLER_LINES, HOSTLER_FILE, "lines()");
+    return Lines(&input_);
+  }
+
+  /// Claims the whole slice and gives its bytes: for LINES the lines that start in it, for RECORDS and FILE all.
+  std::string_view bytes() {
+    if (slice_->kind != HOSTLER_LINES) expect_kind(HOSTLER_RECORDS, HOSTLER_FILE, "bytes()");
+    input_.claims().cover_all();
+    const int64_t end = input_.claims().granted();
+    return slice_->kind == HOSTLER_LINES ? input_.whole_lines(slice_->resume, end)
+                                         : input_.window().view(slice_->resume, end);
+  }
+
+  /// The records: as copies of a T of just that size, or as their bytes.
+  template <class T = std::string_view>
+  Records<T> records() {
+    expect_kind(HOSTLER_RECORDS, HOSTLER_RECORDS, "records()");
+    return Records<T>(&input_);
+  }
+
+  /// The integers of a RANGE.
+  Numbers numbers() {
+    expect_kind(HOSTLER_RANGE, HOSTLER_RANGE, "numbers()");
+    return Numbers(&input_);
+  }
+
+  /// The strings of ITEMS.
+  Items items() {
+    expect_kind(HOSTLER_ITEMS, HOSTLER_ITEMS, "items()");
+    return Items(&input_);
+  }
+
+  int64_t claim(int64_t from, int64_t to) { return input_.claims().claim(from, to); }
+  void at(int64_t position) { slice_->host->at(slice_, position); }
+
+  // ---- A: settings
+
+  /// The parameter, or `fallback` when the entry has none. One that is no T ends the entry, with key and value.
+  template <class T>
+  T param(const char *key, T fallback) const {
+    const char *text = slice_->host->param(slice_, key);
+    return text == nullptr ? fallback : parse<T>(key, text);
+  }
+  std::string_view param(const char *key, const char *fallback) const { return param<std::string_view>(key, fallback); }
+
+  /// The parameter; when the entry has none, that ends the entry.
+  template <class T = std::string_view>
+  T param(const char *key) const {
+    const char *text = slice_->host->param(slice_, key);
+    if (text == nullptr) throw Verdict(HOSTLER_BAD_CONFIG, "the parameter '" + std::string(key) + "' is missing");
+    return parse<T>(key, text);
+  }
+
+  // ---- R: what the slice leaves behind
+
+  void result(std::string_view bytes) {
+    detail::checked(slice_->host->result(slice_, bytes.data(), static_cast<int64_t>(bytes.size())), "result");
+  }
+
+  /// The output file of that name, the same one each time.
+  Output &output(const char *name) {
+    for (const auto &output : outputs_) {
+      if (output->name() == name) return *output;
+    }
+    const int fd = slice_->host->output(slice_, name);
+    if (fd < 0) detail::throw_errno("output '" + std::string(name) + "'", -fd);
+    return *outputs_.emplace_back(std::make_unique<Output>(fd, name));
+  }
+
+  /// False where the host does not offer it; then bad data is for Verdict(HOSTLER_BAD_DATA, ...).
+  bool skip(int64_t begin, int64_t end, const std::string &reason) {
+    if (slice_->host->skip == nullptr) return false;
+    detail::checked(slice_->host->skip(slice_, begin, end, reason.c_str()), "skip");
+    return true;
+  }
+
+  /// Flushes the outputs and ends a segment. False where the host does not offer it.
+  bool checkpoint(int64_t position, std::string_view state = {}) {
+    if (slice_->host->checkpoint == nullptr) return false;
+    flush();
+    const auto size = static_cast<int64_t>(state.size());
+    detail::checked(slice_->host->checkpoint(slice_, position, state.data(), size), "checkpoint");
+    return true;
+  }
+
+  void fail(const std::string &reason) { slice_->host->fail(slice_, reason.c_str()); }
+
+  /// Flushes every output. Done by itself when the function given to HOSTLER_RUN returns.
+  void flush() {
+    for (const auto &output : outputs_) output->flush();
+  }
+
+  // ---- A: the rest
+
+  void counter(const char *name, int64_t delta = 1) {
+    detail::checked(slice_->host->counter(slice_, name, delta), "counter");
+  }
+  void log(int level, std::string_view text) {
+    slice_->host->log(slice_, level, text.data(), static_cast<int64_t>(text.size()));
+  }
+  void log(std::string_view text) { log(HOSTLER_LOG_INFO, text); }
+  void heartbeat() { slice_->host->heartbeat(slice_); }
+  void progress(int64_t done, int64_t total = 0) { slice_->host->progress(slice_, done, total); }
+  int should_stop() const { return slice_->host->should_stop(slice_); }
+  int stop_fd() { return detail::checked(slice_->host->stop_fd(slice_), "stop_fd"); }
+  void ready() { slice_->host->ready(slice_); }
+  int64_t count() const { return detail::checked(slice_->host->count(slice_), "count"); }
+  const void *extension(const char *id) const {
+    return slice_->host->extension == nullptr ? nullptr : slice_->host->extension(slice_, id);
+  }
+
+ private:
+  void expect_kind(int kind, int or_kind, const char *method) const {
+    if (slice_->kind == kind || slice_->kind == or_kind) return;
+    static constexpr const char *names[] = {"none", "range", "lines", "records", "files", "items"};
+    const bool known = slice_->kind >= HOSTLER_NONE && slice_->kind <= HOSTLER_ITEMS;
+    throw Verdict(HOSTLER_BAD_CONFIG, std::string("the plugin's ") + method + " needs 'input: " + names[kind] +
+                                          "', the entry has " + (known ? names[slice_->kind] : "another kind"));
+  }
+
+  template <class T>
+  static T parse(const char *key, std::string_view text) {
+    if (auto value = detail::parse_value<T>(text)) return *value;
+    throw Verdict(HOSTLER_BAD_CONFIG, "the parameter '" + std::string(key) + "' is '" + std::string(text) +
+                                          "', expected " + std::string(detail::kind_of_value<T>()));
+  }
+
+  const hostler_slice_t *slice_;
+  detail::Input input_;
+  std::vector<std::unique_ptr<Output>> outputs_;
+};
+
+namespace detail {
+
+/// Calls `function` on a Slice; a function without a verdict is done when it returns.
+template <class Function>
+int call(const hostler_slice_t *raw, Function function) {
+  try {
+    Slice slice(raw);
+    int verdict = HOSTLER_DONE;
+    if constexpr (std::is_void_v<decltype(function(slice))>) {
+      function(slice);
+    } else {
+      verdict = function(slice);
+    }
+    slice.flush();
+    return verdict;
+  } catch (const Verdict &verdict) {
+    raw->host->fail(raw, verdict.what());
+    return verdict.code();
+  } catch (const std::exception &error) {
+    raw->host->fail(raw, error.what());
+  } catch (...) {
+    raw->host->fail(raw, "an exception that is no std::exception");
+  }
+  return HOSTLER_ERROR;
+}
+
+}  // namespace detail
+}  // namespace hostler
+
+/// Exports `function(hostler::Slice &)` as run.
+#define HOSTLER_RUN(function)                                                                 \
+  extern "C" int run(const hostler_slice_t *slice) {                                          \
+    return hostler::detail::call(slice, [](hostler::Slice &work) { return function(work); }); \
+  }
+
+/// Exports `function(hostler::Slice &)` as prepare.
+#define HOSTLER_PREPARE(function)                                                             \
+  extern "C" int prepare(const hostler_slice_t *slice) {                                      \
+    return hostler::detail::call(slice, [](hostler::Slice &work) { return function(work); }); \
+  }
+
+/// Exports `function(hostler::Slice &, hostler::Results &)` as merge.
+#define HOSTLER_MERGE(function)                                                    \
+  extern "C" int merge(const hostler_slice_t *slice, hostler_results_t *results) { \
+    return hostler::detail::call(slice, [results](hostler::Slice &work) {          \
+      hostler::Results all(results);                                               \
+      return function(work, all);                                                  \
+    });                                                                            \
+  }

@@ -1,0 +1,3 @@
+#include "frozen.h"
+
+#include <hostler/plugin.hpp>

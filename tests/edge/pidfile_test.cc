@@ -1,0 +1,85 @@
+#include "edge/pidfile.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <string>
+
+#include "temp_dir.h"
+
+namespace hostler {
+namespace {
+
+TEST(Pidfile, HoldsThePidAndMakesAFolderThatWorkersMayPassThrough) {
+  const TempDir dir;
+  const std::string state = dir.path("deep/er/state");
+  const auto pidfile = Pidfile::take(state);
+  ASSERT_TRUE(pidfile) << pidfile.error().text();
+  EXPECT_EQ(read_file(state + "/hostler.pid"), std::to_string(::getpid()) + "\n");
+  struct stat info {};
+  ASSERT_EQ(::stat(state.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0711U);
+}
+
+TEST(Pidfile, SecondHostIsRefusedWithThePidOfTheFirst) {
+  const TempDir dir;
+  const auto first = Pidfile::take(dir.path());
+  ASSERT_TRUE(first);
+  const auto second = Pidfile::take(dir.path());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().what.find("(pid " + std::to_string(::getpid()) + ")"), std::string::npos)
+      << second.error().text();
+  EXPECT_EQ(owner_of(dir.path()).value(), ::getpid());
+}
+
+TEST(Pidfile, FolderIsFreeAgainAfterItsHost) {
+  const TempDir dir;
+  EXPECT_EQ(owner_of(dir.path()).value(), std::nullopt);
+  EXPECT_EQ(owner_of(dir.path("nowhere")).value(), std::nullopt);
+  { EXPECT_TRUE(Pidfile::take(dir.path())); }
+  EXPECT_EQ(owner_of(dir.path()).value(), std::nullopt);
+  EXPECT_TRUE(Pidfile::take(dir.path()));
+}
+
+TEST(Pidfile, KilledHostOwnsNothingThoughItsPidStands) {
+  const TempDir dir;
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const pid_t host = ::fork();
+  if (host == 0) {
+    const auto pidfile = Pidfile::take(dir.path());
+    if (!pidfile || ::write(ends[1], "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ends[0], &byte, 1), 1);
+  EXPECT_EQ(owner_of(dir.path()).value(), host);
+  ::kill(host, SIGKILL);
+  ASSERT_EQ(::waitpid(host, nullptr, 0), host);
+  EXPECT_EQ(read_file(dir.path("hostler.pid")), std::to_string(host) + "\n");
+  EXPECT_EQ(owner_of(dir.path()).value(), std::nullopt);
+  EXPECT_TRUE(Pidfile::take(dir.path()));
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST(Pidfile, NetworkFilesystemsAreKnownAndLocalOnesAreNot) {
+  EXPECT_EQ(network_filesystem(0x6969), "NFS");
+  EXPECT_EQ(network_filesystem(0xFF534D42), "CIFS");
+  EXPECT_EQ(network_filesystem(0xFFFFFFFFFF534D42), "CIFS") << "as a signed field gives it";
+  EXPECT_EQ(network_filesystem(0xEF53), std::nullopt) << "ext4";
+  EXPECT_EQ(network_filesystem(0x01021994), std::nullopt) << "tmpfs";
+}
+
+TEST(Pidfile, FolderThatCannotBeMadeIsAnErrorThatNamesIt) {
+  const auto pidfile = Pidfile::take("/proc/nowhere/state");
+  ASSERT_FALSE(pidfile);
+  EXPECT_EQ(pidfile.error().where, "/proc/nowhere");
+}
+
+}  // namespace
+}  // namespace hostler

@@ -1,0 +1,139 @@
+#include "edge/status_json.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace hostler {
+namespace {
+
+// Every member has a value that is not its default.
+HostStatus full_status() {
+  WorkerStatus worker;
+  worker.instance = 1;
+  worker.state = "running";
+  worker.pid = 4711;
+  worker.build = "0123456789ab";
+  worker.up_seconds = 1.5;
+  worker.restarts = 2;
+  worker.last_exit = "killed by SIGSEGV";
+  worker.slice = "words.3-16777216";
+  worker.beats = 1'000'000'000'000;
+  worker.ready = true;
+  worker.note = "again in \"400ms\"";
+  EntryStatus job;
+  job.name = "words";
+  job.kind = "job";
+  job.state = "running";
+  job.reason = "because";
+  job.plugin = "words.so";
+  job.plugin_id = "words";
+  job.version = "1.0.0";
+  job.build = "abcdef012345";
+  job.newer_build = true;
+  job.held = "params.top 20 → 30";
+  job.count = 4;
+  job.workers = {worker, WorkerStatus{}};
+  job.unit = "bytes";
+  job.progress = {8, 1, 2, 3, 4, 5, 6, 7};
+  job.rate = 12.25;
+  job.eta_seconds = 60;
+  job.output = "/data/out";
+  job.counters = {{"bytes", 5'000'000'000}, {"lines", -1}};
+  HostStatus host;
+  host.pid = 42;
+  host.version = "0.1.0";
+  host.config = "/etc/workers.yaml";
+  host.state_dir = "/var/lib/hostler";
+  host.up_seconds = 0.25;
+  host.last_reload = "rejected: ümlaut";
+  host.last_reload_ok = false;
+  host.stopping = true;
+  host.jobs_ended = true;
+  host.entries = {job};
+  return host;
+}
+
+TEST(StatusJson, StatusMakesTheRoundTrip) {
+  for (const auto layout : {Layout::Compact, Layout::Pretty}) {
+    const std::string text = to_json(full_status(), layout);
+    const auto back = status_from_json(text);
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(to_json(*back, layout), text);
+  }
+  const auto back = *status_from_json(to_json(full_status()));
+  EXPECT_EQ(back.entries.at(0).workers.at(0).beats, 1'000'000'000'000);
+  EXPECT_EQ(back.entries.at(0).workers.at(0).note, "again in \"400ms\"");
+  EXPECT_EQ(back.entries.at(0).progress.retries, 7);
+  EXPECT_EQ(back.entries.at(0).counters.at("bytes"), 5'000'000'000);
+  EXPECT_FALSE(back.last_reload_ok);
+}
+
+// Scripts of users depend on these.
+TEST(StatusJson, KeysAreStable) {
+  const std::string text = to_json(full_status());
+  EXPECT_EQ(text.find(R"({"pid":42,"version":"0.1.0","config":"/etc/workers.yaml","state_dir":"/var/lib/hostler",)"
+                      R"("up_seconds":0.25,"last_reload":"rejected: ümlaut","last_reload_ok":false,"stopping":true,)"
+                      R"("jobs_ended":true,"entries":[{"name":"words","kind":"job","state":"running",)"),
+            0U)
+      << text;
+  EXPECT_NE(
+      text.find(
+          R"("unit":"bytes","progress":{"slices":8,"done":1,"leased":2,"backoff":3,"quarantined":4,"positions":5,)"
+          R"("positions_done":6,"retries":7},"rate":12.25,"eta_seconds":60.0,"output":"/data/out",)"
+          R"("counters":{"bytes":5000000000,"lines":-1}})"),
+      std::string::npos)
+      << text;
+}
+
+TEST(StatusJson, ServiceHasNoProgress) {
+  HostStatus host = full_status();
+  host.entries[0].kind = "service";
+  EXPECT_EQ(to_json(host).find("progress"), std::string::npos);
+}
+
+TEST(StatusJson, MissingKeysLeaveTheirDefaultsAndUnknownOnesAreIgnored) {
+  const auto status = status_from_json(R"({"pid": 7, "news": [1, {}], "entries": [{"name": "a"}]})");
+  ASSERT_TRUE(status) << status.error().text();
+  EXPECT_EQ(status->pid, 7);
+  EXPECT_TRUE(status->last_reload_ok);
+  EXPECT_EQ(status->entries.at(0).name, "a");
+  EXPECT_EQ(status->entries.at(0).eta_seconds, -1);
+}
+
+TEST(StatusJson, WhatIsNoStatusIsAnError) {
+  for (const char *text : {"", "{", "[]", "null", R"({"pid": "seven"})", R"({"entries": {}})", R"({"entries": [1]})"})
+    EXPECT_FALSE(status_from_json(text)) << text;
+}
+
+TEST(StatusJson, BytesThatAreNotUtf8AreReplaced) {
+  HostStatus host;
+  host.last_reload = "a\xff";
+  const auto back = status_from_json(to_json(host));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->last_reload, "a\xef\xbf\xbd");
+}
+
+TEST(StatusJson, ErrorMakesTheRoundTripAndHasItsLine) {
+  const Error error{"workers.yaml:3:7", "what", "do"};
+  EXPECT_EQ(
+      to_json(error),
+      "{\"error\":\"workers.yaml:3:7: what (do)\",\"where\":\"workers.yaml:3:7\",\"what\":\"what\",\"hint\":\"do\"}\n");
+  EXPECT_EQ(error_from_json(to_json(error))->text(), error.text());
+}
+
+TEST(StatusJson, ReloadMakesTheRoundTrip) {
+  const ReloadOptions options{{"a", "b"}, {"c"}};
+  const auto back = reload_request_from_json(to_json(options));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->fresh, options.fresh);
+  EXPECT_EQ(back->resume, options.resume);
+  EXPECT_TRUE(reload_request_from_json(""));
+  EXPECT_FALSE(reload_request_from_json(R"({"fresh": "a"})"));
+  EXPECT_FALSE(reload_request_from_json(R"({"fresh": [1]})"));
+  const ReloadReply reply{false, {"keep a", "add b"}, "no"};
+  EXPECT_EQ(*reload_reply_from_json(to_json(reply)), reply);
+}
+
+}  // namespace
+}  // namespace hostler

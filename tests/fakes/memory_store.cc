@@ -1,0 +1,69 @@
+#include "fakes/memory_store.h"
+
+#include <utility>
+
+namespace hostler {
+
+using std::chrono::milliseconds;
+
+void MemoryStore::commit(StoreBatch batch, Done done) {
+  system_.at(system_.now() + milliseconds(1), [this, batch = std::move(batch), done = std::move(done), life = life_] {
+    if (life != life_) return;
+    if (!failing_.empty()) return done(fail("ledger", failing_));
+    for (const StoreStep &step : batch) apply(step);
+    done({});
+  });
+}
+
+void MemoryStore::apply(const StoreStep &step) {
+  if (const auto *create = std::get_if<CreateJob>(&step)) {
+    jobs_[create->job.name] = create->job;
+    rows_[create->job.name].clear();
+    results_[create->job.name].clear();
+  } else if (const auto *replan = std::get_if<ReplanJob>(&step)) {
+    jobs_[replan->job.name] = replan->job;
+    rows_[replan->job.name].clear();
+    for (const SliceRow &row : replan->job.rows) rows_[replan->job.name][row.begin] = row;
+  } else if (const auto *put = std::get_if<PutRows>(&step)) {
+    for (const RowDelta &delta : put->deltas) {
+      if (delta.erase) rows_[put->job].erase(*delta.erase);
+      if (delta.put) rows_[put->job][delta.put->begin] = *delta.put;
+    }
+  } else if (const auto *result = std::get_if<PutResult>(&step)) {
+    results_[result->job][result->merge ? -1 : result->begin] = result->data;
+  } else if (const auto *counters = std::get_if<AddCounters>(&step)) {
+    for (const auto &[key, delta] : counters->deltas) jobs_[counters->job].counters[key] += delta;
+  } else if (const auto *state = std::get_if<SetJobState>(&step)) {
+    jobs_[state->job].state = state->state;
+    jobs_[state->job].reason = state->reason;
+  }
+}
+
+void MemoryStore::write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) {
+  system_.at(system_.now() + milliseconds(1), [this, job, done = std::move(done), life = life_] {
+    if (life == life_) done("/merge-input/" + job);
+  });
+}
+
+void MemoryStore::check_inputs(std::vector<Input>, Done done) {
+  system_.at(system_.now() + milliseconds(1), [this, done = std::move(done), life = life_] {
+    if (life != life_) return;
+    if (changed_.empty())
+      done({});
+    else
+      done(fail("input", changed_));
+  });
+}
+
+std::vector<StoredJob> MemoryStore::load() const {
+  std::vector<StoredJob> jobs;
+  for (auto [name, job] : jobs_) {
+    job.rows.clear();
+    if (const auto found = rows_.find(name); found != rows_.end())
+      for (const auto &[begin, row] : found->second) job.rows.push_back(row);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+}  // namespace hostler

@@ -1,0 +1,46 @@
+// A ledger in memory on the fake system's clock: every transaction takes a virtual millisecond, and a crash loses those
+// that were on their way.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/job_store.h"
+#include "fakes/fake_system.h"
+
+namespace hostler {
+
+class MemoryStore final : public JobStore {
+ public:
+  explicit MemoryStore(FakeSystem &system) : system_(system) {}
+
+  void commit(StoreBatch batch, Done done) override;
+  void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
+  void check_inputs(std::vector<Input> inputs, Done done) override;
+
+  // What the next start of a host would find.
+  [[nodiscard]] std::vector<StoredJob> load() const;
+  [[nodiscard]] const StoredJob &job(const std::string &name) const { return jobs_.at(name); }
+  // Results by global begin of the slice's local position; the merge's under -1.
+  [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
+  // Each transaction fails from now on (until given empty words).
+  void fail_with(std::string words) { failing_ = std::move(words); }
+  void change_inputs(std::string words) { changed_ = std::move(words); }
+  // The host is dead: nothing under way gets through, and nobody is told.
+  void crash() { ++life_; }
+
+ private:
+  void apply(const StoreStep &step);
+
+  FakeSystem &system_;
+  std::map<std::string, StoredJob> jobs_;
+  std::map<std::string, std::map<std::int64_t, SliceRow>> rows_;
+  std::map<std::string, std::map<std::int64_t, std::string>> results_;
+  std::string failing_;
+  std::string changed_;
+  int life_ = 0;
+};
+
+}  // namespace hostler

@@ -1,0 +1,243 @@
+// Jobs under the supervisor, in virtual time: every slice exactly once, whatever dies.
+#include <csignal>
+#include <map>
+
+#include "fakes/fleet_fixture.h"
+
+namespace hostler {
+namespace {
+
+class JobTest : public FleetTest {
+ protected:
+  // Each slice has a result and counts itself; `verdict` may make it fail.
+  void script(const std::string &name, Duration each,
+              std::function<std::int32_t(const Lease &, Interval)> verdict = nullptr) {
+    system.script(name, job_script(each, [this, verdict](const Lease &lease, Interval slice) {
+                    SliceEnded ended;
+                    ended.returned = verdict ? verdict(lease, slice) : 0;
+                    ++runs[slice.begin];
+                    if (ended.returned != 0) return ended;
+                    ended.counters["slices"] = 1;
+                    ended.has_result = true;
+                    ended.result = std::to_string(slice.begin);
+                    return ended;
+                  }));
+  }
+  void expect_all_done(const std::string &name, std::int64_t slices) {
+    EXPECT_EQ(store.results(name).size(), static_cast<std::size_t>(slices));
+    EXPECT_EQ(store.job(name).counters.at("slices"), slices);
+    const auto rows = store.load()[0].rows;
+    ASSERT_EQ(rows.size(), 1U);  // all done, nothing to remember: one row
+    EXPECT_EQ(rows[0].state, SliceState::Done);
+    EXPECT_EQ(rows[0].end, slices * 10);
+  }
+  std::map<std::int64_t, int> runs;
+};
+
+TEST_F(JobTest, RunsEverySliceOnceAndSucceeds) {
+  script("j", milliseconds(30));
+  ASSERT_TRUE(apply({job_entry("j", 2, 20)}));
+  EXPECT_EQ(entry("j").state, "running");
+  system.run_for(seconds(10));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_TRUE(supervisor->jobs_ended());
+  EXPECT_TRUE(system.alive("j").empty());
+  EXPECT_EQ(runs.size(), 20U);
+  for (const auto &[begin, times] : runs) EXPECT_EQ(times, 1) << begin;
+  expect_all_done("j", 20);
+  EXPECT_EQ(store.job("j").state, JobState::Succeeded);
+}
+
+TEST_F(JobTest, AFinishedJobIsNotRunAgain) {
+  script("j", milliseconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 2, 5)}));
+  system.run_for(seconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 2, 5)}));
+  crash_and_boot({"j"});
+  ASSERT_TRUE(apply({job_entry("j", 2, 5)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  for (const auto &[begin, times] : runs) EXPECT_EQ(times, 1) << begin;
+}
+
+TEST_F(JobTest, AFailingSliceIsTriedAgainAndThenQuarantined) {
+  script("j", milliseconds(1), [](const Lease &, Interval slice) { return slice.begin == 30 ? 70 : 0; });
+  auto job = job_entry("j", 2, 10);
+  job.config.attempts = 3;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(runs[30], 3);
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_EQ(entry("j").progress.quarantined, 1);
+  EXPECT_TRUE(logged("returned 70 (HOSTLER_ERROR)"));
+}
+
+TEST_F(JobTest, QuarantinedSlicesWithinTheToleranceMakeItPartial) {
+  script("j", milliseconds(1), [](const Lease &, Interval slice) { return slice.begin == 30 ? 65 : 0; });
+  auto job = job_entry("j", 2, 10);
+  job.config.max_failed.percent = 10;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(runs[30], 1);
+  EXPECT_EQ(entry("j").state, "partial");
+  EXPECT_EQ(store.results("j").size(), 9U);
+}
+
+TEST_F(JobTest, ACrashChargesOnlyTheSliceItHappenedIn) {
+  script("j", milliseconds(1), [this](const Lease &, Interval slice) { return slice.begin == 40 && runs[40] == 0 ? kCrash : 0; });
+  ASSERT_TRUE(apply({job_entry("j", 1, 10)}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(runs[40], 2);
+  EXPECT_EQ(entry("j").progress.retries, 1);
+  EXPECT_EQ(store.results("j").size(), 10U);
+  EXPECT_EQ(store.job("j").counters.at("slices"), 10);
+}
+
+TEST_F(JobTest, ADeadHostLosesNothingThatWasCommittedAndRunsTheRest) {
+  script("j", milliseconds(20));
+  for (int life = 0; life < 40; ++life) {
+    ASSERT_TRUE(apply({job_entry("j", 3, 60)}));
+    system.run_for(milliseconds(17 + 13 * (life % 7)));
+    if (entry("j").state == "succeeded") break;
+    crash_and_boot({"j"});
+  }
+  ASSERT_TRUE(apply({job_entry("j", 3, 60)}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  expect_all_done("j", 60);
+}
+
+TEST_F(JobTest, StoppingDrainsSoThatTheSliceInWorkStillCounts) {
+  script("j", seconds(3));
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  system.run_for(seconds(1));
+  bool stopped = false;
+  supervisor->stop([&] { stopped = true; });
+  system.run_for(seconds(5));
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(store.results("j").size(), 1U);
+  EXPECT_EQ(store.job("j").state, JobState::Running);
+}
+
+TEST_F(JobTest, AChangedJobKeepsItsOldSettingsUntilTold) {
+  script("j", milliseconds(1));
+  auto job = job_entry("j", 1, 5);
+  job.config.params["x"] = "1";
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  job.config.params["x"] = "2";
+  auto plans = apply({job});
+  ASSERT_TRUE(plans);
+  EXPECT_EQ((*plans)[0].action, EntryAction::Hold);
+  EXPECT_NE(entry("j").held.find("params.x"), std::string::npos) << entry("j").held;
+  EXPECT_EQ(runs[0], 1);
+  crash_and_boot({"j"});
+  ASSERT_TRUE(apply({job}));  // also a start of the host asks
+  EXPECT_FALSE(entry("j").held.empty());
+  plans = apply({job}, {{"j"}, {}});
+  ASSERT_TRUE(plans);
+  EXPECT_EQ((*plans)[0].action, EntryAction::Fresh);
+  system.run_for(seconds(1));
+  EXPECT_EQ(runs[0], 2);
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_TRUE(entry("j").held.empty());
+  expect_all_done("j", 5);
+}
+
+TEST_F(JobTest, ResumeKeepsWhatIsDone) {
+  script("j", milliseconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
+  system.run_for(seconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 1, 8)}, {{}, {"j"}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(runs[0], 1);
+  EXPECT_EQ(runs[70], 1);
+  expect_all_done("j", 8);
+}
+
+TEST_F(JobTest, FreshOnAServiceOrAnUnknownNameIsRefusedAndChangesNothing) {
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  const auto before = pids("a");
+  EXPECT_FALSE(apply({service_entry("a", 2)}, {{"a"}, {}}));
+  EXPECT_FALSE(apply({service_entry("a", 2)}, {{"nobody"}, {}}));
+  EXPECT_EQ(pids("a"), before);
+  EXPECT_FALSE(supervisor->status().last_reload_ok);
+}
+
+TEST_F(JobTest, ANewBuildTakesTheSlicesThatHaveNotStarted) {
+  script("j", milliseconds(100));
+  ASSERT_TRUE(apply({job_entry("j", 2, 40)}));
+  auto changed = job_entry("j", 2, 40);
+  changed.build.hash = "b2";
+  changed.build.library = "/store/b2/j.so";
+  ASSERT_TRUE(apply({changed}));
+  system.run_for(milliseconds(400));
+  for (const FakeWorker *worker : system.alive("j")) EXPECT_EQ(worker->start.library, "/store/b2/j.so");
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  for (const auto &[begin, times] : runs) EXPECT_EQ(times, 1) << begin;
+}
+
+TEST_F(JobTest, MergeRunsOnceAfterAllSlices) {
+  std::vector<std::string> order;
+  system.script("j", job_script(milliseconds(5), [&](const Lease &lease, Interval) {
+                  order.push_back(lease.merge_input.empty() ? "slice" : "merge");
+                  SliceEnded ended;
+                  ended.has_result = true;
+                  ended.result = order.back();
+                  return ended;
+                }));
+  auto job = job_entry("j", 2, 6);
+  job.build.has_merge = true;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  ASSERT_EQ(order.size(), 7U);
+  EXPECT_EQ(order.back(), "merge");
+  EXPECT_EQ(store.results("j").at(-1), "merge");
+}
+
+TEST_F(JobTest, ABusErrorOnAChangedInputBlamesTheInput) {
+  script("j", milliseconds(1), [](const Lease &, Interval) { return 0; });
+  auto job = job_entry("j", 1, 3);
+  Input file;
+  file.path = "/data/a.txt";
+  file.size = 30;
+  job.config.input.kind = InputKind::Lines;
+  job.manifest = Manifest(InputKind::Lines, {file}, 10, 1, 0, {}, 1);
+  script("j", seconds(1));
+  store.change_inputs("input /data/a.txt changed");
+  ASSERT_TRUE(apply({job}));
+  system.run_for(milliseconds(500));
+  system.kill_from_outside("j", 0, SIGBUS);
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_NE(entry("j").reason.find("/data/a.txt changed"), std::string::npos) << entry("j").reason;
+}
+
+TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
+  script("j", milliseconds(1));
+  store.fail_with("database or disk is full");
+  ASSERT_TRUE(apply({job_entry("j", 1, 3), service_entry("a", 1)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_NE(entry("j").reason.find("disk is full"), std::string::npos);
+  EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(JobTest, ScalingDownLosesNoWork) {
+  script("j", milliseconds(50));
+  ASSERT_TRUE(apply({job_entry("j", 4, 60)}));
+  system.run_for(milliseconds(300));
+  ASSERT_TRUE(apply({job_entry("j", 1, 60)}));
+  system.run_for(milliseconds(500));
+  EXPECT_EQ(system.alive("j").size(), 1U);
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  for (const auto &[begin, times] : runs) EXPECT_EQ(times, 1) << begin;
+}
+
+}  // namespace
+}  // namespace hostler

@@ -1,0 +1,112 @@
+// Bears witness that no slice has two live owners: each run holds a lock on a file of its slice's own, and so does what
+// it forks. Finds the lock taken: writes it down in DIR/violations. Otherwise a LINES job that leaves an output, a
+// result and counters, with a merge. Slow by counting, not by sleeping.
+//
+// params: dir (an existing folder), rounds (of hashing for each line).
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <hostler/plugin.h>
+
+extern "C" {
+HOSTLER_PLUGIN("witness", "1.0.0", 0);
+}
+
+namespace {
+
+std::uint64_t hash(std::string_view line, std::int64_t rounds) {
+  std::uint64_t value = 14695981039346656037ULL;
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    for (const char byte : line) value = (value ^ static_cast<unsigned char>(byte)) * 1099511628211ULL;
+  }
+  return value;
+}
+
+std::string param(const hostler_slice_t *slice, const char *key) {
+  const char *value = slice->host->param(slice, key);
+  return value != nullptr ? value : "";
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+// Takes the lock of this slice, or tells that somebody has it. Never given back: the end of the process does that, and
+// the next slice of the same process has another file.
+bool alone(const hostler_slice_t *slice, const std::string &dir) {
+  const std::string place = std::to_string(slice->input) + "-" + std::to_string(slice->begin);
+  const int lock = open((dir + "/" + place + ".lock").c_str(), O_CREAT | O_RDWR, 0600);
+  if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) return true;
+  const int violations = open((dir + "/violations").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+  write_all(violations, place + " has two owners\n");
+  return false;
+}
+
+// Something that this slice leaves behind in its group: it lives as long as nobody kills it, and holds the lock.
+void leave_grandchild(const hostler_slice_t *slice) {
+  if (slice->index % 4 != 0) return;
+  if (fork() == 0) {
+    while (true) pause();
+  }
+}
+
+std::string contents(const char *path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+extern "C" int run(const hostler_slice_t *slice) {
+  if (!alone(slice, param(slice, "dir"))) return HOSTLER_ERROR;
+  leave_grandchild(slice);
+  const std::int64_t rounds = std::atoll(param(slice, "rounds").c_str());
+  const std::string text = contents(slice->path);
+  auto from = static_cast<std::size_t>(slice->begin);
+  if (from > 0 && text[from - 1] != '\n') from = text.find('\n', from) + 1;
+  const int out = slice->host->output(slice, "reversed");
+  std::uint64_t sum = 0;
+  std::int64_t lines = 0;
+  while (from != 0 && from < text.size() && static_cast<std::int64_t>(from) < slice->end) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    const std::string_view line(text.data() + from, end - from);
+    sum += hash(line, rounds);
+    if (!write_all(out, std::string(line.rbegin(), line.rend()) + "\n")) return HOSTLER_ERROR;
+    ++lines;
+    from = end + 1;
+    slice->host->heartbeat(slice);
+  }
+  slice->host->counter(slice, "lines", lines);
+  const std::string result = std::to_string(sum) + " of " + std::to_string(lines);
+  slice->host->result(slice, result.data(), static_cast<std::int64_t>(result.size()));
+  return HOSTLER_DONE;
+}
+
+// The results in order, and what the counters came to.
+extern "C" int merge(const hostler_slice_t *slice, hostler_results_t *results) {
+  std::string all;
+  hostler_range_t range{};
+  range.struct_size = sizeof range;
+  while (results->next(results, &range) == 1) {
+    all += std::to_string(range.input) + "-" + std::to_string(range.begin) + " ";
+    all.append(static_cast<const char *>(range.result), static_cast<std::size_t>(range.result_size));
+    all += "\n";
+  }
+  all += "lines " + std::to_string(results->counter(results, "lines")) + "\n";
+  if (!write_all(slice->host->output(slice, "summary"), all)) return HOSTLER_ERROR;
+  return slice->host->result(slice, all.data(), static_cast<std::int64_t>(all.size())) == 0 ? HOSTLER_DONE
+                                                                                            : HOSTLER_ERROR;
+}

@@ -1,0 +1,70 @@
+# kill -9 of the host, at random moments, again and again: what the job leaves in the end is to the byte what an undisturbed
+# run leaves, nobody outlives it, and no slice ever has two live owners (plugins/witness.cc looks).
+source "$(dirname "$0")/../lib.sh"
+
+kills_wanted=${KILLS:-56}
+RANDOM=${SEED:-20260131}
+drop witness.so tick.so
+mkdir data marks
+for file in a b c; do seq -f "$file %.0f the quick brown fox" 1 1500 >"data/$file.txt"; done
+configure() {
+  cat >workers.yaml <<YAML
+workers:
+  - plugin: witness.so
+    count: 3
+    input: {lines: "data/*.txt", slice: 2KiB}
+    params: {dir: $dir/marks, rounds: $1}
+  - plugin: tick.so
+YAML
+}
+
+# So many rounds a line that an undisturbed run takes about half a second here, whatever is compiled in.
+rounds=50
+for _ in 1 2 3 4 5 6; do
+  configure $rounds
+  rm -rf state marks/*
+  start=$(date +%s%N)
+  exits 0 hostler run
+  took=$((($(date +%s%N) - start) / 1000000))
+  [ $took -lt 500 ] || break
+  rounds=$((rounds * 3))
+done
+echo "undisturbed: $took ms with $rounds rounds"
+
+# All that a job leaves: the parts in order, merge's files, and what results says.
+all() {
+  find state/output/witness/parts -type f | sort | xargs cat
+  cat state/output/witness/summary
+  hostler results witness
+}
+all >expected
+[ -f state/output/witness/_SUCCESS ] || die 'no _SUCCESS'
+assert_nobody_left
+
+kills=0 jobs=0 most=0
+while [ $kills -lt "$kills_wanted" ]; do
+  rm -rf state marks/*
+  jobs=$((jobs + 1))
+  for _ in 1 2 3 4 5 6 7 8; do
+    case $((RANDOM % 2)) in
+      0) "$HOSTLER" run >>run.log 2>&1 & ;;
+      1) "$HOSTLER" up --foreground >>run.log 2>&1 & ;;
+    esac
+    host=$!
+    moment=$((RANDOM % (took * 3 / 4 + 20)))
+    pass "$moment"
+    kill -KILL "$host" 2>/dev/null || true
+    status=0
+    wait "$host" 2>/dev/null || status=$?
+    [ $status -eq 137 ] || break # it was done already
+    kills=$((kills + 1))
+  done
+  status=0
+  hostler run >>run.log 2>&1 || status=$?
+  assert_eq $status 0 "exit code after the kills of job $jobs ($(tail -n 3 run.log))"
+  [ ! -e marks/violations ] || die "two owners: $(cat marks/violations)"
+  assert_nobody_left
+  all | cmp - expected || die "job $jobs has left something else (seed ${SEED:-20260131})"
+  [ -z "$(ls -A state/output/witness/.attempts 2>/dev/null)" ] || die 'attempts were left behind'
+done
+echo "$kills kills in $jobs jobs"

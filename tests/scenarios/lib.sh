@@ -1,0 +1,108 @@
+# What scenarios share. Sourced first; leaves the shell in a fresh folder of its own with an empty plugins folder.
+#
+# From ctest: HOSTLER (the binary), PLUGINS and TEST_PLUGINS (folders of .so files), SOURCE_DIR, BUILD_DIR.
+# By hand:    HOSTLER=build/dev/hostler PLUGINS=build/dev/plugins TEST_PLUGINS=build/dev/test-plugins \
+#             SOURCE_DIR=. BUILD_DIR=build/dev bash tests/scenarios/stop/test.sh
+set -eEuo pipefail
+
+for variable in HOSTLER PLUGINS TEST_PLUGINS SOURCE_DIR BUILD_DIR; do
+  declare "$variable=$(realpath -m "${!variable:?set by ctest}")"
+done
+export LC_ALL=C
+here=$(dirname "$(realpath "$0")")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/hostler-scenario.XXXXXX")
+export HOSTLER_SCENARIO=$dir # stands in the environment of all that this scenario starts
+mkdir "$dir/plugins"
+cd "$dir"
+
+finish() {
+  local status=$? pid
+  trap - EXIT
+  if [ $status -ne 0 ]; then
+    echo "scenario $(basename "$here") failed, line ${failed_line:-?}" >&2
+    tail -n 40 "$dir"/state/host.log "$dir"/state/logs/*.log >&2 2>/dev/null || true
+  fi
+  for pid in $(survivors); do kill -KILL "$pid" 2>/dev/null || true; done
+  cd / && rm -rf "$dir"
+  exit $status
+}
+trap finish EXIT
+trap 'failed_line=${failed_line:-$LINENO}' ERR
+trap 'exit 143' TERM INT
+
+die() {
+  failed_line=${BASH_LINENO[${#BASH_LINENO[@]} - 2]}
+  echo "$*" >&2
+  exit 1
+}
+
+hostler() { "$HOSTLER" "$@"; }
+
+# drop PLUGIN...: copies plugins that were built into the plugins folder, as a user would.
+drop() {
+  local plugin
+  for plugin in "$@"; do
+    if [ -f "$PLUGINS/$plugin" ]; then cp "$PLUGINS/$plugin" plugins/; else cp "$TEST_PLUGINS/$plugin" plugins/; fi
+  done
+}
+
+# Standard input becomes workers.yaml.
+workers() { cat >workers.yaml; }
+
+# exits CODE COMMAND...: runs it, keeps what it said (both streams) in $said, and insists on the exit code.
+said=
+exits() {
+  local expected=$1 status=0
+  shift
+  said=$("$@" 2>&1) || status=$?
+  [ $status -eq "$expected" ] || die "expected exit code $expected, got $status from: $* -- $said"
+}
+
+assert_eq() { # ACTUAL EXPECTED [WHAT]
+  [ "$1" = "$2" ] || die "${3:-value}: expected '$2', got '$1'"
+}
+
+assert_in() { # PART WHOLE
+  case $2 in *"$1"*) ;; *) die "expected to find '$1' in: $2" ;; esac
+}
+
+# wait_until 'CONDITION' [SECONDS]: looks at the thing itself, again and again, and gives up after a good while.
+wait_until() {
+  local deadline=$((SECONDS + ${2:-60}))
+  until eval "$1"; do
+    [ $SECONDS -lt $deadline ] || die "gave up waiting until: $1"
+    sleep 0.02
+  done
+}
+
+# pass MILLISECONDS: for who wants to disturb at a random moment; never to wait for something.
+pass() { sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"; }
+
+# status FILTER: what runs, through jq.
+status() { hostler status --json | jq -r "$1"; }
+# entry NAME FILTER
+entry() { status ".entries[] | select(.name == \"$1\") | $2"; }
+# The pids of an entry's workers that run, in the order of their instances.
+pids() { entry "$1" '.workers[] | select(.state == "running") | .pid' | xargs; }
+running() { entry "$1" '[.workers[] | select(.state == "running")] | length'; }
+host_pid() { status .pid; }
+
+# Lives, and is no zombie.
+alive() { [[ -r /proc/$1/stat ]] && [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == [^ZX] ]]; }
+
+# Pids of all that this scenario started and that still lives, but for this shell: by the mark in the environment, or an
+# open file or working folder below ours.
+survivors() {
+  local pid
+  for pid in $(
+    {
+      grep -lsz "^HOSTLER_SCENARIO=$dir\$" /proc/[0-9]*/environ || true
+      find /proc/[0-9]*/cwd /proc/[0-9]*/fd -maxdepth 1 \( -lname "$dir" -o -lname "$dir/*" \) 2>/dev/null || true
+    } | cut -d/ -f3 | sort -un
+  ); do
+    if [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] && alive "$pid"; then echo "$pid"; fi
+  done
+}
+
+# Nothing outlives its host. What was told to die may need a moment.
+assert_nobody_left() { wait_until '[ -z "$(survivors)" ]' 20; }

@@ -1,0 +1,96 @@
+# A reload is a transaction over the difference: what did not change is not touched, and nothing is applied by halves.
+source "$(dirname "$0")/../lib.sh"
+
+drop tick.so
+cp plugins/tick.so plugins/tock.so
+configure() { # COUNT OF tick, INTERVAL OF tock, more lines on stdin
+  {
+    printf 'workers:\n  - plugin: tick.so\n    count: %s\n  - plugin: tock.so\n    params: {interval: %s}\n' "$1" "$2"
+    cat
+  } >workers.yaml
+}
+
+configure 3 1s </dev/null
+exits 0 hostler up
+wait_until '[ "$(running tick)/$(running tock)" = 3/1 ]'
+tick=$(pids tick) tock=$(pids tock)
+
+# Nothing changed.
+exits 0 hostler reload
+assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" pids
+
+# refused WORDS: a reload that must fail, and leave everybody alone; log and status say why.
+refused() {
+  exits "${2:-4}" hostler reload
+  assert_in "$1" "$said"
+  assert_eq "$(status .last_reload_ok)" false
+  assert_in "$1" "$(status .last_reload)"
+  assert_in "$1" "$(cat state/host.log)"
+  assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" 'pids after a refused reload'
+}
+
+printf 'workers:\n  - plugin: tick.so\n    cuont: 3\n' >workers.yaml
+refused 'workers.yaml:3:5'
+assert_in 'count' "$said"
+printf 'workers:\n  - plugin: tick.so\n    preload: true\n' >workers.yaml
+refused 'not supported yet'
+printf 'workers:\n  - plugin: gone.so\n' >workers.yaml
+refused gone.so
+configure 4 1s <<<'  - plugin: broken.so'
+head -c 5000 plugins/tick.so >plugins/broken.so
+refused broken.so
+drop hang_in_constructor.so crash_in_constructor.so wrong_abi.so
+configure 4 1s <<<'  - plugin: hang_in_constructor.so'
+refused hang_in_constructor.so
+configure 4 1s <<<'  - plugin: crash_in_constructor.so'
+refused crash_in_constructor.so
+assert_in SIGSEGV "$said"
+configure 4 1s <<<'  - plugin: wrong_abi.so'
+refused wrong_abi.so
+assert_in 'ABI' "$said"
+
+# By signal as well as by command.
+echo 'workers: [' >workers.yaml
+mark=$(wc -l <state/host.log)
+kill -HUP "$(host_pid)"
+wait_until '[ "$(wc -l <state/host.log)" -gt '"$mark"' ]'
+assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" pids
+
+# More, then fewer: those who stay keep their pids.
+configure 5 1s </dev/null
+kill -HUP "$(host_pid)"
+wait_until '[ "$(running tick)" = 5 ]'
+assert_eq "$(pids tick | cut -d' ' -f1-3)/$(pids tock)" "$tick/$tock" 'pids after a raised count'
+assert_eq "$(status .last_reload_ok)" true
+five=$(pids tick)
+configure 2 1s </dev/null
+exits 0 hostler reload
+wait_until '[ "$(running tick)" = 2 ]'
+assert_eq "$(pids tick)" "$(cut -d' ' -f1-2 <<<"$five")" 'pids after a lowered count'
+for pid in $(cut -d' ' -f3-5 <<<"$five"); do wait_until "! alive $pid"; done
+tick=$(pids tick)
+
+# A changed parameter replaces that entry's workers and no other.
+configure 2 2s </dev/null
+exits 0 hostler reload
+wait_until '[ "$(running tock)" = 1 ] && [ "$(pids tock)" != '"$tock"' ]'
+assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'
+tock=$(pids tock)
+
+# So does a changed plugin. An ELF file may carry a tail: another hash, the same code.
+printf 'tail' >>plugins/tock.so
+exits 0 hostler reload
+wait_until '[ "$(running tock)" = 1 ] && [ "$(pids tock)" != '"$tock"' ]'
+assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'
+
+# A new entry comes, a removed one goes.
+tock=$(pids tock)
+printf 'workers:\n  - plugin: tick.so\n    count: 2\n  - {name: third, plugin: tick.so}\n' >workers.yaml
+exits 0 hostler reload
+wait_until '[ "$(running third)" = 1 ]'
+wait_until "! alive $tock"
+wait_until '[ "$(status "[.entries[].name] | sort | join(\" \")")" = "third tick" ]'
+assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'
+
+exits 0 hostler down
+assert_nobody_left

@@ -1,0 +1,227 @@
+// Services under the supervisor, in virtual time.
+#include <csignal>
+
+#include "fakes/fleet_fixture.h"
+
+namespace hostler {
+namespace {
+
+class ServiceTest : public FleetTest {};
+
+TEST_F(ServiceTest, AddedEntriesStartAsManyWorkersAsTheyCount) {
+  ASSERT_TRUE(apply({service_entry("a", 3), service_entry("b", 1)}));
+  EXPECT_EQ(system.alive("a").size(), 3U);
+  EXPECT_EQ(entry("a").state, "running");
+  EXPECT_EQ(system.alive("a")[2]->start.instance, 2);
+  EXPECT_EQ(system.alive("a")[2]->start.count, 3);
+  EXPECT_EQ(system.alive("b").size(), 1U);
+}
+
+TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheirPids) {
+  ASSERT_TRUE(apply({service_entry("a", 3)}));
+  const auto before = pids("a");
+  system.kill_from_outside("a", 1, SIGSEGV);
+  EXPECT_EQ(entry("a").workers[1].state, "backoff");
+  EXPECT_EQ(entry("a").workers[1].last_exit, "killed by SIGSEGV");
+  system.run_for(milliseconds(99));
+  EXPECT_EQ(system.alive("a").size(), 2U);
+  system.run_for(milliseconds(2));
+  const auto after = pids("a");
+  ASSERT_EQ(after.size(), 3U);
+  EXPECT_EQ(after[0], before[0]);
+  EXPECT_EQ(after[1], before[2]);
+  EXPECT_EQ(entry("a").workers[1].restarts, 1);
+}
+
+TEST_F(ServiceTest, KillThatTheHostDidNotSendIsToldAsProbableOutOfMemory) {
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.kill_from_outside("a", 0, SIGKILL);
+  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGKILL, not by the host: probably out of memory");
+}
+
+TEST_F(ServiceTest, ACrashLoopGivesUpAtTheLimitAndSaysSo) {
+  Script script;
+  script.on_start = [](FakeWorker &worker) {
+    worker.say(Loaded{});
+    worker.return_from_run(70);
+  };
+  system.script("a", script);
+  auto looping = service_entry("a", 1);
+  looping.config.restart.factor = 1;
+  ASSERT_TRUE(apply({looping, service_entry("b", 1)}));
+  system.run_for(minutes(10));
+  EXPECT_EQ(entry("a").state, "failed");
+  EXPECT_EQ(entry("a").workers[0].note, "gave up: 10 restarts within 1m; last: returned 70 (HOSTLER_ERROR)");
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 11);
+  EXPECT_EQ(entry("b").state, "running");
+}
+
+TEST_F(ServiceTest, ReturningDoneReapsTheWorkerForGood) {
+  Script script;
+  script.on_start = [](FakeWorker &worker) { worker.return_from_run(0); };
+  system.script("a", script);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("a").state, "finished");
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 1);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));  // a reload does not start it again
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 1);
+}
+
+TEST_F(ServiceTest, BadConfigStopsTheWholeEntryAndNoOther) {
+  Script script;
+  script.on_start = [](FakeWorker &worker) {
+    worker.say(Loaded{});
+    if (worker.request.instance == 1) worker.return_from_run(78);
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({service_entry("a", 2), service_entry("b", 1)}));
+  EXPECT_EQ(entry("a").state, "failed");
+  EXPECT_EQ(entry("a").reason, "returned 78 (HOSTLER_BAD_CONFIG)");
+  EXPECT_TRUE(system.alive("a").empty());
+  EXPECT_EQ(system.alive("b").size(), 1U);
+}
+
+TEST_F(ServiceTest, AFailingForkIsTriedAgainWithBackoff) {
+  system.fail_spawns(2, "Resource temporarily unavailable");
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  EXPECT_EQ(entry("a").workers[0].last_exit, "could not be started: fork: Resource temporarily unavailable");
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(ServiceTest, RaisingTheCountStartsTheDifferenceAndLoweringItStopsTheSurplus) {
+  ASSERT_TRUE(apply({service_entry("a", 2)}));
+  const auto two = pids("a");
+  ASSERT_TRUE(apply({service_entry("a", 4)}));
+  auto four = pids("a");
+  ASSERT_EQ(four.size(), 4U);
+  EXPECT_EQ(std::vector(four.begin(), four.begin() + 2), two);
+  EXPECT_EQ(system.alive("a")[0]->count, 4);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  EXPECT_EQ(pids("a"), std::vector{two[0]});
+  EXPECT_EQ(entry("a").workers.size(), 1U);
+  EXPECT_EQ(system.alive("a")[0]->count, 1);
+}
+
+TEST_F(ServiceTest, AChangedBuildReplacesThatEntryAndNoOther) {
+  ASSERT_TRUE(apply({service_entry("a", 2), service_entry("b", 2)}));
+  const auto a = pids("a");
+  const auto b = pids("b");
+  auto changed = service_entry("a", 2);
+  changed.build.hash = "b2";
+  const auto plans = apply({changed, service_entry("b", 2)});
+  ASSERT_TRUE(plans);
+  EXPECT_EQ((*plans)[0].action, EntryAction::Replace);
+  EXPECT_EQ((*plans)[1].action, EntryAction::Keep);
+  EXPECT_EQ(system.count_in_diary("stop a/0 cancel SIGTERM"), 1);
+  EXPECT_NE(pids("a"), a);
+  EXPECT_EQ(pids("a").size(), 2U);
+  EXPECT_EQ(pids("b"), b);
+}
+
+TEST_F(ServiceTest, AChangedParameterReplacesAndAChangedLimitDoesNot) {
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  const auto before = pids("a");
+  auto limits = service_entry("a", 1);
+  limits.config.restart.limit = 3;
+  ASSERT_TRUE(apply({limits}));
+  EXPECT_EQ(pids("a"), before);
+  limits.config.params["x"] = "1";
+  ASSERT_TRUE(apply({limits}));
+  EXPECT_NE(pids("a"), before);
+  EXPECT_EQ(system.alive("a")[0]->start.params.at("x"), "1");
+}
+
+TEST_F(ServiceTest, ARemovedEntryIsStoppedAndForgotten) {
+  ASSERT_TRUE(apply({service_entry("a", 2), service_entry("b", 1)}));
+  ASSERT_TRUE(apply({service_entry("b", 1)}));
+  EXPECT_TRUE(system.alive("a").empty());
+  EXPECT_EQ(supervisor->status().entries.size(), 1U);
+}
+
+TEST_F(ServiceTest, AnEntryAddedAgainWhileItStillStopsWaitsForItsFormerSelf) {
+  Script stubborn;
+  stubborn.on_stop = [](FakeWorker &) {};
+  system.script("a", stubborn);
+  ASSERT_TRUE(apply({service_entry("a", 1), service_entry("b", 1)}));
+  ASSERT_TRUE(apply({service_entry("b", 1)}));
+  ASSERT_TRUE(apply({service_entry("a", 1), service_entry("b", 1)}));
+  EXPECT_EQ(system.alive("a").size(), 1U);
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 1);
+  system.run_for(seconds(11));
+  EXPECT_EQ(system.count_in_diary("kill a/0"), 1);
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 2);
+  EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(ServiceTest, AWorkerThatIgnoresTheStopIsKilledAfterItsGrace) {
+  Script stubborn;
+  stubborn.on_stop = [](FakeWorker &) {};
+  system.script("a", stubborn);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  bool stopped = false;
+  supervisor->stop([&] { stopped = true; });
+  system.run_for(milliseconds(9999));
+  EXPECT_FALSE(stopped);
+  EXPECT_EQ(system.count_in_diary("kill a/0"), 0);
+  system.run_for(milliseconds(2));
+  EXPECT_TRUE(stopped);
+}
+
+TEST_F(ServiceTest, AStopWhileAForkIsUnderWayStartsNothing) {
+  Prepared prepared;
+  prepared.entries = {service_entry("a", 1)};
+  ASSERT_TRUE(supervisor->apply(std::move(prepared), {}));
+  supervisor->on_alarm();  // the fork has been asked for, its answer is not here yet
+  bool stopped = false;
+  supervisor->stop([&] { stopped = true; });
+  system.run_for(seconds(1));
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(system.count_in_diary("spawn a/0"), 1);
+  EXPECT_EQ(system.count_in_diary("start a/0"), 0);
+}
+
+TEST_F(ServiceTest, EntriesStartAfterWhatTheyDependOn) {
+  Script slow;
+  slow.on_start = [](FakeWorker &worker) { worker.after(seconds(2), [&worker] { worker.say(Loaded{}); }); };
+  system.script("base", slow);
+  auto top = service_entry("top", 1);
+  top.config.depends_on = {"base"};
+  ASSERT_TRUE(apply({top, service_entry("base", 1)}));
+  EXPECT_EQ(entry("top").state, "waiting");
+  EXPECT_EQ(entry("top").reason, "waits for base");
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("top").state, "running");
+}
+
+TEST_F(ServiceTest, WhatDependsOnAFailedEntryFailsWithItAndSaysWhy) {
+  Script broken;
+  broken.on_start = [](FakeWorker &worker) { worker.return_from_run(78); };
+  system.script("base", broken);
+  auto top = service_entry("top", 1);
+  top.config.depends_on = {"base"};
+  ASSERT_TRUE(apply({top, service_entry("base", 1)}));
+  EXPECT_EQ(entry("top").state, "failed");
+  EXPECT_EQ(entry("top").reason, "depends on base, which has failed");
+}
+
+TEST_F(ServiceTest, AnIdleFleetSetsNoAlarm) {
+  ASSERT_TRUE(apply({service_entry("a", 100)}));
+  system.run_for(minutes(5));
+  const auto lines = system.diary().size();
+  system.run_for(std::chrono::hours(10));
+  EXPECT_EQ(system.diary().size(), lines);
+}
+
+TEST_F(ServiceTest, StopAtOnceKillsWithoutGrace) {
+  ASSERT_TRUE(apply({service_entry("a", 2)}));
+  bool stopped = false;
+  supervisor->stop_at_once([&] { stopped = true; });
+  system.run_for(milliseconds(1));
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(system.count_in_diary("kill a/1"), 1);
+}
+
+}  // namespace
+}  // namespace hostler

@@ -1,0 +1,165 @@
+#include "core/exit_status.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstring>
+
+namespace hostler {
+namespace {
+
+Departure left(WaitStatus status, Stage stage) {
+  Departure departure;
+  departure.status = status;
+  departure.page.layout = kPageLayout;
+  departure.page.stage = static_cast<std::uint32_t>(stage);
+  departure.page_known = true;
+  return departure;
+}
+
+Departure returned(std::int32_t value) {
+  Departure departure = left({false, value & 0xff, false}, Stage::Returned);
+  departure.page.returned = value;
+  return departure;
+}
+
+void set_reason(WorkerPart &page, const char *words) {
+  page.reason_size = static_cast<std::uint32_t>(std::strlen(words));
+  std::memcpy(page.reason.data(), words, page.reason_size);
+}
+
+Verdict table(std::int32_t value) {
+  switch (value) {
+    case 0: return Verdict::Done;
+    case 65: return Verdict::BadData;
+    case 75: return Verdict::RetryLater;
+    case 78: return Verdict::BadConfig;
+    case 85: return Verdict::Yield;
+    default: return Verdict::Failure;
+  }
+}
+
+TEST(ExitStatus, EveryReturnedValueFollowsTheTable) {
+  for (std::int32_t value = -3; value <= 300; ++value) EXPECT_EQ(judge(returned(value)).verdict, table(value)) << value;
+}
+
+TEST(ExitStatus, AReturnedVerdictStandsWhateverCameAfterIt) {
+  for (int signal = 1; signal <= 64; ++signal) {
+    Departure departure = returned(65);
+    departure.status = {true, signal, false};
+    departure.stopping = true;
+    EXPECT_EQ(judge(departure).verdict, Verdict::BadData) << signal;
+  }
+}
+
+TEST(ExitStatus, LeavingWithoutReturningIsACrashWithAnyCode) {
+  for (int code = 0; code <= 255; ++code) {
+    const Judgement judgement = judge(left({false, code, false}, Stage::Running));
+    EXPECT_EQ(judgement.verdict, Verdict::Crash) << code;
+    EXPECT_EQ(judgement.reason, "exited with " + std::to_string(code) + " without returning from run()");
+  }
+}
+
+TEST(ExitStatus, EverySignalIsACrashButAForeignKillIsProbablyOutOfMemory) {
+  for (int signal = 1; signal <= 64; ++signal)
+    for (const bool core : {false, true})
+      for (const Stage stage : {Stage::SetUp, Stage::Waiting, Stage::Loading, Stage::Idle, Stage::Running}) {
+        const Judgement judgement = judge(left({true, signal, core}, stage));
+        EXPECT_EQ(judgement.verdict, signal == SIGKILL ? Verdict::OutOfMemory : Verdict::Crash) << signal;
+        EXPECT_NE(judgement.reason.find(signal_name(signal)), std::string::npos);
+      }
+}
+
+TEST(ExitStatus, LeavingWhileBeingStoppedIsNotHeldAgainstIt) {
+  for (const Stage stage : {Stage::SetUp, Stage::Waiting, Stage::Loading, Stage::Idle, Stage::Running})
+    for (const WaitStatus status : {WaitStatus{false, 3, false}, WaitStatus{true, SIGTERM, false}}) {
+      Departure departure = left(status, stage);
+      departure.stopping = true;
+      EXPECT_EQ(judge(departure).verdict, Verdict::Interrupted);
+    }
+  Departure killed = left({true, SIGKILL, false}, Stage::Running);
+  killed.stopping = killed.killed_by_host = true;
+  EXPECT_EQ(judge(killed).verdict, Verdict::Interrupted);
+  EXPECT_EQ(judge(killed).reason, "killed at the end of its grace period");
+}
+
+TEST(ExitStatus, BeingOutOfTimeIsATimeout) {
+  Departure departure = left({true, SIGKILL, false}, Stage::Running);
+  departure.timed_out = departure.killed_by_host = true;
+  EXPECT_EQ(judge(departure).verdict, Verdict::Timeout);
+}
+
+TEST(ExitStatus, APluginThatCannotBeLoadedIsItsOwnVerdictInItsOwnWords) {
+  Departure departure = left({false, 78, false}, Stage::Loading);
+  departure.page.failed_before_run = 1;
+  set_reason(departure.page, "plugin speaks ABI 0.4, this host 0.1");
+  EXPECT_EQ(judge(departure).verdict, Verdict::LoadFailure);
+  EXPECT_EQ(judge(departure).reason, "plugin speaks ABI 0.4, this host 0.1");
+  departure.page.failed_before_run = 2;
+  EXPECT_EQ(judge(departure).verdict, Verdict::LoadLater);
+}
+
+TEST(ExitStatus, APageOfAnotherLayoutTellsNothing) {
+  Departure departure = returned(0);
+  departure.page_known = false;
+  EXPECT_EQ(judge(departure).verdict, Verdict::Crash);
+}
+
+TEST(ExitStatus, ThePlaceAndThePluginsWordsStandInTheReason) {
+  Departure crashed = left({true, SIGSEGV, true}, Stage::Running);
+  crashed.place = "in slice 3-16777216";
+  EXPECT_EQ(judge(crashed).reason, "killed by SIGSEGV (core dumped) in slice 3-16777216");
+  Departure failed = returned(70);
+  set_reason(failed.page, "no such column");
+  EXPECT_EQ(judge(failed).reason, "returned 70 (HOSTLER_ERROR): no such column");
+}
+
+SliceEnded slice(std::int32_t value) {
+  SliceEnded ended;
+  ended.slice = {100, 200};
+  ended.returned = value;
+  return ended;
+}
+
+TEST(SliceVerdict, EveryReturnedValueFollowsTheTable) {
+  for (std::int32_t value = 0; value <= 255; ++value)
+    for (const bool stopping : {false, true}) {
+      const Verdict wanted = value == 85 && !stopping ? Verdict::Failure : table(value);
+      EXPECT_EQ(judge(slice(value), stopping).verdict, wanted) << value;
+    }
+}
+
+TEST(SliceVerdict, DoneFromOneThatClaimsMeansAllClaimed) {
+  SliceEnded ended = slice(0);
+  ended.claimed = true;
+  ended.claimed_to = 200;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::Done);
+  ended.claimed_to = 160;
+  const Judgement judgement = judge(ended, false);
+  EXPECT_EQ(judgement.verdict, Verdict::Failure);
+  EXPECT_EQ(judgement.reason, "returned 0 (HOSTLER_DONE) but left the last 40 of 100 positions unclaimed");
+}
+
+TEST(SliceVerdict, DoneAfterARefusedClaimIsAYieldOrATimeout) {
+  SliceEnded ended = slice(0);
+  ended.claimed = true;
+  ended.claimed_to = 160;
+  ended.refused = StopWord::Cancel;
+  EXPECT_EQ(judge(ended, true).verdict, Verdict::Yield);
+  ended.refused = StopWord::Deadline;
+  EXPECT_EQ(judge(ended, true).verdict, Verdict::Timeout);
+  ended.claimed_to = 200;  // all was claimed after all
+  EXPECT_EQ(judge(ended, true).verdict, Verdict::Done);
+}
+
+TEST(SliceVerdict, AChangedInputOrAFailedWriteIsNotTheSlicesFault) {
+  SliceEnded ended = slice(0);
+  ended.io_failed = true;
+  ended.reason = "fsync: No space left on device";
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::RetryLater);
+  ended.input_changed = true;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::InputChanged);
+}
+
+}  // namespace
+}  // namespace hostler

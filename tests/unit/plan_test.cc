@@ -1,0 +1,117 @@
+#include "core/plan.h"
+
+#include <gtest/gtest.h>
+
+namespace hostler {
+namespace {
+
+PreparedEntry service(const std::string &name) {
+  PreparedEntry entry;
+  entry.config.name = name;
+  entry.build.hash = "0123456789abcdef";
+  return entry;
+}
+
+PreparedEntry job(const std::string &name, std::int64_t numbers) {
+  PreparedEntry entry = service(name);
+  entry.config.input.kind = InputKind::Range;
+  entry.config.input.end = numbers;
+  entry.config.output = "/out";
+  Input input;
+  input.size = numbers;
+  entry.manifest = Manifest(InputKind::Range, {input}, 10, 1, 0, {}, 1);
+  return entry;
+}
+
+struct Fleet {
+  std::map<std::string, CurrentEntry> current;
+  std::map<std::string, PlannedJob> planned;
+  void has(const PreparedEntry &entry) {
+    current[entry.config.name] = {entry.config, entry.build};
+    if (entry.config.is_job()) planned[entry.config.name] = {identity_of(entry.config), &entry.manifest};
+  }
+  EntryPlan one(const PreparedEntry &wanted, const ReloadOptions &options = {}) const {
+    return plan(current, planned, {wanted}, options)->front();
+  }
+};
+
+TEST(Plan, AnUnchangedEntryIsKeptWithoutAWord) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  EXPECT_EQ(fleet.one(service("a")).action, EntryAction::Keep);
+  EXPECT_EQ(fleet.one(service("a")).words, "");
+}
+
+TEST(Plan, NewEntriesAreAddedAndMissingOnesRemoved) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  const auto plans = plan(fleet.current, {}, {service("b")}, {});
+  ASSERT_TRUE(plans);
+  ASSERT_EQ(plans->size(), 2U);
+  EXPECT_EQ((*plans)[0].action, EntryAction::Add);
+  EXPECT_EQ((*plans)[1].name, "a");
+  EXPECT_EQ((*plans)[1].action, EntryAction::Remove);
+}
+
+TEST(Plan, WhatWorkersWereGivenReplacesThemAndWhatTheHostGoesByDoesNot) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  auto wanted = service("a");
+  wanted.config.count = 7;
+  EXPECT_EQ(fleet.one(wanted).action, EntryAction::Adjust);
+  EXPECT_EQ(fleet.one(wanted).words, "count 1 → 7");
+  wanted.config.env["TZ"] = "UTC";
+  EXPECT_EQ(fleet.one(wanted).action, EntryAction::Replace);
+  wanted = service("a");
+  wanted.build.hash = "fedcba9876543210";
+  EXPECT_EQ(fleet.one(wanted).words, "plugin 0123456789ab → fedcba987654");
+}
+
+TEST(Plan, AJobWhoseIdentityChangedIsHeldUntilTold) {
+  Fleet fleet;
+  const auto planned = job("j", 100);
+  fleet.has(planned);
+  auto wanted = job("j", 100);
+  wanted.config.params["top"] = "3";
+  EXPECT_EQ(fleet.one(wanted).action, EntryAction::Hold);
+  EXPECT_EQ(fleet.one(wanted, {{"j"}, {}}).action, EntryAction::Fresh);
+  EXPECT_EQ(fleet.one(wanted, {{}, {"j"}}).action, EntryAction::Resume);
+  wanted.config.on_change = OnChange::Fresh;
+  EXPECT_EQ(fleet.one(wanted).action, EntryAction::Fresh);
+  wanted.config.on_change = OnChange::Resume;
+  EXPECT_EQ(fleet.one(wanted).action, EntryAction::Resume);
+  EXPECT_EQ(fleet.one(job("j", 200)).action, EntryAction::Hold);
+}
+
+TEST(Plan, FreshTakesAnUnchangedJobFromZeroAndResumeLeavesItAlone) {
+  Fleet fleet;
+  const auto planned = job("j", 100);
+  fleet.has(planned);
+  EXPECT_EQ(fleet.one(job("j", 100), {{"j"}, {}}).action, EntryAction::Fresh);
+  EXPECT_EQ(fleet.one(job("j", 100), {{}, {"j"}}).action, EntryAction::Keep);
+}
+
+TEST(Plan, AJobOfTheLedgerGoesOn) {
+  Fleet fleet;
+  const auto planned = job("j", 100);
+  fleet.planned["j"] = {identity_of(planned.config), &planned.manifest};
+  EXPECT_EQ(fleet.one(job("j", 100)).action, EntryAction::Add);
+  EXPECT_EQ(fleet.one(job("j", 100)).words, "goes on");
+  EXPECT_EQ(fleet.one(job("j", 101)).action, EntryAction::Hold);
+}
+
+TEST(Plan, AnEntryThatBecomesAnotherKindIsRebuilt) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  EXPECT_EQ(fleet.one(job("a", 10)).action, EntryAction::Rebuild);
+}
+
+TEST(Plan, OptionsThatNameNoJobAreRefused) {
+  Fleet fleet;
+  EXPECT_FALSE(plan({}, {}, {service("a")}, {{"a"}, {}}));
+  EXPECT_FALSE(plan({}, {}, {service("a")}, {{}, {"b"}}));
+  EXPECT_FALSE(plan({}, {}, {job("j", 1)}, {{"j"}, {"j"}}));
+}
+
+}  // namespace
+}  // namespace hostler

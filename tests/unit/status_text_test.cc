@@ -1,0 +1,66 @@
+#include "core/status_text.h"
+
+#include <gtest/gtest.h>
+
+namespace hostler {
+namespace {
+
+HostStatus sample() {
+  WorkerStatus first;
+  first.state = "running";
+  first.pid = 11;
+  first.up_seconds = 61;
+  first.slice = "words.0-4096";
+  WorkerStatus second;
+  second.instance = 1;
+  second.state = "backoff";
+  second.restarts = 2;
+  second.last_exit = "killed by SIGSEGV";
+  second.note = "again in 400ms";
+  EntryStatus job;
+  job.name = "words";
+  job.kind = "job";
+  job.state = "running";
+  job.plugin = "words.so";
+  job.version = "1.0.0";
+  job.progress.slices = 4;
+  job.progress.done = 1;
+  job.progress.positions = 4;
+  job.progress.positions_done = 1;
+  job.workers = {first, second};
+  HostStatus host;
+  host.version = "0.1.0";
+  host.pid = 10;
+  host.config = "/etc/workers.yaml";
+  host.up_seconds = 70;
+  host.last_reload = "none yet";
+  host.entries = {job};
+  return host;
+}
+
+TEST(StatusText, EntryIsFollowedByItsWorkers) {
+  EXPECT_EQ(status_text(sample(), {{11, 4 << 20}}),
+            "hostler 0.1.0 is up for 1m 10s (pid 10) with /etc/workers.yaml\n"
+            "last reload: none yet\n"
+            "\n"
+            "NAME       KIND  STATE    PID  UP     RESTARTS  MEMORY\n"
+            "words      job   running                                 words.so 1.0.0; 1/4 slices, 25%\n"
+            "  words/0        running  11   1m 1s  0         4.0 MiB  slice words.0-4096\n"
+            "  words/1        backoff  -    -      2         -        again in 400ms; last: killed by SIGSEGV\n");
+}
+
+TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
+  auto host = sample();
+  host.entries[0].held = "params.top 20 → 30";
+  host.entries[0].newer_build = true;
+  host.entries[0].build = "0123456789ab";
+  host.stopping = true;
+  const std::string text = status_text(host, {});
+  EXPECT_NE(text.find("changed: params.top 20 → 30; --fresh words or --resume words applies it"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("new workers load build 0123456789ab"), std::string::npos) << text;
+  EXPECT_NE(text.find("is stopping"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace hostler
