@@ -196,7 +196,7 @@ bool matches(std::string_view component, std::string_view name) {
 
 PathPattern split_pattern(std::string_view path) {
   PathPattern pattern;
-  if (path.starts_with('/')) pattern.root = "/";
+  if (path.starts_with('/')) pattern.root += '/';
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
     append(pattern, path.substr(0, slash));

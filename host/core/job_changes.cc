@@ -54,7 +54,8 @@ class InputChanges {
 void compare_files(std::vector<std::string> &changes, const Manifest &planned, const Manifest &wanted) {
   std::unordered_map<std::string_view, const Input *> left;
   InputChanges inputs;
-  for (const Input &input : wanted.inputs()) left.emplace(input.path, &input);
+  for (const Input &input : wanted.inputs())
+    if (input.size != kGone) left.emplace(input.path, &input);
   for (const Input &was : planned.inputs()) {
     const auto now = left.find(was.path);
     if (now == left.end()) {

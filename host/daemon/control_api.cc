@@ -97,7 +97,7 @@ void ControlApi::on_settled() {
 }
 
 void ControlApi::reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply) {
-  auto options = reload_options_from_json(request.body);
+  auto options = reload_request_from_json(request.body);
   if (!options) return reply(json(400, to_json(options.error())));
   auto done = [reply = std::move(reply)](const Result<std::vector<EntryPlan>> &plans) {
     ReloadReply answer;

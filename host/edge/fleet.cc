@@ -73,20 +73,19 @@ struct Fleet::Worker {
   EventLoop::Watch death_watch;
 };
 
-Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, SystemEvents &events, LogFiles &logs, FleetLock lock,
+Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock,
                                              const FleetPaths &paths) {
   auto pages = PageFile::open(paths.state_dir);
   if (!pages) return tl::unexpected(pages.error());
   UniqueFd binary(::open(paths.binary.c_str(), O_RDONLY | O_CLOEXEC));
   if (!binary) return fail(paths.binary, std::strerror(errno));
   return std::unique_ptr<Fleet>(
-      new Fleet(loop, events, logs, std::move(lock), std::move(*pages), std::move(binary), raise_open_files()));
+      new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), raise_open_files()));
 }
 
-Fleet::Fleet(EventLoop &loop, SystemEvents &events, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
+Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
              const rlimit &open_files)
     : loop_(loop),
-      events_(events),
       logs_(logs),
       lock_(std::move(lock)),
       pages_(std::move(pages)),
@@ -122,7 +121,7 @@ double Fleet::random() {
 
 void Fleet::set_alarm(std::optional<TimePoint> at) {
   if (at) {
-    alarm_.set(*at, [this] { events_.on_alarm(); });
+    alarm_.set(*at, [this] { events_->on_alarm(); });
   } else {
     alarm_.cancel();
   }
@@ -136,7 +135,7 @@ Fleet::Worker *Fleet::find(WorkerId id) {
 void Fleet::spawn(WorkerId id, const SpawnRequest &request) {
   const auto refuse = [&](Error error) {
     loop_.post([this, id, error = std::move(error), alive = std::weak_ptr(alive_)] {
-      if (!alive.expired()) events_.on_spawn_failed(id, error);
+      if (!alive.expired()) events_->on_spawn_failed(id, error);
     });
   };
   std::array<int, 2> channel{};
@@ -169,7 +168,7 @@ void Fleet::fail_spawn(WorkerId id, const Error &error) {
   if (worker == nullptr) return;
   pages_.release(worker->page);
   workers_.erase(id);
-  events_.on_spawn_failed(id, error);
+  events_->on_spawn_failed(id, error);
 }
 
 void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
@@ -189,7 +188,7 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
   worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
   worker->death_watch = loop_.watch(worker->pidfd.get(), EventLoop::Ready::Read, [this, id] { on_death(id); });
   if (worker->kill_at_birth) kill_group(*worker);
-  events_.on_spawned(id, *pid);
+  events_->on_spawned(id, *pid);
 }
 
 void Fleet::start(WorkerId id, const Start &start) {
@@ -306,7 +305,7 @@ void Fleet::deliver(WorkerId id) {
     if (frame->empty()) return;
     const auto message = decode_worker_message(*frame);
     if (!message) return garbage(id, message.error());
-    events_.on_message(id, *message);
+    events_->on_message(id, *message);
   }
 }
 
@@ -315,7 +314,7 @@ void Fleet::garbage(WorkerId id, const Error &error) {
   worker->is_garbage = true;
   worker->channel_watch = {};
   kill_group(*worker);
-  events_.on_garbage(id, error);
+  events_->on_garbage(id, error);
 }
 
 void Fleet::on_death(WorkerId id) {
@@ -337,7 +336,7 @@ void Fleet::on_death(WorkerId id) {
   const WorkerPart page = pages_.read(worker->page);
   pages_.release(worker->page);
   workers_.erase(id);
-  events_.on_exit(id, status.value_or(WaitStatus{}), page);
+  events_->on_exit(id, status.value_or(WaitStatus{}), page);
 }
 
 // They hold the fleet lock, are our children, and nobody was told of them. They wait for a GO that never comes.

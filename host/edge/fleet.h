@@ -30,10 +30,11 @@ struct FleetPaths {
 
 class Fleet final : public System {
  public:
-  // Raises this process's limit of open files as far as it may go; workers get back what there was. `events` is used
-  // only once the loop runs.
-  [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, SystemEvents &events, LogFiles &logs,
+  // Raises this process's limit of open files as far as it may go; workers get back what there was.
+  [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, LogFiles &logs,
                                                              FleetLock lock, const FleetPaths &paths);
+  // Who is told; to be called once, before the loop runs.
+  void serve(SystemEvents &events) { events_ = &events; }
   // Kills and reaps what is left; no events come of it.
   ~Fleet() override;
 
@@ -54,7 +55,7 @@ class Fleet final : public System {
 
  private:
   struct Worker;
-  Fleet(EventLoop &loop, SystemEvents &events, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
+  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
         const rlimit &open_files);
 
   [[nodiscard]] Worker *find(WorkerId id);
@@ -71,7 +72,7 @@ class Fleet final : public System {
   void end_strays();
 
   EventLoop &loop_;
-  SystemEvents &events_;
+  SystemEvents *events_ = nullptr;
   LogFiles &logs_;
   FleetLock lock_;
   PageFile pages_;

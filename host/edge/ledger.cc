@@ -78,20 +78,18 @@ Result<void> Ledger::commit() {
   return database_.run("COMMIT");
 }
 
+// By execute(), which leaves failure_may_pass() as it is.
 void Ledger::rollback() {
-  if (in_transaction()) (void)database_.run("ROLLBACK");
+  if (in_transaction()) (void)database_.execute("ROLLBACK");
 }
 
 Result<void> Ledger::apply(const StoreBatch &batch) {
   if (Result<void> begun = database_.run("SAVEPOINT batch"); !begun) return begun;
   const Result<void> applied = all(batch, [this](const StoreStep &step) { return apply_step(step); });
-  // A full disk has ended the whole transaction already.
-  if (!applied && in_transaction()) {
-    const bool passing = failure_may_pass();
-    if (!database_.run("ROLLBACK TO batch") || passing) rollback();
-  }
-  if (in_transaction())
-    if (Result<void> released = database_.run("RELEASE batch"); !released) return released;
+  if (applied) return database_.run("RELEASE batch");
+  // A full disk may have ended the whole transaction already.
+  const bool alone = in_transaction() && !failure_may_pass() && database_.execute("ROLLBACK TO batch; RELEASE batch");
+  if (!alone) rollback();
   return applied;
 }
 
@@ -315,17 +313,16 @@ Result<void> Ledger::remove_files(std::int64_t key, const std::string &output, b
   return remove(kOutputManifest);
 }
 
-Result<void> Ledger::move_finished(const MoveFiles &move, bool settle_row) {
-  const Result<std::int64_t> key = key_of(move.job);
-  if (!key) return {};  // the job is gone, and its moves with it
-  if (settle_row) {
-    const Result<void> settled = database_.run(
-        "UPDATE slice SET state = ? WHERE job = ? AND begin = ? AND end = ? AND state = ?",
-        {number(SliceState::Done), *key, move.slice.begin, move.slice.end, number(SliceState::Committing)});
-    if (!settled) return settled;
-  }
+Result<void> Ledger::move_finished(const MoveFiles &move) {
+  const Result<std::optional<std::int64_t>> key = database_.number("SELECT key FROM job WHERE name = ?", {move.job});
+  if (!key) return tl::unexpected(key.error());
+  if (!*key) return {};  // the job is gone, and its moves with it
+  const Result<void> settled = database_.run(
+      "UPDATE slice SET state = ? WHERE job = ? AND begin = ? AND end = ? AND state = ?",
+      {number(SliceState::Done), **key, move.slice.begin, move.slice.end, number(SliceState::Committing)});
+  if (!settled) return settled;
   return database_.run("DELETE FROM move WHERE job = ? AND merge = ? AND input = ? AND begin = ?",
-                       {*key, number(move.merge), number(move.input), move.begin});
+                       {**key, number(move.merge), number(move.input), move.begin});
 }
 
 Result<void> Ledger::removal_finished(const std::string &path) {

@@ -41,7 +41,7 @@ class Ledger {
   [[nodiscard]] Result<void> commit();
   void rollback();
   [[nodiscard]] bool in_transaction() const { return database_.in_transaction(); }
-  // Was the last failure one that may pass (a full disk, an I/O error, another process)?
+  // Did the last step of a transaction fail for something that may pass (a full disk, an I/O error, another process)?
   [[nodiscard]] bool failure_may_pass() const { return database_.failure_may_pass(); }
 
   [[nodiscard]] Result<std::vector<std::string>> job_names();
@@ -52,14 +52,15 @@ class Ledger {
                                              const std::function<Result<void>(const StoredResult &)> &take);
   [[nodiscard]] Result<void> for_each_file(
       const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
+  [[nodiscard]] Result<bool> has_files(const std::string &job);
   // Did that job, in that output folder, commit that file?
   [[nodiscard]] Result<bool> owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
                                        std::string_view name);
 
   // Files that are committed and may not have their places yet.
   [[nodiscard]] Result<std::vector<MoveFiles>> pending_moves();
-  // They have. `settle_row`: their slice's row becomes done as well (a roll forward).
-  [[nodiscard]] Result<void> move_finished(const MoveFiles &move, bool settle_row);
+  // They have: their slice's row becomes done in the same transaction, for nothing would ever finish it without a move.
+  [[nodiscard]] Result<void> move_finished(const MoveFiles &move);
   // Files, as absolute paths, that are no longer any job's and may still be there.
   [[nodiscard]] Result<std::vector<std::string>> pending_removals();
   [[nodiscard]] Result<void> removal_finished(const std::string &path);

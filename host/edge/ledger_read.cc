@@ -152,6 +152,13 @@ Result<void> Ledger::for_each_file(
                         {*key}, [&](const SqlRow &row) { return take(place_of(row, 0), row.bytes(3)); });
 }
 
+Result<bool> Ledger::has_files(const std::string &job) {
+  const auto found = database_.number(
+      "SELECT 1 FROM job WHERE name = ? AND EXISTS (SELECT 1 FROM file WHERE file.job = job.key)", {job});
+  if (!found) return tl::unexpected(found.error());
+  return found->has_value();
+}
+
 Result<bool> Ledger::owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
                                std::string_view name) {
   const bool end_file = place.merge && (name == kOutputManifest || name == kSuccessFile);

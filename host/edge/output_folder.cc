@@ -200,7 +200,9 @@ MoveResult OutputFolder::place(const MoveFiles &move) {
   dirty_ = true;
   const UniqueFd output(::open(path_.c_str(), kFolder));
   const UniqueFd attempts_fd = open_below(output.get(), attempts());
-  const UniqueFd attempt = open_below(attempts_fd.get(), attempt_name(move.attempt_dir));
+  UniqueFd attempt;
+  if (attempts_fd) attempt = open_below(attempts_fd.get(), attempt_name(move.attempt_dir));
+  // A folder that is gone was moved from before: then all files have their places.
   if (!attempt && errno != ENOENT) return failed(move.attempt_dir, "cannot be opened");
   for (const std::string &name : move.files) {
     const std::string path = path_ + "/" + output_path({move.merge, move.input, move.begin}, name);

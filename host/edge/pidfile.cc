@@ -35,19 +35,6 @@ struct flock whole_file(short type) {
   return lock;
 }
 
-Result<void> make_state_dir(const std::string &state_dir) {
-  std::error_code error;
-  const auto parent = std::filesystem::path(state_dir).parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (error) return fail(parent.string(), "cannot be made: " + error.message());
-  if (::mkdir(state_dir.c_str(), 0700) == 0) {
-    if (::chmod(state_dir.c_str(), 0711) != 0) return fail(state_dir, "chmod: " + error_words(errno));
-  } else if (errno != EEXIST) {
-    return fail(state_dir, "cannot be made: " + error_words(errno));
-  }
-  return {};
-}
-
 Result<void> check_filesystem(const std::string &state_dir) {
   struct statfs info {};
   if (::statfs(state_dir.c_str(), &info) != 0) return fail(state_dir, "statfs: " + error_words(errno));
@@ -74,6 +61,19 @@ Result<bool> is_locked(int fd, const std::string &path) {
 }
 
 }  // namespace
+
+Result<void> make_state_dir(const std::string &state_dir) {
+  std::error_code error;
+  const auto parent = std::filesystem::path(state_dir).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (error) return fail(parent.string(), "cannot be made: " + error.message());
+  if (::mkdir(state_dir.c_str(), 0700) == 0) {
+    if (::chmod(state_dir.c_str(), 0711) != 0) return fail(state_dir, "chmod: " + error_words(errno));
+  } else if (errno != EEXIST) {
+    return fail(state_dir, "cannot be made: " + error_words(errno));
+  }
+  return {};
+}
 
 Result<Pidfile> Pidfile::take(const std::string &state_dir) {
   if (auto made = make_state_dir(state_dir); !made) return tl::unexpected<Error>(made.error());

@@ -29,6 +29,9 @@ class Pidfile {
   UniqueFd fd_;
 };
 
+// Makes the state folder, with mode 0711, when it is missing.
+[[nodiscard]] Result<void> make_state_dir(const std::string &state_dir);
+
 // The pid of the host that owns the state folder, or nothing. Takes no lock, so it disturbs no host that is starting.
 [[nodiscard]] Result<std::optional<pid_t>> owner_of(const std::string &state_dir);
 

@@ -141,7 +141,7 @@ Result<Database> Database::open(const std::string &path, Access access) {
 
 Result<void> Database::execute(const char *script) {
   const int code = sqlite3_exec(impl_->database.get(), script, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return impl_->failed(code);
+  if (code != SQLITE_OK) return fail(impl_->path, words(code, impl_->database.get()));
   return {};
 }
 

@@ -45,7 +45,7 @@ class Database {
   Database &operator=(Database &&) noexcept;
   ~Database();
 
-  // One statement, or several without values.
+  // One statement, or several, without values. Does not count as a failure for failure_may_pass().
   [[nodiscard]] Result<void> execute(const char *script);
   // `sql` is a literal: it is prepared once and kept.
   [[nodiscard]] Result<void> run(const char *sql, std::initializer_list<SqlValue> values = {});
@@ -57,7 +57,7 @@ class Database {
                                                            std::initializer_list<SqlValue> values = {});
 
   [[nodiscard]] bool in_transaction() const;
-  // Was the last failure one that may pass: a full disk, an I/O error, want of memory, another process's lock?
+  // Did the last run(), each() or number() fail for something that may pass: a full disk, an I/O error, want of memory, another process's lock?
   [[nodiscard]] bool failure_may_pass() const;
 
  private:

@@ -104,6 +104,7 @@ void fields(Visitor &member, Is<PluginStatus> auto &plugin) {
   member("file", plugin.file);
   member("id", plugin.id);
   member("version", plugin.version);
+  member("abi", plugin.abi);
   member("build", plugin.build);
   member("error", plugin.error);
   member("used_by", plugin.used_by);

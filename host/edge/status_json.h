@@ -37,6 +37,7 @@ struct PluginStatus {
   std::string file;
   std::string id;
   std::string version;
+  std::string abi;
   std::string build;
   std::string error;                 // why it cannot be used, or empty
   std::vector<std::string> used_by;  // entries

@@ -74,7 +74,7 @@ struct Calls {
 
   static int at(const hostler_slice_t *, std::int64_t position) noexcept {
     Runtime &runtime = *the();
-    if (!runtime.page_.is_mine()) return -EPERM;
+    if (!may_work(runtime)) return -EPERM;
     runtime.page_.set_at(position);
     return 0;
   }

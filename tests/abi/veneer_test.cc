@@ -415,7 +415,7 @@ TEST(Run, NamesTheInputThatThePluginNeeds) {
   FakeHost host;
   host.set_range(HOSTLER_RANGE, 0, 3);
   EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &slice) { slice.lines(); }), HOSTLER_BAD_CONFIG);
-  EXPECT_EQ(host.failure, "the plugin's lines() needs 'input: lines', the entry has range");
+  EXPECT_EQ(host.failure, "the plugin's lines() needs an input of lines or files, the entry's is range");
 }
 
 TEST(Run, LeavesWhatWasWrittenToOutputs) {

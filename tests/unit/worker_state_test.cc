@@ -62,7 +62,9 @@ TEST(WorkerState, StoppingEndsInAKillOnlyOnce) {
   EXPECT_EQ(next(Stopping, Desired::Down, Event::OutOfGrace), (WorkerStep{Killing, Action::Kill}));
   EXPECT_EQ(next(Killing, Desired::Down, Event::OutOfGrace), (WorkerStep{Killing, Action::None}));
   for_all([](WorkerState state, Desired, Event, WorkerStep step) {
-    if (step.action == Action::Kill) EXPECT_EQ(state, Stopping);
+    if (step.action == Action::Kill) {
+      EXPECT_EQ(state, Stopping);
+    }
   });
 }
 

@@ -30,6 +30,7 @@
 #include <hostler/detail/values.hpp>
 
 #include <exception>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,13 +53,13 @@ class Slice {
 
   /// The lines that start in the slice, each without its '\n' and nothing else; for LINES and FILE.
   Lines lines() {
-    expect_kind(HOSTLER_LINES, HOSTLER_FILE, "lines()");
+    expect_kind({HOSTLER_LINES, HOSTLER_FILE}, "lines()");
     return Lines(&input_);
   }
 
   /// Claims the whole slice and gives its bytes: for LINES the lines that start in it, for RECORDS and FILE all.
   std::string_view bytes() {
-    if (slice_->kind != HOSTLER_LINES) expect_kind(HOSTLER_RECORDS, HOSTLER_FILE, "bytes()");
+    expect_kind({HOSTLER_LINES, HOSTLER_RECORDS, HOSTLER_FILE}, "bytes()");
     input_.claims().cover_all();
     const int64_t end = input_.claims().granted();
     return slice_->kind == HOSTLER_LINES ? input_.whole_lines(slice_->resume, end)
@@ -68,19 +69,19 @@ class Slice {
   /// The records: as copies of a T of just that size, or as their bytes.
   template <class T = std::string_view>
   Records<T> records() {
-    expect_kind(HOSTLER_RECORDS, HOSTLER_RECORDS, "records()");
+    expect_kind({HOSTLER_RECORDS}, "records()");
     return Records<T>(&input_);
   }
 
   /// The integers of a RANGE.
   Numbers numbers() {
-    expect_kind(HOSTLER_RANGE, HOSTLER_RANGE, "numbers()");
+    expect_kind({HOSTLER_RANGE}, "numbers()");
     return Numbers(&input_);
   }
 
   /// The strings of ITEMS.
   Items items() {
-    expect_kind(HOSTLER_ITEMS, HOSTLER_ITEMS, "items()");
+    expect_kind({HOSTLER_ITEMS}, "items()");
     return Items(&input_);
   }
 
@@ -164,12 +165,26 @@ class Slice {
   }
 
  private:
-  void expect_kind(int kind, int or_kind, const char *method) const {
-    if (slice_->kind == kind || slice_->kind == or_kind) return;
-    static constexpr const char *names[] = {"none", "range", "lines", "records", "files", "items"};
-    const bool known = slice_->kind >= HOSTLER_NONE && slice_->kind <= HOSTLER_ITEMS;
-    throw Verdict(HOSTLER_BAD_CONFIG, std::string("the plugin's ") + method + " needs 'input: " + names[kind] +
-                                          "', the entry has " + (known ? names[slice_->kind] : "another kind"));
+  static const char *kind_name(int kind) {
+    switch (kind) {
+      case HOSTLER_NONE: return "none";
+      case HOSTLER_RANGE: return "range";
+      case HOSTLER_LINES: return "lines";
+      case HOSTLER_RECORDS: return "records";
+      case HOSTLER_FILE: return "files";
+      case HOSTLER_ITEMS: return "items";
+    }
+    return "of another kind";
+  }
+
+  void expect_kind(std::initializer_list<int> kinds, const char *method) const {
+    std::string wanted;
+    for (int kind : kinds) {
+      if (slice_->kind == kind) return;
+      wanted += (wanted.empty() ? "" : " or ") + std::string(kind_name(kind));
+    }
+    throw Verdict(HOSTLER_BAD_CONFIG, "the plugin's " + std::string(method) + " needs an input of " + wanted +
+                                          ", the entry's is " + kind_name(slice_->kind));
   }
 
   template <class T>

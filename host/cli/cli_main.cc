@@ -1,0 +1,161 @@
+#include "cli/cli_main.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+
+namespace hostler {
+namespace {
+
+constexpr const char *kWelcome = R"(hostler runs your plugins as supervised, crash-isolated workers.
+
+What to do next:
+  hostler check      is workers.yaml here right, and do its plugins load?
+  hostler run        run its jobs to their end, with progress and results
+  hostler up         keep its services and jobs running in the background
+  hostler status     what runs
+  hostler --help     all commands; `hostler COMMAND --help` has an example of each
+
+The smallest workers.yaml:
+  workers:
+    - plugin: wordcount.so
+      input: {lines: "data/*.txt"}
+)";
+
+// What all commands write their options into.
+struct Arguments {
+  StartOptions start;
+  Address address;
+  ReloadCommand reload;
+  LogsCommand logs;
+  ResultsCommand results;
+  std::string config = "workers.yaml";
+  bool json = false;
+};
+
+using Command = std::function<Outcome<ExitCode>()>;
+
+class CommandLine {
+ public:
+  CommandLine() : app_("hostler: runs your plugins as supervised, crash-isolated workers", "hostler") {
+    app_.set_version_flag("--version", std::string("hostler ") + HOSTLER_VERSION);
+    app_.require_subcommand(0, 1);
+    app_.get_formatter()->column_width(28);
+    add_start_commands();
+    add_host_commands();
+    add_reading_commands();
+  }
+
+  int run(int argc, char **argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+      return app_.exit(error) == 0 ? static_cast<int>(ExitCode::Fine) : static_cast<int>(ExitCode::Usage);
+    }
+    if (!chosen_) {
+      fmt::print("{}", kWelcome);
+      return static_cast<int>(ExitCode::Fine);
+    }
+    const auto outcome = chosen_();
+    std::fflush(stdout);
+    if (outcome) return static_cast<int>(*outcome);
+    fmt::print(stderr, "hostler: {}\n", outcome.error().text);
+    return static_cast<int>(outcome.error().code);
+  }
+
+ private:
+  CLI::App *add(const std::string &name, const std::string &description, const std::string &example, Command command) {
+    CLI::App *sub = app_.add_subcommand(name, description);
+    sub->footer("Example:\n  " + example);
+    sub->callback([this, command = std::move(command)] { chosen_ = command; });
+    return sub;
+  }
+  static void add_config(CLI::App *command, std::string &config) {
+    command->add_option("-c,--config", config, "The configuration (default: workers.yaml)")->type_name("FILE");
+  }
+  static void add_address(CLI::App *command, Address &address) {
+    add_config(command, address.config);
+    command->add_option("--state", address.state, "The host's state folder, instead of a configuration")
+        ->type_name("DIR");
+  }
+  static void add_job_changes(CLI::App *command, std::vector<std::string> &fresh, std::vector<std::string> &resume) {
+    command->add_option("--fresh", fresh, "A changed job: start it from zero (repeatable)")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+    command->add_option("--resume", resume, "A changed job: keep what is done (repeatable)")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+  }
+
+  void add_start_commands() {
+    CLI::App *up = add("up", "Start the host in the background; returns when it is ready", "hostler up -c workers.yaml",
+                       [this] { return run_up(arguments_.start); });
+    add_config(up, arguments_.start.config);
+    up->add_flag("--foreground", arguments_.start.foreground,
+                 "Stay here and log to standard error (containers, systemd)");
+    add_job_changes(up, arguments_.start.fresh, arguments_.start.resume);
+
+    CLI::App *run = add("run", "Run all jobs to their end, with progress and results; services run meanwhile",
+                        "hostler run -c workers.yaml --fresh wordcount", [this] { return run_jobs(arguments_.start); });
+    add_config(run, arguments_.start.config);
+    add_job_changes(run, arguments_.start.fresh, arguments_.start.resume);
+
+    CLI::App *check = add("check", "Check the configuration and its plugins, and show what a reload would change",
+                          "hostler check -c workers.yaml", [this] { return run_check(arguments_.config); });
+    add_config(check, arguments_.config);
+  }
+
+  void add_host_commands() {
+    CLI::App *down = add("down", "Stop the host and all its workers, gracefully; returns when they are gone",
+                         "hostler down --state /var/lib/hostler", [this] { return run_down(arguments_.address); });
+    add_address(down, arguments_.address);
+
+    CLI::App *status = add("status", "Show what runs", "hostler status --json | jq '.entries[].state'",
+                           [this] { return run_status(arguments_.address, arguments_.json); });
+    add_address(status, arguments_.address);
+    status->add_flag("--json", arguments_.json, "As JSON");
+
+    CLI::App *reload = add("reload", "Apply the configuration as it is now: all of it, or nothing and the reason",
+                           "hostler reload --resume wordcount", [this] { return run_reload(arguments_.reload); });
+    add_address(reload, arguments_.reload.address);
+    add_job_changes(reload, arguments_.reload.fresh, arguments_.reload.resume);
+  }
+
+  void add_reading_commands() {
+    CLI::App *logs = add("logs", "Show what the workers have printed", "hostler logs wordcount/3 -f",
+                         [this] { return run_logs(arguments_.logs); });
+    add_address(logs, arguments_.logs.address);
+    logs->add_option("NAME", arguments_.logs.name, "An entry, or one of its instances (NAME/I); default: all");
+    logs->add_flag("-f,--follow", arguments_.logs.follow, "Go on as they print more");
+
+    CLI::App *plugins =
+        add("plugins", "List the plugins folder: id, version, ABI, build, used by", "hostler plugins --json",
+            [this] { return run_plugins(arguments_.config, arguments_.json); });
+    add_config(plugins, arguments_.config);
+    plugins->add_flag("--json", arguments_.json, "As JSON");
+
+    CLI::App *results = add("results", "Print a job's result: its merge's, or each slice's in order",
+                            "hostler results wordcount", [this] { return run_results(arguments_.results); });
+    add_address(results, arguments_.results.address);
+    results->add_option("NAME", arguments_.results.job, "The job")->required();
+    results->add_flag("--json", arguments_.results.json, "One JSON object a line");
+  }
+
+  CLI::App app_;
+  Arguments arguments_;
+  Command chosen_;
+};
+
+}  // namespace
+
+int cli_main(int argc, char **argv) {
+  return CommandLine().run(argc, argv);
+}
+
+}  // namespace hostler

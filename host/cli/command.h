@@ -1,0 +1,73 @@
+// What the commands of the command line have in common: whom they talk to, and how they fail.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "core/error.h"
+#include "daemon/host_process.h"
+
+namespace hostler {
+
+// A command that cannot be carried out: the exit code, and the words for standard error.
+struct Failure {
+  ExitCode code = ExitCode::Failed;
+  std::string text;
+};
+
+template <typename T>
+using Outcome = tl::expected<T, Failure>;
+
+inline tl::unexpected<Failure> give_up(ExitCode code, std::string text) {
+  return tl::unexpected<Failure>(Failure{code, std::move(text)});
+}
+inline tl::unexpected<Failure> give_up(ExitCode code, const Error &error) {
+  return give_up(code, error.text());
+}
+
+// Which host: the one of a state folder, or of a configuration.
+struct Address {
+  std::string config = "workers.yaml";
+  std::string state;  // --state, or empty
+};
+
+// How a host is to start, or to reload.
+struct StartOptions {
+  std::string config = "workers.yaml";
+  bool foreground = false;
+  std::vector<std::string> fresh;
+  std::vector<std::string> resume;
+};
+
+struct ReloadCommand {
+  Address address;
+  std::vector<std::string> fresh;
+  std::vector<std::string> resume;
+};
+
+struct LogsCommand {
+  Address address;
+  std::string name;  // "ENTRY", "ENTRY/INSTANCE", or empty: all
+  bool follow = false;
+};
+
+struct ResultsCommand {
+  Address address;
+  std::string job;
+  bool json = false;
+};
+
+[[nodiscard]] Outcome<ExitCode> run_up(const StartOptions &options);
+[[nodiscard]] Outcome<ExitCode> run_down(const Address &address);
+[[nodiscard]] Outcome<ExitCode> run_jobs(const StartOptions &options);
+[[nodiscard]] Outcome<ExitCode> run_check(const std::string &config);
+[[nodiscard]] Outcome<ExitCode> run_status(const Address &address, bool json);
+[[nodiscard]] Outcome<ExitCode> run_reload(const ReloadCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_logs(const LogsCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &config, bool json);
+[[nodiscard]] Outcome<ExitCode> run_results(const ResultsCommand &command);
+
+}  // namespace hostler

@@ -1,0 +1,73 @@
+#include "cli/control_client.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "edge/control_socket.h"
+#include "edge/status_json.h"
+
+namespace hostler {
+namespace {
+
+constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
+
+tl::unexpected<Error> connection_lost() {
+  return fail("", "the host does not answer: " + std::generic_category().message(errno));
+}
+
+Result<void> send_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return connection_lost();
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<ControlClient>> ControlClient::connect(const std::string &state_dir) {
+  const auto dir = open_state_dir(state_dir);
+  if (!dir) return std::nullopt;
+  auto socket = connect_in(dir->get());
+  if (!socket) return fail(state_dir + "/" + socket.error().where, socket.error().what, socket.error().hint);
+  if (!*socket) return std::nullopt;
+  return ControlClient(std::move(*socket));
+}
+
+Result<HttpReply> ControlClient::ask(std::string_view method, std::string_view target, std::string_view body) {
+  if (auto sent = send_all(fd_.get(), serialize_request(method, target, body)); !sent)
+    return tl::unexpected<Error>(sent.error());
+  HttpReplyReader reader;
+  std::array<char, kReadAtOnce> buffer;
+  for (;;) {
+    const ssize_t count = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return connection_lost();
+    auto reply = reader.feed({buffer.data(), static_cast<std::size_t>(count)});
+    if (!reply) return tl::unexpected<Error>(reply.error());
+    if (*reply) return std::move(**reply);
+  }
+}
+
+Result<std::string> ControlClient::get(std::string_view target) {
+  auto reply = ask("GET", target);
+  if (!reply) return tl::unexpected<Error>(reply.error());
+  if (reply->status == 200) return std::move(reply->body);
+  const auto error = error_from_json(reply->body);
+  return tl::unexpected<Error>(
+      error && !error->what.empty() ? *error : Error{"", "the host refuses " + std::string(target), ""});
+}
+
+Result<HostStatus> ControlClient::status(std::string_view target) {
+  const auto text = get(target);
+  if (!text) return tl::unexpected<Error>(text.error());
+  return status_from_json(*text);
+}
+
+}  // namespace hostler

@@ -1,0 +1,100 @@
+// Commands that ask a running host: down, status, reload.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <optional>
+
+#include "cli/address.h"
+#include "cli/command.h"
+#include "cli/control_client.h"
+#include "core/status_text.h"
+#include "edge/pidfd.h"
+#include "edge/pidfile.h"
+#include "edge/status_json.h"
+
+namespace hostler {
+namespace {
+
+constexpr Duration kBetweenTries = std::chrono::milliseconds(50);
+constexpr Duration kForever = std::chrono::hours(24 * 365);
+
+// The host by pidfd; none when it is gone. The lock is looked at again, now that the number cannot be another's.
+Outcome<UniqueFd> hold_owner(const std::string &state_dir, pid_t &pid) {
+  const auto owner = owner_of(state_dir);
+  if (!owner) return give_up(ExitCode::Failed, owner.error());
+  if (!*owner) return UniqueFd();
+  UniqueFd pidfd = open_pidfd(**owner);
+  const auto still = owner_of(state_dir);
+  if (!still || *still != *owner) return UniqueFd();
+  pid = **owner;
+  return pidfd;
+}
+
+// Resident memory of each worker, from /proc: the host has better things to do.
+std::map<std::int32_t, std::int64_t> resident_memory(const HostStatus &host) {
+  std::map<std::int32_t, std::int64_t> resident;
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  for (const auto &entry : host.entries) {
+    for (const auto &worker : entry.workers) {
+      std::ifstream statm(fmt::format("/proc/{}/statm", worker.pid));
+      std::int64_t total = 0;
+      std::int64_t pages = 0;
+      if (worker.pid > 0 && statm >> total >> pages) resident[worker.pid] = pages * page;
+    }
+  }
+  return resident;
+}
+
+}  // namespace
+
+Outcome<ExitCode> run_down(const Address &address) {
+  const StateDir state = state_dir_of(address);
+  pid_t pid = 0;
+  const auto host = hold_owner(state.path, pid);
+  if (!host) return tl::unexpected<Failure>(host.error());
+  if (!*host) return tl::unexpected<Failure>(not_running(state));
+  // A host that is just starting listens soon; one that is stopping does not, and is only waited for.
+  for (bool asked = false; !asked && !wait_for_death(*host, Duration::zero());) {
+    auto connection = connect(address);
+    if (connection) {
+      asked = connection->client.ask("POST", "/v1/down").has_value();
+    } else if (!wait_for_death(*host, kBetweenTries) && connection.error().code == ExitCode::NotRunning) {
+      return tl::unexpected<Failure>(connection.error());
+    }
+  }
+  while (!wait_for_death(*host, kForever)) continue;
+  fmt::print("hostler is down (pid {})\n", pid);
+  return ExitCode::Fine;
+}
+
+Outcome<ExitCode> run_status(const Address &address, bool json) {
+  auto connection = connect(address);
+  if (!connection) return tl::unexpected<Failure>(connection.error());
+  const auto status = connection->client.status();
+  if (!status) return give_up(ExitCode::Failed, status.error());
+  const std::string text = json ? to_json(*status, Layout::Pretty) : status_text(*status, resident_memory(*status));
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return ExitCode::Fine;
+}
+
+Outcome<ExitCode> run_reload(const ReloadCommand &command) {
+  auto connection = connect(command.address);
+  if (!connection) return tl::unexpected<Failure>(connection.error());
+  const auto reply =
+      connection->client.ask("POST", "/v1/reload", to_json(ReloadOptions{command.fresh, command.resume}));
+  if (!reply) return give_up(ExitCode::Failed, reply.error());
+  const auto answer = reload_reply_from_json(reply->body);
+  if (!answer) return give_up(ExitCode::Failed, answer.error());
+  if (!answer->ok || reply->status != 200) {
+    const bool invalid = reply->status == 422;
+    return give_up(invalid ? ExitCode::InvalidConfig : ExitCode::Failed, "nothing was changed: " + answer->error);
+  }
+  for (const auto &line : answer->text) fmt::print("{}\n", line);
+  if (answer->text.empty()) fmt::print("nothing to change\n");
+  return ExitCode::Fine;
+}
+
+}  // namespace hostler

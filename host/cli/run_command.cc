@@ -1,0 +1,144 @@
+// run: a host of its own until every job has ended, with progress on the way and results at the end.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "cli/address.h"
+#include "cli/command.h"
+#include "cli/control_client.h"
+#include "cli/job_results.h"
+#include "cli/progress_display.h"
+#include "cli/stop_signals.h"
+#include "core/exit_status.h"
+#include "core/job.h"
+#include "core/progress_text.h"
+#include "edge/config_yaml.h"
+#include "edge/daemonize.h"
+#include "edge/pidfd.h"
+
+namespace hostler {
+namespace {
+
+// How often progress is looked at. The end of the jobs is told at once.
+constexpr int kTerminalPauseMs = 200;
+constexpr int kPlainPauseMs = 1000;
+
+Result<StartedChild> start_host(const StartOptions &options) {
+  HostOptions host;
+  host.config = absolute_path(options.config);
+  host.fresh = options.fresh;
+  host.resume = options.resume;
+  return start_child([&](const auto &report) {
+    return static_cast<int>(
+        run_host(host, [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
+  });
+}
+
+// Shows progress until all jobs have ended or somebody interrupts; then nothing. An error: the host is gone.
+Result<std::optional<HostStatus>> follow(ControlClient &client, StopSignals &signals, ProgressDisplay &display) {
+  const std::string target =
+      fmt::format("/v1/wait?timeout_ms={}", display.is_terminal() ? kTerminalPauseMs : kPlainPauseMs);
+  for (;;) {
+    if (signals.arrived() != 0) return std::nullopt;
+    auto status = client.status(target);
+    if (!status) return tl::unexpected<Error>(status.error());
+    if (status->jobs_ended) return std::move(*status);
+    display.show(*status);
+  }
+}
+
+// Asks the host to end, and waits. Who is impatient (another signal) gets an end without grace.
+void take_down(const StartedChild &host, ControlClient &client, StopSignals &signals) {
+  if (!client.ask("POST", "/v1/down")) send_signal(host.pidfd, SIGTERM);
+  for (;;) {
+    std::array<pollfd, 2> events = {{{host.pidfd.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+    if (::poll(events.data(), events.size(), -1) < 0) continue;
+    if (events[0].revents != 0) return;
+    if (signals.arrived() != 0) send_signal(host.pidfd, SIGQUIT);
+  }
+}
+
+ExitCode exit_code_of(const EntryStatus &job) {
+  const auto state = job_state_from_name(job.state);
+  if (!state) return ExitCode::Failed;
+  switch (*state) {
+    case JobState::Succeeded: return ExitCode::Fine;
+    case JobState::Partial: return ExitCode::Partial;
+    case JobState::Running:
+    case JobState::Failed:
+    case JobState::Cancelled: return ExitCode::Failed;
+  }
+  return ExitCode::Failed;
+}
+
+ExitCode worse(ExitCode a, ExitCode b) {
+  if (a == ExitCode::Failed || b == ExitCode::Failed) return ExitCode::Failed;
+  return std::max(a, b);
+}
+
+void print_end(const EntryStatus &job, const std::string &state_dir) {
+  fmt::print("{}\n", verdict_line(job));
+  const auto result = merge_result(state_dir, job.name);
+  if (!result) fmt::print("  its result cannot be read: {}\n", result.error().text());
+  if (result && *result) fmt::print("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");
+  std::error_code ignored;
+  if (!job.output.empty() && std::filesystem::exists(job.output, ignored)) fmt::print("output: {}\n", job.output);
+}
+
+ExitCode report(const HostStatus &host) {
+  ExitCode code = ExitCode::Fine;
+  for (const auto &entry : host.entries) {
+    if (entry.kind != "job") continue;
+    print_end(entry, host.state_dir);
+    code = worse(code, exit_code_of(entry));
+  }
+  return code;
+}
+
+// The host ended without having been asked to.
+Failure unexpected_end(const StartedChild &host, const std::string &state_dir) {
+  while (!wait_for_death(host.pidfd, std::chrono::hours(1))) continue;
+  const auto status = reap(host.pidfd);
+  return {ExitCode::Failed, fmt::format("the host {} before the jobs had ended; see {}/host.log",
+                                        status ? words(*status) : "is gone", state_dir)};
+}
+
+}  // namespace
+
+Outcome<ExitCode> run_jobs(const StartOptions &options) {
+  const auto config = read_config(options.config);
+  if (!config) return give_up(ExitCode::InvalidConfig, config.error());
+  if (std::none_of(config->entries.begin(), config->entries.end(), [](const auto &entry) { return entry.is_job(); }))
+    return give_up(ExitCode::Failed, fmt::format("{}: no entry has an input, so there is nothing to run to an end "
+                                                 "(`hostler up` keeps services running)",
+                                                 options.config));
+  const auto host = start_host(options);
+  if (!host) return give_up(ExitCode::Failed, host.error());
+  if (host->reply.code != 0) return give_up(static_cast<ExitCode>(host->reply.code), host->reply.text);
+  auto signals = StopSignals::take();
+  if (!signals) return give_up(ExitCode::Failed, signals.error());
+  auto client = ControlClient::connect(config->host.state);
+  if (!client || !*client) return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
+
+  ProgressDisplay display;
+  const auto ended = follow(**client, *signals, display);
+  if (!ended) {
+    display.clear();
+    return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
+  }
+  if (!*ended) fmt::print(stderr, "interrupted, stopping; once more to stop at once\n");
+  take_down(*host, **client, *signals);
+  display.clear();
+  if (*ended) return report(**ended);
+  fmt::print(stderr, "interrupted: what is done is kept, `hostler run` goes on from there\n");
+  return ExitCode::Interrupted;
+}
+
+}  // namespace hostler

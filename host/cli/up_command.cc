@@ -1,0 +1,56 @@
+// up: a host as a daemon, or in the foreground.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/address.h"
+#include "cli/command.h"
+#include "cli/control_client.h"
+#include "edge/daemonize.h"
+
+namespace hostler {
+namespace {
+
+HostOptions host_options(const StartOptions &options) {
+  HostOptions host;
+  host.config = absolute_path(options.config);
+  host.echo_log = options.foreground;
+  host.fresh = options.fresh;
+  host.resume = options.resume;
+  return host;
+}
+
+Outcome<ExitCode> run_in_foreground(const StartOptions &options) {
+  return run_host(host_options(options), [](ExitCode code, const std::string &text) {
+    if (code != ExitCode::Fine) fmt::print(stderr, "hostler: {}\n", text);
+  });
+}
+
+// "hostler is up (pid 12): 6 workers of 2 entries".
+std::string up_words(const HostStatus &host) {
+  std::size_t workers = 0;
+  for (const auto &entry : host.entries) workers += entry.workers.size();
+  const std::size_t entries = host.entries.size();
+  return fmt::format("hostler is up (pid {}): {} worker{} of {} entr{}\n", host.pid, workers, workers == 1 ? "" : "s",
+                     entries, entries == 1 ? "y" : "ies");
+}
+
+}  // namespace
+
+Outcome<ExitCode> run_up(const StartOptions &options) {
+  if (options.foreground) return run_in_foreground(options);
+  const auto reply = start_daemon([&](const auto &report) {
+    return static_cast<int>(run_host(
+        host_options(options), [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
+  });
+  if (!reply) return give_up(ExitCode::Failed, reply.error());
+  if (reply->code != 0) return give_up(static_cast<ExitCode>(reply->code), reply->text);
+  auto connection = connect({options.config, ""});
+  if (!connection) return tl::unexpected<Failure>(connection.error());
+  const auto status = connection->client.status();
+  if (!status) return give_up(ExitCode::Failed, status.error());
+  fmt::print("{}", up_words(*status));
+  return ExitCode::Fine;
+}
+
+}  // namespace hostler

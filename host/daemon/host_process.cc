@@ -1,0 +1,161 @@
+#include "daemon/host_process.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/units.h"
+#include "daemon/control_api.h"
+#include "daemon/host_signals.h"
+#include "daemon/reloader.h"
+#include "edge/config_yaml.h"
+#include "edge/fleet.h"
+#include "edge/fleet_lock.h"
+#include "edge/job_store.h"
+#include "edge/log_files.h"
+#include "edge/pidfile.h"
+#include "edge/plugin_store.h"
+#include "supervisor.h"
+
+namespace hostler {
+namespace {
+
+// What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
+constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
+
+struct Failure {
+  ExitCode code;
+  Error error;
+};
+
+// The parts of a running host, in the order in which they depend on each other.
+class Host {
+ public:
+  Host(HostOptions options, StartReport report) : options_(std::move(options)), report_(std::move(report)) {}
+
+  ExitCode run() {
+    if (auto failed = build()) {
+      if (logs_) logs_->host(LogLevel::Error, failed->error.text());
+      report_(failed->code, failed->error.text());
+      return failed->code;
+    }
+    reloader_->reload({options_.fresh, options_.resume}, [this](const auto &plans) { started(plans); });
+    loop_.run();
+    logs_->host(LogLevel::Info, "stopped");
+    return exit_code_;
+  }
+
+ private:
+  std::optional<Failure> build() {
+    auto signals = HostSignals::block();
+    if (!signals) return Failure{ExitCode::Failed, signals.error()};
+    signals_ = std::move(*signals);
+    auto config = read_config(options_.config);
+    if (!config) return Failure{ExitCode::InvalidConfig, config.error()};
+    config_ = std::move(*config);
+    umask(config_.host.umask);
+    auto pidfile = Pidfile::take(config_.host.state);
+    if (!pidfile) return Failure{ExitCode::Failed, pidfile.error()};
+    pidfile_.emplace(std::move(*pidfile));
+    auto logs = LogFiles::open(config_.host.state, options_.echo_log);
+    if (!logs) return Failure{ExitCode::Failed, logs.error()};
+    logs_ = std::move(*logs);
+    if (auto ok = build_fleet(); !ok) return Failure{ExitCode::Failed, ok.error()};
+    return std::nullopt;
+  }
+
+  Result<void> build_fleet() {
+    const std::string &state = config_.host.state;
+    const LogSink log = [this](LogLevel level, const std::string &text) { logs_->host(level, text); };
+    auto lock = FleetLock::take(state, kFleetLockLimit, [&](const std::string &text) { log(LogLevel::Warning, text); });
+    if (!lock) return tl::unexpected(lock.error());
+    auto fleet = Fleet::create(loop_, *logs_, std::move(*lock), {state});
+    if (!fleet) return tl::unexpected(fleet.error());
+    auto opened = DurableJobStore::open(
+        state + "/ledger.sqlite", state, [this](EventLoop::Handler handler) { loop_.post(std::move(handler)); },
+        [log](const std::string &words) { log(LogLevel::Warning, words); });
+    if (!opened) return tl::unexpected(opened.error());
+    for (const Error &problem : opened->problems) log(LogLevel::Error, problem.text());
+    fleet_ = std::move(*fleet);
+    store_ = std::move(opened->store);
+    supervisor_ = std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs));
+    fleet_->serve(*supervisor_);
+    plugins_.emplace(state + "/store", "/proc/self/exe");
+    reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, state);
+    return build_control();
+  }
+
+  Result<void> build_control() {
+    HostStatus facts;
+    facts.pid = getpid();
+    facts.version = HOSTLER_VERSION;
+    facts.config = config_.file;
+    facts.state_dir = config_.host.state;
+    api_ = std::make_unique<ControlApi>(loop_, *supervisor_, *reloader_, facts, EventLoop::now(), [this] { stop(); });
+    auto server = ControlServer::open(loop_, config_.host.state, [this](ControlRequest request, auto reply) {
+      api_->handle(request, std::move(reply));
+    });
+    if (!server) return tl::unexpected(server.error());
+    server_ = std::move(*server);
+    supervisor_->on_settled([this] { api_->on_settled(); });
+    signals_->deliver_to(loop_, [this](int number) { on_signal(number); });
+    return {};
+  }
+
+  void started(const Result<std::vector<EntryPlan>> &plans) {
+    if (!plans) {
+      exit_code_ = ExitCode::InvalidConfig;
+      report_(exit_code_, plans.error().text());
+      return stop();
+    }
+    logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
+    report_(ExitCode::Fine, "");
+  }
+
+  void on_signal(int number) {
+    switch (number) {
+      case SIGHUP: return reloader_->reload({}, [](const auto &) {});
+      case SIGUSR1: return logs_->reopen();
+      case SIGQUIT:
+        logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");
+        return supervisor_->stop_at_once([this] { loop_.stop(); });
+      default: return stop();  // TERM, INT
+    }
+  }
+
+  void stop() {
+    logs_->host(LogLevel::Info, "stopping");
+    supervisor_->stop([this] { loop_.stop(); });
+  }
+
+  HostOptions options_;
+  StartReport report_;
+  ExitCode exit_code_ = ExitCode::Fine;
+  std::optional<HostSignals> signals_;
+  Config config_;
+  std::optional<Pidfile> pidfile_;
+  std::unique_ptr<LogFiles> logs_;
+  EventLoop loop_;
+  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<DurableJobStore> store_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::optional<PluginStore> plugins_;
+  std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<ControlApi> api_;
+  std::unique_ptr<ControlServer> server_;
+};
+
+}  // namespace
+
+ExitCode run_host(const HostOptions &options, const StartReport &report) {
+  return std::make_unique<Host>(options, report)->run();
+}
+
+}  // namespace hostler

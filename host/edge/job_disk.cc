@@ -1,0 +1,290 @@
+#include "edge/job_disk.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "edge/merge_file.h"
+
+namespace hostler {
+namespace {
+
+template <typename Step>
+const Step *as(const StoreStep &step) {
+  return std::get_if<Step>(&step);
+}
+
+// An output folder and a path within it.
+struct Split {
+  std::string folder;
+  std::string relative;
+};
+
+Split split(const std::string &path) {
+  const std::filesystem::path file(path);
+  const std::filesystem::path part = file.parent_path();
+  const std::filesystem::path parts = part.parent_path();
+  if (parts.filename() == kPartsFolder && parse_part_folder(part.filename().string()))
+    return {parts.parent_path(), std::filesystem::path(kPartsFolder) / part.filename() / file.filename()};
+  return {part, file.filename()};
+}
+
+}  // namespace
+
+Result<JobDisk> JobDisk::open(const std::string &ledger_path, const std::string &state_dir, Loaded &loaded) {
+  Result<Ledger> ledger = Ledger::open(ledger_path);
+  if (!ledger) return tl::unexpected(ledger.error());
+  const std::string merge_dir = state_dir + "/merge";
+  if (::mkdir(merge_dir.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail(merge_dir, std::string("cannot be made: ") + std::strerror(errno));
+  JobDisk disk(std::move(*ledger), merge_dir);
+  if (Result<void> rolled = disk.roll_forward(loaded); !rolled) return tl::unexpected(rolled.error());
+  return disk;
+}
+
+Result<void> JobDisk::roll_forward(Loaded &loaded) {
+  Result<std::vector<StoredJob>> jobs = ledger_.load_jobs();
+  if (!jobs) return tl::unexpected(jobs.error());
+  for (const StoredJob &job : *jobs) outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
+  std::map<std::string, std::set<std::string>> stuck;
+  const Result<bool> moved = roll_moves_forward(loaded, stuck);
+  if (!moved) return tl::unexpected(moved.error());
+  if (Result<void> removed = remove_files(""); !removed) loaded.problems.push_back(removed.error());
+  const Result<std::vector<std::string>> untold = ledger_.unfinished_outputs();
+  if (!untold) return tl::unexpected(untold.error());
+  for (const std::string &job : *untold)
+    if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back({job, told.error().error.text(), {}});
+  for (auto &[job, folder] : outputs_) folder.clear_attempts(stuck[job]);
+  if (Result<void> noted = transact({}); !noted) return noted;
+  if (*moved) jobs = ledger_.load_jobs();  // again, as it is now
+  if (!jobs) return tl::unexpected(jobs.error());
+  loaded.jobs = std::move(*jobs);
+  return {};
+}
+
+// Says whether a slice has become done by it.
+Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, std::map<std::string, std::set<std::string>> &stuck) {
+  const Result<std::vector<MoveFiles>> moves = ledger_.pending_moves();
+  if (!moves) return tl::unexpected(moves.error());
+  std::vector<const MoveFiles *> done;
+  for (const MoveFiles &move : *moves) {
+    OutputFolder &folder = outputs_.at(move.job);
+    MoveResult placed = folder.place(move);
+    if (placed) placed = folder.sync();
+    if (placed) {
+      done.push_back(&move);
+    } else {
+      stuck[move.job].insert(folder.attempt_name(move.attempt_dir));
+      loaded.problems.push_back({move.job, placed.error().error.text(), "start the job again with --fresh"});
+    }
+  }
+  if (done.empty()) return false;
+  Result<void> noted = ledger_.begin();
+  for (const MoveFiles *move : done)
+    if (noted) noted = ledger_.move_finished(*move);
+  if (noted) noted = ledger_.commit();
+  if (!noted) return tl::unexpected(noted.error());
+  return true;
+}
+
+std::optional<Error> JobDisk::commit(const std::vector<BatchInWork *> &batches) {
+  for (BatchInWork *batch : batches)
+    if (Result<void> fine = look_at(batch->steps); !fine) batch->outcome = fine;
+  const Result<void> done = transact(batches);
+  if (done) return std::nullopt;
+  if (ledger_.failure_may_pass()) return done.error();
+  for (BatchInWork *batch : batches)
+    if (!batch->outcome) batch->outcome = done;
+  return std::nullopt;
+}
+
+// The error is the transaction's; a batch that alone is at fault has it as its outcome.
+Result<void> JobDisk::transact(const std::vector<BatchInWork *> &batches) {
+  Result<void> done = ledger_.begin();
+  if (done) done = note_followed();
+  for (BatchInWork *batch : batches) {
+    if (!done) break;
+    if (batch->outcome) continue;
+    const Result<void> applied = ledger_.apply(batch->steps);
+    if (applied) continue;
+    if (!ledger_.in_transaction()) return applied;
+    batch->outcome = applied;
+  }
+  if (done) done = ledger_.commit();
+  if (!done) {
+    ledger_.rollback();
+    return done;
+  }
+  forget_followed();
+  for (BatchInWork *batch : batches) batch->durable = !batch->outcome;
+  return {};
+}
+
+Result<void> JobDisk::note_followed() {
+  Result<void> noted;
+  for (const MoveFiles &move : placed_)
+    if (noted) noted = ledger_.move_finished(move);
+  for (const std::string &path : removed_)
+    if (noted) noted = ledger_.removal_finished(path);
+  for (const std::string &job : told_)
+    if (noted) noted = ledger_.output_finished(job);
+  return noted;
+}
+
+void JobDisk::forget_followed() {
+  placed_.clear();
+  removed_.clear();
+  told_.clear();
+}
+
+void JobDisk::close() {
+  if (placed_.empty() && removed_.empty() && told_.empty()) return;
+  if (const Result<void> noted = transact({}); !noted) forget_followed();
+}
+
+Result<void> JobDisk::look_at(const StoreBatch &steps) {
+  for (const StoreStep &step : steps) {
+    Result<void> fine;
+    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job);
+    if (const auto *replan = as<ReplanJob>(step)) fine = OutputFolder(replan->job.identity.output).create();
+    if (const auto *move = as<MoveFiles>(step)) {
+      const OutputFolder *folder = folder_of(move->job);
+      fine = folder == nullptr ? fail("ledger", "knows no job " + move->job) : folder->check_attempt(*move);
+    }
+    if (!fine) return fine;
+  }
+  return {};
+}
+
+Result<void> JobDisk::look_at_job(const StoredJob &job) {
+  for (const auto &[name, folder] : outputs_)
+    if (name != job.name && folder.path() == job.identity.output) {
+      const Result<std::optional<StoredJob>> other = ledger_.load_job(name);
+      if (!other) return tl::unexpected(other.error());
+      if (*other && (*other)->state == JobState::Running)
+        return fail(folder.path(), "is the output folder of job " + name + ", which has not ended");
+    }
+  const OutputFolder folder(job.identity.output);
+  const Result<void> ours = folder.check([&](const OutputPlace &place, std::string_view name) {
+    return ledger_.owns_file(job.name, job.identity.output, place, name);
+  });
+  return ours ? folder.create() : ours;
+}
+
+std::optional<Error> JobDisk::follow_up(const std::vector<BatchInWork *> &batches) {
+  std::optional<Error> trouble;
+  for (BatchInWork *batch : batches) {
+    while (!batch->outcome && batch->followed < batch->steps.size()) {
+      const MoveResult followed = follow_step(batch->steps[batch->followed]);
+      if (!followed && followed.error().may_pass()) {
+        trouble = followed.error().error;
+        break;
+      }
+      if (!followed) batch->outcome = tl::unexpected(followed.error().error);
+      ++batch->followed;
+    }
+  }
+  for (auto &[job, folder] : outputs_) {
+    const MoveResult synced = folder.sync();
+    if (synced) continue;
+    trouble = synced.error().error;
+    // What moved into it is not durable: those batches wait, or have failed.
+    for (BatchInWork *batch : batches)
+      for (std::size_t i = 0; i < batch->followed && !batch->outcome; ++i) {
+        const auto *move = as<MoveFiles>(batch->steps[i]);
+        if (move == nullptr || move->job != job) continue;
+        if (!synced.error().may_pass()) batch->outcome = tl::unexpected(synced.error().error);
+        batch->followed = i;
+      }
+  }
+  for (BatchInWork *batch : batches) settle(*batch);
+  return trouble;
+}
+
+// All is done and on the disk: what was in work is no longer needed.
+void JobDisk::settle(BatchInWork &batch) {
+  if (batch.outcome || batch.followed < batch.steps.size()) return;
+  for (const StoreStep &step : batch.steps)
+    if (const auto *move = as<MoveFiles>(step)) {
+      placed_.push_back(*move);
+      drop_attempt(move->attempt_dir);
+    }
+  batch.outcome = Result<void>{};
+}
+
+MoveResult JobDisk::follow_step(const StoreStep &step) {
+  if (const auto *create = as<CreateJob>(step)) return follow_planned(create->job);
+  if (const auto *replan = as<ReplanJob>(step)) return follow_planned(replan->job);
+  if (const auto *drop = as<DropAttempt>(step)) drop_attempt(drop->attempt_dir);
+  if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running)
+    return follow_ended(state->job);
+  const auto *move = as<MoveFiles>(step);
+  OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job);
+  return folder == nullptr ? MoveResult{} : folder->place(*move);
+}
+
+MoveResult JobDisk::follow_planned(const StoredJob &job) {
+  outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
+  const Result<void> removed = remove_files(job.identity.output);
+  if (!removed) return tl::unexpected(MoveError{removed.error(), 0});
+  return {};
+}
+
+// Removes whatever is to be removed. The error is the last one of a file in `folder`, or anywhere when that is empty.
+Result<void> JobDisk::remove_files(const std::string &wanted) {
+  const Result<std::vector<std::string>> paths = ledger_.pending_removals();
+  if (!paths) return tl::unexpected(paths.error());
+  Result<void> result;
+  for (const std::string &path : *paths) {
+    const auto [folder, relative] = split(path);
+    const Result<void> removed = OutputFolder(folder).remove_file(relative);
+    if (removed) {
+      removed_.push_back(path);
+    } else if (wanted.empty() || folder == wanted) {
+      result = removed;
+    }
+  }
+  return result;
+}
+
+MoveResult JobDisk::follow_ended(const std::string &name) {
+  ::unlink(merge_path(name).c_str());
+  const Result<std::optional<StoredJob>> job = ledger_.load_job(name);
+  if (!job) return tl::unexpected(MoveError{job.error(), 0});
+  if (!*job) return {};
+  const OutputFolder folder((*job)->identity.output);
+  const Result<bool> has_files = ledger_.has_files(name);
+  if (!has_files) return tl::unexpected(MoveError{has_files.error(), 0});
+  if (!*has_files) {
+    folder.clear_attempts({});
+    told_.push_back(name);
+    return {};
+  }
+  const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters};
+  const MoveResult finished =
+      folder.finish(summary, [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(name, take); });
+  if (finished) told_.push_back(name);
+  return finished;
+}
+
+void JobDisk::drop_attempt(const std::string &attempt_dir) {
+  for (const auto &[job, folder] : outputs_)
+    if (!folder.attempt_name(attempt_dir).empty()) return folder.drop_attempt(attempt_dir);
+}
+
+OutputFolder *JobDisk::folder_of(const std::string &job) {
+  const auto at = outputs_.find(job);
+  return at == outputs_.end() ? nullptr : &at->second;
+}
+
+Result<std::string> JobDisk::write_merge_input(const std::string &job) {
+  const std::string path = merge_path(job);
+  if (Result<void> written = write_merge_file(ledger_, job, path); !written) return tl::unexpected(written.error());
+  return path;
+}
+
+}  // namespace hostler

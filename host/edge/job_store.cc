@@ -1,0 +1,220 @@
+#include "edge/job_store.h"
+
+#include <sys/stat.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "edge/job_disk.h"
+
+namespace hostler {
+namespace {
+
+struct CommitWork {
+  BatchInWork batch;
+  JobStore::Done done;
+};
+struct MergeInputWork {
+  std::string job;
+  std::function<void(Result<std::string>)> done;
+};
+struct CheckWork {
+  std::vector<Input> inputs;
+  JobStore::Done done;
+};
+using Work = std::variant<CommitWork, MergeInputWork, CheckWork>;
+
+std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
+  std::vector<BatchInWork *> batches;
+  for (CommitWork &work : works) batches.push_back(&work.batch);
+  return batches;
+}
+
+}  // namespace
+
+Result<void> check_inputs_now(const std::vector<Input> &inputs) {
+  for (const Input &input : inputs) {
+    if (input.size == kGone || input.path.empty()) continue;
+    struct stat now {};
+    if (::stat(input.path.c_str(), &now) != 0) return fail({}, "input " + input.path + " is gone");
+    const std::int64_t mtime_ns = now.st_mtim.tv_sec * std::int64_t{1'000'000'000} + now.st_mtim.tv_nsec;
+    if (now.st_size != input.size) return fail({}, "input " + input.path + " changed (size)");
+    if (mtime_ns != input.mtime_ns) return fail({}, "input " + input.path + " changed (time)");
+    if (now.st_dev != input.device || now.st_ino != input.inode)
+      return fail({}, "input " + input.path + " changed (another file)");
+  }
+  return {};
+}
+
+class DurableJobStore::Thread {
+ public:
+  Thread(JobDisk disk, Post post, Report report, Duration retry)
+      : disk_(std::move(disk)), post_(std::move(post)), report_(std::move(report)), retry_(retry) {
+    thread_ = std::jthread([this] { run(); });
+  }
+  Thread(const Thread &) = delete;
+  Thread &operator=(const Thread &) = delete;
+  ~Thread() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    arrived_.notify_one();
+    thread_.join();
+  }
+
+  void add(Work work) {
+    {
+      const std::lock_guard lock(mutex_);
+      inbox_.push_back(std::move(work));
+    }
+    arrived_.notify_one();
+  }
+
+ private:
+  void run() {
+    bool closing = false;
+    while (!closing) {
+      closing = receive();
+      work_off();
+    }
+    give_up();
+    disk_.close();
+  }
+
+  // Sleeps until there is something to do; true when there will be no more.
+  bool receive() {
+    std::unique_lock lock(mutex_);
+    const auto something = [this] { return closing_ || !inbox_.empty(); };
+    if (queue_.empty() && following_.empty()) {
+      arrived_.wait(lock, something);
+    } else {
+      arrived_.wait_for(lock, retry_, something);
+    }
+    for (Work &work : inbox_) queue_.push_back(std::move(work));
+    inbox_.clear();
+    return closing_;
+  }
+
+  // In the order asked, until something stands in the way.
+  void work_off() {
+    std::optional<Error> trouble;
+    while (!queue_.empty() && !trouble) {
+      if (std::holds_alternative<CommitWork>(queue_.front())) {
+        trouble = commit_front();
+        continue;
+      }
+      const Work work = std::move(queue_.front());
+      queue_.pop_front();
+      if (const auto *merge = std::get_if<MergeInputWork>(&work))
+        answer(merge->done, disk_.write_merge_input(merge->job));
+      if (const auto *check = std::get_if<CheckWork>(&work)) answer(check->done, check_inputs_now(check->inputs));
+    }
+    if (std::optional<Error> waits = follow_up()) trouble = waits;
+    tell(trouble);
+  }
+
+  // All commits that stand at the front, as one transaction.
+  std::optional<Error> commit_front() {
+    std::deque<CommitWork> group;
+    while (!queue_.empty() && std::holds_alternative<CommitWork>(queue_.front())) {
+      group.push_back(std::move(std::get<CommitWork>(queue_.front())));
+      queue_.pop_front();
+    }
+    if (std::optional<Error> trouble = disk_.commit(batches_of(group))) {
+      for (; !group.empty(); group.pop_back()) queue_.emplace_front(std::move(group.back()));
+      return trouble;
+    }
+    for (CommitWork &work : group) following_.push_back(std::move(work));
+    // Trouble of a follow-up holds up nobody else.
+    (void)follow_up();
+    return std::nullopt;
+  }
+
+  std::optional<Error> follow_up() {
+    if (following_.empty()) return std::nullopt;
+    std::optional<Error> trouble = disk_.follow_up(batches_of(following_));
+    std::deque<CommitWork> waiting;
+    for (CommitWork &work : following_) {
+      if (work.batch.outcome) {
+        answer(work.done, *work.batch.outcome);
+      } else {
+        waiting.push_back(std::move(work));
+      }
+    }
+    following_ = std::move(waiting);
+    return trouble;
+  }
+
+  template <typename Outcome>
+  void answer(const std::function<void(Outcome)> &done, Outcome outcome) {
+    if (done) post_([done, outcome = std::move(outcome)] { done(outcome); });
+  }
+
+  // Once when it begins or becomes another, once when it is over.
+  void tell(const std::optional<Error> &trouble) {
+    const std::string words = trouble ? trouble->text() : std::string();
+    if (words == told_) return;
+    told_ = words;
+    if (!report_) return;
+    const std::string line = trouble ? words + "; jobs wait until this has passed" : "what jobs waited for has passed";
+    post_([report = report_, line] { report(line); });
+  }
+
+  // The end of the host, with trouble still standing.
+  void give_up() {
+    const Error reason{{}, "not done before the host stopped: " + told_, {}};
+    for (CommitWork &work : following_) answer(work.done, Result<void>(tl::unexpected(reason)));
+    for (Work &work : queue_)
+      if (auto *commit = std::get_if<CommitWork>(&work)) answer(commit->done, Result<void>(tl::unexpected(reason)));
+  }
+
+  JobDisk disk_;  // the thread's alone, from its start on
+  Post post_;
+  Report report_;
+  Duration retry_;
+  std::deque<Work> queue_;            // not begun, in the order asked
+  std::deque<CommitWork> following_;  // durable, and not yet followed up
+  std::string told_;
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<Work> inbox_;
+  bool closing_ = false;
+  std::jthread thread_;
+};
+
+DurableJobStore::DurableJobStore(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
+DurableJobStore::~DurableJobStore() = default;
+
+Result<DurableJobStore::Opened> DurableJobStore::open(const std::string &ledger_path, const std::string &state_dir,
+                                                      Post post, Report report, Duration retry) {
+  JobDisk::Loaded loaded;
+  Result<JobDisk> disk = JobDisk::open(ledger_path, state_dir, loaded);
+  if (!disk) return tl::unexpected(disk.error());
+  auto thread = std::make_unique<Thread>(std::move(*disk), std::move(post), std::move(report), retry);
+  Opened opened;
+  opened.store.reset(new DurableJobStore(std::move(thread)));
+  opened.jobs = std::move(loaded.jobs);
+  opened.problems = std::move(loaded.problems);
+  return opened;
+}
+
+void DurableJobStore::commit(StoreBatch batch, Done done) {
+  thread_->add(CommitWork{{std::move(batch), false, 0, std::nullopt}, std::move(done)});
+}
+
+void DurableJobStore::write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) {
+  thread_->add(MergeInputWork{job, std::move(done)});
+}
+
+void DurableJobStore::check_inputs(std::vector<Input> inputs, Done done) {
+  thread_->add(CheckWork{std::move(inputs), std::move(done)});
+}
+
+}  // namespace hostler

@@ -1,0 +1,52 @@
+// What is durable about jobs, on one I/O thread: core/job_store for the host. All that has been asked while a transaction
+// was under way goes into the next one (group commit). docs/design.md has the promise; job_disk.h the order of things.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/job_store.h"
+#include "core/time.h"
+
+namespace hostler {
+
+// Are the files as the manifest has them? Blocking. An error names the first that is not.
+[[nodiscard]] Result<void> check_inputs_now(const std::vector<Input> &inputs);
+
+class DurableJobStore final : public JobStore {
+ public:
+  // Has its argument called on the supervisor's thread, soon and in order. Called on the I/O thread.
+  using Post = std::function<void(std::function<void()>)>;
+  // Words for the log, called on the supervisor's thread: trouble that is waited for, and its end.
+  using Report = std::function<void(const std::string &words)>;
+
+  // `jobs`: as the ledger has them, with all that a former host committed in its place and its attempts removed.
+  // `problems`: jobs (`where`) whose committed files could not be moved; these slices stay committing.
+  struct Opened {
+    std::unique_ptr<DurableJobStore> store;
+    std::vector<StoredJob> jobs;
+    std::vector<Error> problems;
+  };
+  // Blocks until all is rolled forward. The state folder must be there, be held by this host, and no worker of a former
+  // one may be alive. What may pass is tried again every `retry`.
+  [[nodiscard]] static Result<Opened> open(const std::string &ledger_path, const std::string &state_dir, Post post,
+                                           Report report = {}, Duration retry = std::chrono::seconds(1));
+  // Makes all that was asked durable, then ends the thread. What cannot be done by then ends with an error. Completions
+  // are posted; it does not matter if they are no longer called.
+  ~DurableJobStore() override;
+
+  void commit(StoreBatch batch, Done done) override;
+  void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
+  void check_inputs(std::vector<Input> inputs, Done done) override;
+
+ private:
+  class Thread;
+  explicit DurableJobStore(std::unique_ptr<Thread> thread);
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace hostler

@@ -1,0 +1,355 @@
+#include "edge/ledger.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "edge/stored_jobs.h"
+#include "edge/temp_dir.h"
+
+namespace hostler {
+namespace {
+
+Ledger open_ledger(const TempDir &dir) {
+  Result<Ledger> ledger = Ledger::open(dir.path("ledger.sqlite"));
+  EXPECT_TRUE(ledger) << (ledger ? "" : ledger.error().text());
+  return std::move(*ledger);
+}
+
+Result<void> apply(Ledger &ledger, const StoreBatch &batch) {
+  if (Result<void> begun = ledger.begin(); !begun) return begun;
+  if (Result<void> applied = ledger.apply(batch); !applied) {
+    ledger.rollback();
+    return applied;
+  }
+  return ledger.commit();
+}
+
+StoredJob load(Ledger &ledger, const std::string &name) {
+  Result<std::optional<StoredJob>> job = ledger.load_job(name);
+  EXPECT_TRUE(job && *job);
+  return job && *job ? std::move(**job) : StoredJob{};
+}
+
+struct Left {
+  OutputPlace place;
+  std::int64_t end;
+  std::optional<std::string> data;
+  std::vector<std::string> files;
+  bool operator==(const Left &) const = default;
+};
+
+std::vector<Left> results(Ledger &ledger, const std::string &job) {
+  std::vector<Left> all;
+  EXPECT_TRUE(ledger.for_each_result(job, [&](const StoredResult &result) -> Result<void> {
+    std::optional<std::string> data;
+    if (result.data) data = std::string(*result.data);
+    all.push_back({result.place, result.end, data, result.files});
+    return {};
+  }));
+  return all;
+}
+
+TEST(Ledger, AJobIsReadAsItWasWritten) {
+  const TempDir dir;
+  StoredJob job =
+      lines_job("words", {{"/a \"b\"", 25, -5, UINT64_MAX, 1}, {"/c", 0, 7, 2, 3}, {"/d", kGone, 0, 0, 0}}, "/o");
+  job.identity.input.record_size = 3;
+  job.identity.params = {{"top", "20"}, {"list", "[1,\n2]"}};
+  job.rows = {{0, 10, SliceState::Done, 0, 0, {}}, {10, 20, SliceState::Backoff, 2, 1, "killed by SIGSEGV"}};
+  job.reason = "why";
+  job.created_at = 12345;
+  job.counters = {{"words", -3}};
+  {
+    Ledger ledger = open_ledger(dir);
+    ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  }
+  Ledger ledger = open_ledger(dir);
+  const Result<std::vector<StoredJob>> jobs = ledger.load_jobs();
+  ASSERT_TRUE(jobs);
+  ASSERT_EQ(jobs->size(), 1U);
+  const StoredJob &read = jobs->front();
+  EXPECT_EQ(read.name, "words");
+  EXPECT_EQ(read.id, "words-1");
+  EXPECT_EQ(read.identity.input.kind, InputKind::Lines);
+  EXPECT_EQ(read.identity.input.slice, 10);
+  EXPECT_EQ(read.identity.input.record_size, 3);
+  EXPECT_EQ(read.identity.output, "/o");
+  EXPECT_EQ(read.identity.params, job.identity.params);
+  EXPECT_EQ(read.manifest.inputs(), job.manifest.inputs());
+  EXPECT_EQ(read.manifest.slice_count(), job.manifest.slice_count());
+  EXPECT_EQ(read.rows, job.rows);
+  EXPECT_EQ(read.reason, "why");
+  EXPECT_EQ(read.created_at, 12345);
+  EXPECT_EQ(read.counters, job.counters);
+  EXPECT_EQ(job_changes(job.identity, job.manifest, read.identity, read.manifest), std::vector<std::string>{});
+}
+
+TEST(Ledger, ItemsAndRangesAreReadAsTheyWereWritten) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  StoredJob items = range_job("items", 3, "/o");
+  items.identity.input.kind = InputKind::Items;
+  items.identity.input.items_file = "/list.txt";
+  items.manifest = Manifest(InputKind::Items, {{"", 3, 0, 0, 0}}, 1, 1, 0, {"a", "", std::string("c\0d", 3)}, 1);
+  StoredJob range = range_job("range", 100, "/p");
+  range.manifest = Manifest(InputKind::Range, {{"", 100, 0, 0, 0}}, 7, 1, 1000, {}, 1);
+  ASSERT_TRUE(apply(ledger, {CreateJob{items}, CreateJob{range}}));
+  EXPECT_EQ(load(ledger, "items").manifest.items(), items.manifest.items());
+  EXPECT_EQ(load(ledger, "items").identity.input.items_file, "/list.txt");
+  EXPECT_EQ(load(ledger, "range").manifest.slice_at(99), range.manifest.slice_at(99));
+  EXPECT_GT(load(ledger, "range").created_at, 0);
+}
+
+TEST(Ledger, RowsFollowTheDeltas) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {put_row(0, 10, SliceState::Done), put_row(10, 50, SliceState::Leased)}}}));
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {put_row(0, 20, SliceState::Done), {10, std::nullopt}}}}));
+  EXPECT_EQ(load(ledger, "job").rows, (std::vector<SliceRow>{{0, 20, SliceState::Done, 0, 0, {}}}));
+}
+
+TEST(Ledger, CountersAddUpWithoutEverOverflowing) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
+  ASSERT_TRUE(apply(ledger, {AddCounters{"job", {{"a", 5}, {"big", INT64_MAX}}}, AddCounters{"job", {{"a", -7}}}}));
+  ASSERT_TRUE(apply(ledger, {AddCounters{"job", {{"a", 1}, {"big", INT64_MAX}}, true}}));
+  EXPECT_EQ(load(ledger, "job").counters, (std::map<std::string, std::int64_t>{{"a", -1}, {"big", INT64_MAX}}));
+}
+
+TEST(Ledger, ResultsComeInTheOrderOfTheirSlicesAndTheMergesLast) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{lines_job("job", {{"/a", 100, 0, 0, 0}, {"/b", 100, 0, 0, 0}}, "/o")}}));
+  MoveFiles move;
+  move.job = "job";
+  move.slice = {120, 130};
+  move.input = 1;
+  move.begin = 20;
+  move.files = {"z", "a"};
+  const std::string binary("\0\1", 2);
+  ASSERT_TRUE(
+      apply(ledger, {PutResult{"job", 0, 0, 0, true, "all"}, PutResult{"job", 1, 20, 30, false, "late"},
+                     PutResult{"job", 0, 90, 100, false, binary}, PutResult{"job", 0, 0, 10, false, ""}, move}));
+  EXPECT_EQ(results(ledger, "job"), (std::vector<Left>{{{false, 0, 0}, 10, "", {}},
+                                                       {{false, 0, 90}, 100, binary, {}},
+                                                       {{false, 1, 20}, 30, "late", {"a", "z"}},
+                                                       {{true, 0, 0}, 0, "all", {}}}));
+}
+
+TEST(Ledger, ASliceWithFilesAloneKnowsWhereItEnds) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  StoredJob whole = lines_job("files", {{"/a", 7, 0, 0, 0}, {"/b", 5, 0, 0, 0}}, "/p");
+  whole.identity.input.kind = InputKind::File;
+  whole.manifest = Manifest(InputKind::File, whole.manifest.inputs(), 0, 1, 0, {}, 1);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}, CreateJob{whole}}));
+  MoveFiles range{"job", {20, 30}, 0, 20, false, "/o/.attempts/x", {"f"}};
+  MoveFiles file{"files", {8, 14}, 1, 0, false, "/p/.attempts/x", {"f"}};
+  ASSERT_TRUE(apply(ledger, {range, file}));
+  EXPECT_EQ(results(ledger, "job"), (std::vector<Left>{{{false, 0, 20}, 30, std::nullopt, {"f"}}}));
+  EXPECT_EQ(results(ledger, "files"), (std::vector<Left>{{{false, 1, 0}, 5, std::nullopt, {"f"}}}));
+  const Result<std::vector<MoveFiles>> moves = ledger.pending_moves();
+  ASSERT_TRUE(moves);
+  ASSERT_EQ(moves->size(), 2U);
+  EXPECT_EQ(moves->at(1).slice, (Interval{8, 14}));
+  EXPECT_EQ(moves->at(1).files, std::vector<std::string>{"f"});
+}
+
+TEST(Ledger, AFinishedMoveIsForgottenAndItsSliceDone) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const MoveFiles move{"job", {20, 30}, 0, 20, false, "/o/.attempts/x", {"f"}};
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}, move,
+                             PutRows{"job", {put_row(20, 30, SliceState::Committing)}}}));
+  ASSERT_TRUE(ledger.begin());
+  ASSERT_TRUE(ledger.move_finished(move));
+  ASSERT_TRUE(ledger.commit());
+  EXPECT_TRUE(ledger.pending_moves()->empty());
+  EXPECT_EQ(load(ledger, "job").rows[0].state, SliceState::Done);
+  EXPECT_TRUE(*ledger.owns_file("job", "/o", {false, 0, 20}, "f"));
+  EXPECT_FALSE(*ledger.owns_file("job", "/o", {false, 0, 20}, "g"));
+  EXPECT_FALSE(*ledger.owns_file("job", "/elsewhere", {false, 0, 20}, "f"));
+}
+
+TEST(Ledger, AJobBegunAnewLeavesNothingButFilesToBeRemoved) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const StoredJob job = range_job("job", 100, "/o");
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}, CreateJob{range_job("other", 10, "/p")}}));
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {put_row(0, 10, SliceState::Done)}}, PutResult{"job", 0, 0, 10, false, "x"},
+                             AddCounters{"job", {{"a", 5}}}, AddCounters{"other", {{"b", 6}}},
+                             MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}}}));
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  const StoredJob read = load(ledger, "job");
+  EXPECT_TRUE(read.rows.empty());
+  EXPECT_TRUE(read.counters.empty());
+  EXPECT_TRUE(results(ledger, "job").empty());
+  EXPECT_TRUE(ledger.pending_moves()->empty());
+  EXPECT_EQ(load(ledger, "other").counters.at("b"), 6);
+  EXPECT_EQ(*ledger.pending_removals(),
+            (std::vector<std::string>{"/o/_SUCCESS", "/o/manifest.json", part_path("/o", 0, "f")}));
+  // The new job's file at the same place is not to be removed.
+  ASSERT_TRUE(apply(ledger, {MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}}}));
+  ASSERT_TRUE(apply(ledger, {SetJobState{"job", JobState::Succeeded, {}, 0}}));
+  EXPECT_TRUE(ledger.pending_removals()->empty());
+}
+
+TEST(Ledger, AResumedJobKeepsAllButTheMerge) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  StoredJob job = range_job("job", 100, "/o");
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}, PutResult{"job", 0, 0, 10, false, "x"}, AddCounters{"job", {{"a", 5}}},
+                             MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}},
+                             MoveFiles{"job", {100, 101}, 0, 0, true, "/o/.attempts/y", {"all"}},
+                             PutResult{"job", 0, 0, 0, true, "sum"}, AddCounters{"job", {{"a", 100}, {"m", 1}}, true},
+                             SetJobState{"job", JobState::Partial, "because", 99}}));
+  job.identity.params = {{"top", "30"}};
+  job.identity.input.end = 200;
+  job.manifest = Manifest(InputKind::Range, {{"", 200, 0, 0, 0}}, 5, 1, 0, {}, 1);
+  job.rows = {{0, 10, SliceState::Done, 0, 0, {}}};
+  ASSERT_TRUE(apply(ledger, {ReplanJob{job}}));
+  const StoredJob read = load(ledger, "job");
+  EXPECT_EQ(read.state, JobState::Running);
+  EXPECT_EQ(read.reason, "");
+  EXPECT_EQ(read.identity.params.at("top"), "30");
+  EXPECT_EQ(read.manifest.slice_count(), 40);
+  EXPECT_EQ(read.rows, job.rows);
+  EXPECT_EQ(read.counters, (std::map<std::string, std::int64_t>{{"a", 5}}));
+  EXPECT_EQ(results(ledger, "job"), (std::vector<Left>{{{false, 0, 0}, 10, "x", {"f"}}}));
+  EXPECT_EQ(*ledger.pending_removals(), (std::vector<std::string>{"/o/_SUCCESS", "/o/all", "/o/manifest.json"}));
+  EXPECT_EQ(ledger.pending_moves()->size(), 1U);
+}
+
+TEST(Ledger, ABadBatchLeavesTheOthersOfItsTransactionAlone) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(ledger.begin());
+  ASSERT_TRUE(ledger.apply({CreateJob{range_job("job", 100, "/o")}}));
+  const Result<void> bad = ledger.apply({AddCounters{"job", {{"a", 1}}}, AddCounters{"nobody", {{"a", 1}}}});
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().text(), "ledger: knows no job nobody");
+  EXPECT_TRUE(ledger.in_transaction());
+  EXPECT_FALSE(ledger.failure_may_pass());
+  ASSERT_TRUE(ledger.apply({AddCounters{"job", {{"b", 2}}}}));
+  ASSERT_TRUE(ledger.commit());
+  EXPECT_EQ(load(ledger, "job").counters, (std::map<std::string, std::int64_t>{{"b", 2}}));
+}
+
+TEST(Ledger, WhatIsNotCommittedIsNotThere) {
+  const TempDir dir;
+  {
+    Ledger ledger = open_ledger(dir);
+    ASSERT_TRUE(ledger.begin());
+    ASSERT_TRUE(ledger.apply({CreateJob{range_job("job", 100, "/o")}}));
+  }
+  Ledger ledger = open_ledger(dir);
+  EXPECT_TRUE(ledger.job_names()->empty());
+}
+
+TEST(Ledger, EndedJobsWaitUntilTheirOutputFoldersAreTold) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
+  EXPECT_TRUE(ledger.unfinished_outputs()->empty());
+  ASSERT_TRUE(apply(ledger, {SetJobState{"job", JobState::Failed, "3 of 4", 0}}));
+  EXPECT_EQ(*ledger.unfinished_outputs(), std::vector<std::string>{"job"});
+  EXPECT_EQ(load(ledger, "job").state, JobState::Failed);
+  EXPECT_EQ(load(ledger, "job").reason, "3 of 4");
+  EXPECT_GT(load(ledger, "job").ended_at, 0);
+  ASSERT_TRUE(ledger.output_finished("job"));
+  EXPECT_TRUE(ledger.unfinished_outputs()->empty());
+}
+
+TEST(Ledger, AnotherOneMayReadWhileItIsWritten) {
+  const TempDir dir;
+  Ledger writer = open_ledger(dir);
+  ASSERT_TRUE(apply(writer, {CreateJob{range_job("job", 100, "/o")}}));
+  Result<Ledger> reader = Ledger::open_read_only(dir.path("ledger.sqlite"));
+  ASSERT_TRUE(reader) << reader.error().text();
+  ASSERT_TRUE(writer.begin());
+  ASSERT_TRUE(writer.apply({AddCounters{"job", {{"a", 1}}}}));
+  EXPECT_TRUE(load(*reader, "job").counters.empty());
+  ASSERT_TRUE(writer.commit());
+  EXPECT_EQ(load(*reader, "job").counters.at("a"), 1);
+  EXPECT_FALSE(apply(*reader, {AddCounters{"job", {{"a", 1}}}}));
+}
+
+TEST(Ledger, AReaderNeedsNoHost) {
+  const TempDir dir;
+  EXPECT_FALSE(Ledger::open_read_only(dir.path("ledger.sqlite")));
+  { ASSERT_TRUE(apply(*std::make_unique<Ledger>(open_ledger(dir)), {CreateJob{range_job("job", 100, "/o")}})); }
+  Result<Ledger> reader = Ledger::open_read_only(dir.path("ledger.sqlite"));
+  ASSERT_TRUE(reader) << reader.error().text();
+  EXPECT_EQ(reader->job_names()->size(), 1U);
+}
+
+TEST(Ledger, AFileThatIsNoLedgerIsRefused) {
+  const TempDir dir;
+  write_file(dir.path("ledger.sqlite"), std::string(4096, 'x'));
+  const Result<Ledger> ledger = Ledger::open(dir.path("ledger.sqlite"));
+  ASSERT_FALSE(ledger);
+  EXPECT_EQ(ledger.error().text(), dir.path("ledger.sqlite") + ": is not a ledger");
+}
+
+TEST(Ledger, ALedgerOfANewerHostlerIsRefused) {
+  const TempDir dir;
+  { (void)open_ledger(dir); }
+  {
+    Result<Database> database = Database::open(dir.path("ledger.sqlite"), Database::Access::ReadWrite);
+    ASSERT_TRUE(database->execute("PRAGMA user_version = 99"));
+  }
+  const Result<Ledger> ledger = Ledger::open(dir.path("ledger.sqlite"));
+  ASSERT_FALSE(ledger);
+  EXPECT_NE(ledger.error().what.find("has schema 99"), std::string::npos);
+  EXPECT_FALSE(Ledger::open_read_only(dir.path("ledger.sqlite")));
+}
+
+TEST(Ledger, ManyInputsGoInAndOut) {
+  const TempDir dir;
+  std::vector<Input> inputs;
+  for (std::uint64_t i = 0; i < 200'000; ++i) inputs.push_back({"/data/part-" + std::to_string(i), 100, 1, 2, i});
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{lines_job("big", inputs, "/o")}}));
+  EXPECT_EQ(load(ledger, "big").manifest.inputs(), inputs);
+}
+
+// In a child with a mount namespace of its own: what does not hold there is told by its exit code.
+int on_a_full_disk(const std::string &folder) {
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=2m") != 0)
+    return 77;
+  Result<Ledger> ledger = Ledger::open(folder + "/ledger.sqlite");
+  if (!ledger || !apply(*ledger, {CreateJob{range_job("job", 1000, "/o")}})) return 1;
+  write_file(folder + "/filler", std::string(std::size_t{4} << 20, 'x'));
+  const StoreBatch batch = {PutResult{"job", 0, 0, 10, false, std::string(300'000, 'r')},
+                            AddCounters{"job", {{"n", 1}}}};
+  const Result<void> full = apply(*ledger, batch);
+  if (full) return 2;
+  if (full.error().what != "the disk is full") return 3;
+  if (ledger->in_transaction()) return 4;
+  if (!load(*ledger, "job").counters.empty()) return 5;
+  std::filesystem::remove(folder + "/filler");
+  if (!apply(*ledger, batch)) return 6;
+  return load(*ledger, "job").counters.at("n") == 1 ? 0 : 7;
+}
+
+TEST(Ledger, AFullDiskIsAnErrorAndNothingIsLostByIt) {
+  const TempDir dir;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(on_a_full_disk(dir.path()));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no tmpfs may be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace hostler

@@ -1,0 +1,3 @@
+#include <hostler/plugin.h>
+
+HOSTLER_PLUGIN("no_run", "1.0.0", 0);
