@@ -39,9 +39,10 @@ std::string up_words(const HostStatus &host) {
 
 Outcome<ExitCode> run_up(const StartOptions &options) {
   if (options.foreground) return run_in_foreground(options);
+  const HostOptions host = host_options(options);  // while the working folder is still the user's
   const auto reply = start_daemon([&](const auto &report) {
-    return static_cast<int>(run_host(
-        host_options(options), [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
+    return static_cast<int>(
+        run_host(host, [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
   });
   if (!reply) return give_up(ExitCode::Failed, reply.error());
   if (reply->code != 0) return give_up(static_cast<ExitCode>(reply->code), reply->text);

@@ -1,0 +1,216 @@
+#include "edge/fleet.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <set>
+
+#include "edge/fleet_harness.h"
+
+namespace hostler {
+namespace {
+
+class FleetTest : public testing::Test {
+ protected:
+  FleetHarness h;
+};
+
+bool has_children() {
+  return ::waitpid(-1, nullptr, WNOHANG | __WNOTHREAD) != -1 || errno != ECHILD;
+}
+
+TEST_F(FleetTest, SpawnsAThousandWorkersAtOnceAndReapsThemAll) {
+  constexpr WorkerId kMany = 1000;
+  int spawned = 0;
+  for (WorkerId id = 10001; id <= 10000 + kMany; ++id) h.fleet->spawn(id, {"many", 0, 1});
+  h.until([&] {
+    spawned = static_cast<int>(
+        std::count_if(h.seen.begin(), h.seen.end(), [](const auto &each) { return each.second.pid.has_value(); }));
+    return spawned == static_cast<int>(kMany);
+  });
+  std::set<int> pids;
+  for (const auto &[id, seen] : h.seen) pids.insert(*seen.pid);
+  EXPECT_EQ(pids.size(), kMany);
+  for (WorkerId id = 10001; id <= 10000 + kMany; ++id) h.fleet->dismiss(id);
+  h.until([&] {
+    return std::all_of(h.seen.begin(), h.seen.end(), [](const auto &each) { return each.second.status.has_value(); });
+  });
+  for (const auto &[id, seen] : h.seen) {
+    EXPECT_EQ(*seen.status, (WaitStatus{false, 0, false}));
+    EXPECT_EQ(static_cast<Stage>(seen.page.stage), Stage::Waiting);
+  }
+}
+
+TEST_F(FleetTest, KillsTheGroupOfAWorkerThatDied) {
+  const WorkerId worker = h.launch("misbehave.so", {{"do", "leave_a_child"}, {"file", h.dir.path("pid")}});
+  h.until_gone(worker);
+  EXPECT_EQ(h.seen[worker].status->value, SIGABRT);
+  const int child = read_pid(h.dir.path("pid"));
+  ASSERT_GT(child, 0);
+  h.until([&] { return is_dead(child); });
+}
+
+TEST_F(FleetTest, KillsAWorkerThatSpeaksGarbage) {
+  const WorkerId worker = h.launch("misbehave.so", {{"do", "babble"}});
+  h.until_gone(worker);
+  ASSERT_TRUE(h.seen[worker].garbage);
+  EXPECT_EQ(*h.seen[worker].status, (WaitStatus{true, SIGKILL, false}));
+  EXPECT_EQ(h.seen[worker].messages, std::vector<WorkerMessage>{Loaded{}});
+}
+
+TEST_F(FleetTest, HearsOfTheDeathOfAWorkerThatClosedItsChannel) {
+  Start start = h.start_of("misbehave.so", {{"do", "close_everything"}});
+  start.job = true;
+  const WorkerId worker = h.launch(start);
+  Lease lease;
+  lease.end = 1;
+  lease.kind = InputKind::Range;
+  lease.inputs = {Input{"", 1, 0, 0, 0}};
+  h.when_told = [&](WorkerId told, const WorkerMessage &) { h.fleet->lease(told, lease); };
+  h.until_gone(worker);
+  EXPECT_EQ(*h.seen[worker].status, (WaitStatus{false, 70, false}));
+  EXPECT_EQ(static_cast<Stage>(h.seen[worker].page.stage), Stage::Running) << "a verdict that nobody heard";
+}
+
+TEST_F(FleetTest, DeliversAllThatAWorkerSaidBeforeItDied) {
+  Start start = h.start_of("misbehave.so", {{"do", "return"}, {"code", "65"}});
+  start.job = true;
+  const WorkerId worker = h.launch(start);
+  Lease lease;
+  lease.end = 20000;
+  lease.kind = InputKind::Range;
+  lease.inputs = {Input{"", 20000, 0, 0, 0}};
+  h.when_told = [&](WorkerId told, const WorkerMessage &message) {
+    if (!std::holds_alternative<Loaded>(message)) return;
+    h.fleet->lease(told, lease);
+    h.fleet->dismiss(told);
+  };
+  h.until_gone(worker);
+  EXPECT_EQ(h.seen[worker].all<SliceEnded>().size(), 20000U);
+  EXPECT_EQ(h.seen[worker].all<LeaseEnded>().size(), 1U);
+}
+
+TEST_F(FleetTest, SendsMoreThanASocketHolds) {
+  Start start = h.start_of("nothing.so");
+  start.job = true;
+  const WorkerId worker = h.launch(start);
+  Lease lease;
+  lease.end = 300000;
+  lease.kind = InputKind::Items;
+  lease.inputs = {Input{"", 300000, 0, 0, 0}};
+  lease.items.assign(300000, "an item of some length");
+  h.when_told = [&](WorkerId told, const WorkerMessage &message) {
+    if (!std::holds_alternative<Loaded>(message)) return;
+    h.fleet->lease(told, lease);
+    h.fleet->dismiss(told);
+  };
+  h.until_gone(worker);
+  EXPECT_EQ(h.seen[worker].all<LeaseEnded>(), std::vector<LeaseEnded>({{0, 300000}}));
+}
+
+TEST_F(FleetTest, KillsAWorkerThatIsNotForkedYetAsSoonAsItIs) {
+  h.fleet->spawn(900, {"entry", 0, 1});
+  h.fleet->kill(900);
+  h.until_gone(900);
+  EXPECT_EQ(*h.seen[900].status, (WaitStatus{true, SIGKILL, false}));
+}
+
+TEST_F(FleetTest, StartsNoPluginInAWorkerThatIsAskedToStopFirst) {
+  Start start = h.start_of("misbehave.so", {{"do", "null"}});
+  h.fleet->spawn(901, {"entry", 0, 1});
+  h.fleet->stop(901, StopWord::Cancel, SIGTERM);
+  h.until([&] { return h.seen[901].pid.has_value(); });
+  h.fleet->start(901, start);
+  h.until_gone(901);
+  EXPECT_EQ(*h.seen[901].status, (WaitStatus{false, 0, false}));
+}
+
+TEST_F(FleetTest, ReplacesATemplateThatDied) {
+  const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[first].all<Ready>().empty(); });
+  const int old = h.fleet->template_pid();
+  ::kill(old, SIGKILL);
+  h.until([&] { return h.fleet->template_pid() == 0; });
+  EXPECT_TRUE(is_dead(old));
+  const WorkerId second = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[second].all<Ready>().empty(); });
+  EXPECT_NE(h.fleet->template_pid(), old);
+  EXPECT_FALSE(h.seen[first].status) << "a worker outlives the template that forked it";
+  h.fleet->stop(first, StopWord::Cancel, SIGTERM);
+  h.until_gone(first);
+  EXPECT_EQ(*h.seen[first].status, (WaitStatus{false, 0, false}));
+}
+
+// Killed while it forks: every spawn is answered one way or the other, and no process is left that nobody knows.
+TEST_F(FleetTest, AnswersForEverySpawnOfATemplateThatDiesMeanwhile) {
+  for (int round = 0; round < 10; ++round) {
+    h.seen.clear();
+    for (WorkerId id = 1001; id <= 1200; ++id) h.fleet->spawn(id, {"entry", 0, 1});
+    h.until([&] { return h.seen.size() > static_cast<std::size_t>(round * 7); });
+    if (h.fleet->template_pid() != 0) ::kill(h.fleet->template_pid(), SIGKILL);
+    h.until([&] {
+      return h.seen.size() == 200 && std::all_of(h.seen.begin(), h.seen.end(), [](const auto &each) {
+               return each.second.pid || each.second.spawn_failed;
+             });
+    });
+    for (const auto &[id, seen] : h.seen)
+      if (seen.pid) h.fleet->dismiss(id);
+    h.until([&] {
+      return std::all_of(h.seen.begin(), h.seen.end(),
+                         [](const auto &each) { return each.second.status || each.second.spawn_failed; });
+    });
+  }
+  // What is left of children is the template, and strays that were killed and are about to be reaped.
+  h.until([&] {
+    int children = 0;
+    for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string status = read_file(entry.path() / "status");
+      children += status.find("\nPPid:\t" + std::to_string(::getpid()) + "\n") != std::string::npos ? 1 : 0;
+    }
+    return children == (h.fleet->template_pid() == 0 ? 0 : 1);
+  });
+}
+
+TEST_F(FleetTest, AnswersForASpawnThatTheMachineRefuses) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  h.fleet->spawn(902, {"entry", 0, 1});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  h.until_gone(902);
+  ASSERT_TRUE(h.seen[902].spawn_failed);
+  EXPECT_NE(h.seen[902].spawn_failed->text().find("Too many open files"), std::string::npos);
+}
+
+TEST_F(FleetTest, LeavesNobodyWhenItEnds) {
+  const WorkerId worker = h.launch("misbehave.so", {{"do", "ignore_stop"}});
+  h.until([&] { return !h.seen[worker].all<Ready>().empty(); });
+  for (WorkerId id = 2001; id <= 2100; ++id) h.fleet->spawn(id, {"entry", 0, 1});
+  h.fleet.reset();
+  EXPECT_FALSE(has_children());
+}
+
+TEST_F(FleetTest, ShowsThePagesOfWorkersThatLive) {
+  const WorkerId worker = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return h.fleet->page(worker).ready == 1; });
+  EXPECT_EQ(static_cast<Stage>(h.fleet->page(worker).stage), Stage::Running);
+  EXPECT_EQ(h.fleet->page(12345).layout, 0U);
+}
+
+TEST_F(FleetTest, RingsItsAlarm) {
+  h.fleet->set_alarm(h.fleet->now());
+  h.until([&] { return h.alarms == 1; });
+  h.fleet->set_alarm(h.fleet->now());
+  h.fleet->set_alarm(std::nullopt);
+  h.fleet->set_alarm(h.fleet->now());
+  h.until([&] { return h.alarms == 2; });
+}
+
+}  // namespace
+}  // namespace hostler

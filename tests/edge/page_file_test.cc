@@ -1,0 +1,72 @@
+#include "edge/page_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <filesystem>
+
+#include "edge/temp_dir.h"
+
+namespace hostler {
+namespace {
+
+class PageFileTest : public testing::Test {
+ protected:
+  PageFileTest() : pages(*PageFile::open(dir.path())) {}
+  ~PageFileTest() override { std::filesystem::remove(pages.path()); }
+  TempDir dir;
+  PageFile pages;
+
+  void write_worker_part(std::uint32_t index, const WorkerPart &part) {
+    const auto offset = static_cast<off_t>(index * kPageSize + offsetof(Page, worker));
+    ASSERT_EQ(::pwrite(pages.fd(), &part, sizeof part, offset), static_cast<ssize_t>(sizeof part));
+  }
+};
+
+TEST_F(PageFileTest, IsPrivateAndNamedByTheStateFolder) {
+  struct stat status {};
+  ASSERT_EQ(::stat(pages.path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+  EXPECT_EQ(PageFile::open(dir.path() + "/../" + std::filesystem::path(dir.path()).filename().string())->path(),
+            pages.path());
+  const TempDir other;
+  const auto others = PageFile::open(other.path());
+  EXPECT_NE(others->path(), pages.path());
+  std::filesystem::remove(others->path());
+}
+
+TEST_F(PageFileTest, GivesEachWorkerAPageOfItsOwnAndUsesItAgain) {
+  const std::uint32_t first = *pages.allocate();
+  const std::uint32_t second = *pages.allocate();
+  EXPECT_NE(first, second);
+  WorkerPart part;
+  part.begun = 42;
+  write_worker_part(first, part);
+  EXPECT_EQ(pages.read(first).begun, 42);
+  EXPECT_EQ(pages.read(second).begun, -1);
+  pages.release(first);
+  EXPECT_EQ(*pages.allocate(), first);
+  EXPECT_EQ(pages.read(first).begun, -1) << "nothing of the former worker is left";
+}
+
+TEST_F(PageFileTest, LeavesTheWorkersPartAloneWhenTheHostWrites) {
+  const std::uint32_t index = *pages.allocate();
+  WorkerPart part;
+  part.at = 7;
+  write_worker_part(index, part);
+  HostPart host;
+  host.stop = 2;
+  pages.write(index, host);
+  EXPECT_EQ(pages.read(index).at, 7);
+}
+
+TEST_F(PageFileTest, ReadsAnEmptyPageWhereAWorkerCutTheFile) {
+  const std::uint32_t index = *pages.allocate();
+  ASSERT_EQ(::ftruncate(pages.fd(), 0), 0);
+  EXPECT_EQ(pages.read(index).layout, 0U);
+}
+
+}  // namespace
+}  // namespace hostler
