@@ -195,7 +195,7 @@ void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {
     apply(slot, WorkerEvent::LeftFailed);
     slot.note = decision.reason + "; last: " + judgement.reason;
     log(LogLevel::Error, fmt::format("{}: {}", slot_name(slot), slot.note));
-    return;
+    return gave_up(slot);
   }
   restart_after(slot, decision.delay);
   if (slot.state != WorkerState::Backoff) return;

@@ -106,6 +106,8 @@ class Entry {
   // Services: CANCEL and the signal at once. Jobs: first DRAIN, the slice may end.
   [[nodiscard]] virtual bool drains() const = 0;
   virtual void fill_start(Start &start) const = 0;
+  // A slot is Failed for good: its restarts are used up.
+  virtual void gave_up(Slot &slot) = 0;
 
   void set_desired(Slot &slot, Desired desired);
   void apply(Slot &slot, WorkerEvent event);

@@ -9,6 +9,23 @@
 namespace hostler {
 namespace {
 
+// What a position of an input is, for people.
+std::string_view unit_of(InputKind kind) {
+  switch (kind) {
+    case InputKind::Lines:
+    case InputKind::Records:
+    case InputKind::File:
+      return "bytes";
+    case InputKind::Range:
+      return "numbers";
+    case InputKind::Items:
+      return "items";
+    case InputKind::None:
+      break;
+  }
+  return "";
+}
+
 // Verdicts after which the worker goes on with its next slice (docs/design.md, exit statuses).
 bool keeps_process(std::int32_t returned) { return returned == 0 || returned == 65 || returned == 75 || returned == 85; }
 
@@ -84,6 +101,14 @@ void JobEntry::fill_start(Start &start) const {
   start.attempts_dir = stored_.identity.output + "/.attempts";
 }
 
+// Others may still do the work; when there is nobody left it would never end.
+void JobEntry::gave_up(Slot &slot) {
+  const bool anybody = std::any_of(slots_.begin(), slots_.end(), [](const auto &each) {
+    return each->desired == Desired::Up && each->state != WorkerState::Failed;
+  });
+  if (!anybody) fail_entry(slot.note);
+}
+
 void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
   Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
@@ -101,7 +126,9 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
 void JobEntry::feed() {
   for (auto &slot : slots_)
     if (slot->state == WorkerState::Running && held_leases_[*slot->worker].empty()) hand_out(*slot);
-  if (const auto due = job_.next_due()) due_.set(*due, [this] { want_workers(); });
+  due_.cancel();
+  // What is due already waits for whoever is free next, not for a moment.
+  if (const auto due = job_.next_due(); due && *due > around_.system.now()) due_.set(*due, [this] { want_workers(); });
 }
 
 std::int64_t JobEntry::ready_slices() const {
@@ -390,6 +417,7 @@ EntryStatus JobEntry::status() const {
     status.state = hostler::name(stored_.state);
     status.reason = stored_.reason;
   }
+  status.unit = unit_of(job_.manifest().kind());
   status.progress = job_.progress();
   if (stored_.state == JobState::Running) {
     const std::int64_t in_work = positions_in_work();

@@ -47,6 +47,7 @@ class JobEntry final : public Entry {
 
   [[nodiscard]] bool drains() const override { return true; }
   void fill_start(Start &start) const override;
+  void gave_up(Slot &slot) override;
 
   void create();
   void want_workers();

@@ -20,6 +20,7 @@ class Service final : public Entry {
  private:
   [[nodiscard]] bool drains() const override { return false; }
   void fill_start(Start &start) const override;
+  void gave_up(Slot &) override {}  // its neighbours go on
 };
 
 }  // namespace hostler

@@ -83,6 +83,16 @@ TEST_F(JobTest, QuarantinedSlicesWithinTheToleranceMakeItPartial) {
   EXPECT_EQ(store.results("j").size(), 9U);
 }
 
+TEST_F(JobTest, ASliceThatIsDueWhileEverybodyIsBusyWaitsForOneWhoIsFree) {
+  script("j", seconds(5), [this](const Lease &, Interval slice) { return slice.begin == 0 && runs[0] == 0 ? 75 : 0; });
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  const auto alarms = system.alarms();
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(runs[0], 2);
+  EXPECT_LT(system.alarms() - alarms, 100);
+}
+
 TEST_F(JobTest, ACrashChargesOnlyTheSliceItHappenedIn) {
   script("j", milliseconds(1), [this](const Lease &, Interval slice) { return slice.begin == 40 && runs[40] == 0 ? kCrash : 0; });
   ASSERT_TRUE(apply({job_entry("j", 1, 10)}));
@@ -225,6 +235,17 @@ TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   EXPECT_EQ(entry("j").state, "failed");
   EXPECT_NE(entry("j").reason.find("disk is full"), std::string::npos);
   EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(JobTest, AJobWhoseWorkersAllGaveUpHasFailedInsteadOfWaitingForEver) {
+  system.fail_spawns(1000, "Cannot allocate memory");
+  auto job = job_entry("j", 2, 3);
+  job.config.restart.limit = 3;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_NE(entry("j").reason.find("gave up: 3 restarts"), std::string::npos) << entry("j").reason;
+  EXPECT_TRUE(supervisor->jobs_ended());
 }
 
 TEST_F(JobTest, ScalingDownLosesNoWork) {

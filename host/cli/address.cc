@@ -37,7 +37,6 @@ StateDir state_dir_of(const Address &address) {
 }
 
 Failure not_running(const StateDir &state) {
-  std::error_code ignored;
   if (!state.guessed_because.empty())
     return {ExitCode::NotRunning,
             fmt::format(

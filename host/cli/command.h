@@ -63,11 +63,11 @@ struct ResultsCommand {
 [[nodiscard]] Outcome<ExitCode> run_up(const StartOptions &options);
 [[nodiscard]] Outcome<ExitCode> run_down(const Address &address);
 [[nodiscard]] Outcome<ExitCode> run_jobs(const StartOptions &options);
-[[nodiscard]] Outcome<ExitCode> run_check(const std::string &config);
+[[nodiscard]] Outcome<ExitCode> run_check(const std::string &file);
 [[nodiscard]] Outcome<ExitCode> run_status(const Address &address, bool json);
 [[nodiscard]] Outcome<ExitCode> run_reload(const ReloadCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_logs(const LogsCommand &command);
-[[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &config, bool json);
+[[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &file, bool json);
 [[nodiscard]] Outcome<ExitCode> run_results(const ResultsCommand &command);
 
 }  // namespace hostler

@@ -85,6 +85,7 @@ ExitCode worse(ExitCode a, ExitCode b) {
 
 void print_end(const EntryStatus &job, const std::string &state_dir) {
   fmt::print("{}\n", verdict_line(job));
+  if (exit_code_of(job) == ExitCode::Failed) return;  // there is no whole result
   const auto result = merge_result(state_dir, job.name);
   if (!result) fmt::print("  its result cannot be read: {}\n", result.error().text());
   if (result && *result) fmt::print("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");

@@ -28,7 +28,7 @@ bool is_within(std::string_view path, std::string_view folder) {
   return path.starts_with(folder);
 }
 
-std::string with_slash(std::string path) {
+std::string with_slash(const std::string &path) {
   return path.ends_with('/') ? path : path + "/";
 }
 

@@ -68,6 +68,14 @@ std::string before(Stage stage) {
   return "";
 }
 
+std::string interrupted(const Departure &departure) {
+  const auto stage = static_cast<Stage>(departure.page.stage);
+  const bool began = stage != Stage::None && stage != Stage::SetUp && stage != Stage::Waiting;
+  if (!began) return "stopped before it began";
+  if (departure.killed_by_host) return "killed at the end of its grace period";
+  return words(departure.status) + " when asked to stop";
+}
+
 Judgement judge_done(const SliceEnded &ended) {
   if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason};
   if (ended.refused == StopWord::Cancel) return {Verdict::Yield, "stopped at a refused claim"};
@@ -122,8 +130,7 @@ Judgement judge(const Departure &departure) {
     const auto stage = static_cast<Stage>(page.stage);
     if (stage == Stage::Returned)
       return {verdict_of_returned(page.returned), with_reason(returned_words(page.returned) + place, page_reason(page))};
-    if (departure.stopping || departure.killed_by_host)
-      return {Verdict::Interrupted, (departure.killed_by_host ? "killed at the end of its grace period" : how) + place};
+    if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
     if (page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
     if (page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};
     if (departure.status.signaled && departure.status.value == SIGKILL)

@@ -144,14 +144,14 @@ void append(PathPattern &pattern, std::string_view component) {
 }  // namespace
 
 bool is_pattern(std::string_view path) {
+  const auto is_bracket = [&](std::size_t i) {
+    return path[i] == '[' && match_bracket(path.substr(i, path.find('/', i) - i), 0).size > 0;
+  };
   for (std::size_t i = 0; i < path.size(); ++i) {
-    if (path[i] == '\\') {
+    if (path[i] == '\\')
       ++i;
-    } else if (path[i] == '*' || path[i] == '?') {
+    else if (path[i] == '*' || path[i] == '?' || is_bracket(i))
       return true;
-    } else if (path[i] == '[' && match_bracket(path.substr(i, path.find('/', i) - i), 0).size > 0) {
-      return true;
-    }
   }
   return false;
 }

@@ -53,7 +53,7 @@ std::optional<JobState> job_state_from_name(std::string_view text) {
 }
 
 Job::Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease)
-    : settings_(std::move(settings)), table_(std::move(manifest), std::move(rows)), next_lease_(first_lease) {
+    : settings_(settings), table_(std::move(manifest), std::move(rows)), next_lease_(first_lease) {
   for (const SliceRow &row : table_.rows())
     if (row.state == SliceState::Backoff && row.begin != table_.merge_position())
       waiting_.emplace(TimePoint::min(), row.begin);
@@ -125,7 +125,7 @@ Lease Job::hand_out(WorkerId worker, Interval interval, std::int32_t attempt) {
 }
 
 void Job::set_settings(JobSettings settings) {
-  settings_ = std::move(settings);
+  settings_ = settings;
   settle();
 }
 
@@ -163,15 +163,12 @@ bool Job::merge_due(TimePoint now) const {
   const SliceRow *row = table_.find(table_.merge_position());
   if (row == nullptr) return true;
   switch (row->state) {
-    case SliceState::Ready:
-      return true;
-    case SliceState::Backoff:
-      return merge_due_ <= now;
+    case SliceState::Ready: return true;
+    case SliceState::Backoff: return merge_due_ <= now;
     case SliceState::Leased:
     case SliceState::Committing:
     case SliceState::Done:
-    case SliceState::Quarantined:
-      return false;
+    case SliceState::Quarantined: return false;
   }
   return false;
 }

@@ -113,8 +113,7 @@ std::vector<std::string> job_changes(const JobIdentity &was, const Manifest &pla
   }
   compare(changes, "input.slice", size_words(was.input.slice), size_words(now.input.slice));
   switch (now.input.kind) {
-    case InputKind::None:
-      break;
+    case InputKind::None: break;
     case InputKind::Range:
       compare(changes, "input.range.begin", was.input.begin, now.input.begin);
       compare(changes, "input.range.end", was.input.end, now.input.end);
@@ -124,12 +123,8 @@ std::vector<std::string> job_changes(const JobIdentity &was, const Manifest &pla
       compare_files(changes, planned, wanted);
       break;
     case InputKind::Lines:
-    case InputKind::File:
-      compare_files(changes, planned, wanted);
-      break;
-    case InputKind::Items:
-      compare_items(changes, planned, wanted);
-      break;
+    case InputKind::File: compare_files(changes, planned, wanted); break;
+    case InputKind::Items: compare_items(changes, planned, wanted); break;
   }
   return changes;
 }

@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kMaxReason = 2048;
 
 // For words: nobody wants to read the nanoseconds of a jitter.
-std::string rounded(Duration delay) { return format_duration(std::chrono::round<std::chrono::milliseconds>(delay)); }
+std::string rounded(Duration delay) {
+  return format_duration(std::chrono::round<std::chrono::milliseconds>(delay));
+}
 
 }  // namespace
 
@@ -149,23 +151,18 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
       }
       finish(std::move(row));
       return {SliceState::Done, {}};
-    case Verdict::BadData:
-      ++row.attempts;
-      return quarantine(std::move(row), reason, "quarantined");
+    case Verdict::BadData: ++row.attempts; return quarantine(std::move(row), reason, "quarantined");
     case Verdict::Failure:
     case Verdict::Crash:
     case Verdict::OutOfMemory:
-    case Verdict::Timeout:
-      return charge(std::move(row), reason, now, random);
-    case Verdict::RetryLater:
-      return put_off(std::move(row), reason, now, random);
+    case Verdict::Timeout: return charge(std::move(row), reason, now, random);
+    case Verdict::RetryLater: return put_off(std::move(row), reason, now, random);
     case Verdict::BadConfig:
     case Verdict::Yield:
     case Verdict::Interrupted:
     case Verdict::LoadFailure:
     case Verdict::LoadLater:
-    case Verdict::InputChanged:
-      break;
+    case Verdict::InputChanged: break;
   }
   SliceOutcome outcome{SliceState::Ready, fmt::format("{}: {}; goes back", title(row.begin), reason)};
   table_.give_back(std::move(row));

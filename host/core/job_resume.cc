@@ -126,15 +126,12 @@ Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> 
   if (nothing_done) return Resumed{wanted, {}};
   if (planned.kind() != wanted.kind()) return cannot_keep("the kind of its input has changed");
   switch (wanted.kind()) {
-    case InputKind::None:
-      break;
+    case InputKind::None: break;
     case InputKind::Range:
-    case InputKind::Items:
-      return resume_numbered(planned, rows, wanted);
+    case InputKind::Items: return resume_numbered(planned, rows, wanted);
     case InputKind::Lines:
     case InputKind::Records:
-    case InputKind::File:
-      return resume_files(planned, rows, wanted);
+    case InputKind::File: return resume_files(planned, rows, wanted);
   }
   return Resumed{wanted, {}};
 }

@@ -1,5 +1,6 @@
-// The seam to all that is durable about jobs: the ledger and the output folders. The real one is edge/job_store (one I/O
-// thread); tests use an in-memory one. Calls come from the supervisor's thread; completions are called on it, later, in order.
+// The seam to all that is durable about jobs: the ledger and the output folders. The real one is edge/job_store (one
+// I/O thread); tests use an in-memory one. Calls come from the supervisor's thread; completions are called on it,
+// later, in order.
 #pragma once
 
 #include <cstdint>
@@ -94,9 +95,9 @@ class JobStore {
   JobStore(const JobStore &) = delete;
   JobStore &operator=(const JobStore &) = delete;
 
-  // One transaction, durable when `done` says so, then the moves and removals it asks for. All or nothing up to the commit
-  // point; after an error of a move the slice stays committing and is rolled forward by the next start. What may pass (a
-  // full disk, an I/O error) is tried again until it has; `done` waits for it.
+  // One transaction, durable when `done` says so, then the moves and removals it asks for. All or nothing up to the
+  // commit point; after an error of a move the slice stays committing and is rolled forward by the next start. What may
+  // pass (a full disk, an I/O error) is tried again until it has; `done` waits for it.
   virtual void commit(StoreBatch batch, Done done) = 0;
   // Writes what merge() reads (committed ranges in order, counters, quarantined rest) to a file and tells its path.
   virtual void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) = 0;

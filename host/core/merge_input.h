@@ -38,7 +38,8 @@ class MergeInputWriter {
   using Sink = std::function<Result<void>(std::string_view)>;
   explicit MergeInputWriter(Sink sink) : sink_(std::move(sink)) {}
 
-  // First all that is committed, in order of (input, begin); then what is quarantined, likewise; then the counters; end.
+  // First all that is committed, in order of (input, begin); then what is quarantined, likewise; then the counters;
+  // end.
   [[nodiscard]] Result<void> committed(const MergeRange &range);
   [[nodiscard]] Result<void> quarantined(const MergeRange &range);
   [[nodiscard]] Result<void> counter(std::string_view name, std::int64_t total);

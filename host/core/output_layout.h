@@ -1,5 +1,5 @@
 // Where a job's files lie below its OUTPUT folder, as relative paths. Pure.
-//   parts/INPUT-BEGIN/NAME   what a slice left; zero-padded (6 and 19 digits), so that names sort in the order of slices
+//   parts/INPUT-BEGIN/NAME   what a slice left; zero-padded (6 and 19 digits): names sort in the order of slices
 //   NAME                     what merge() left
 //   .attempts/…              attempts that have not committed
 //   manifest.json, _SUCCESS  at the end

@@ -10,7 +10,7 @@
 namespace hostler {
 namespace {
 
-constexpr std::size_t kBarColumns = 24;
+constexpr std::size_t kBarColumns = 16;
 
 double part_done(const JobProgress &progress) {
   if (progress.positions <= 0) return 1;

@@ -25,7 +25,8 @@ RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now
     return {true, Duration{}, fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
   restarts_.push_back(now);
   const Duration delay = backoff_delay(config, failures_, random);
-  return {false, delay, fmt::format("restart in {} (failure {} in a row)", format_duration(delay), failures_)};
+  return {false, delay, fmt::format("restart in {} (failure {} in a row)", format_duration(std::chrono::ceil<std::chrono::milliseconds>(delay)),
+                      failures_)};
 }
 
 void RestartPolicy::reset() {

@@ -17,14 +17,11 @@ std::int64_t divide_up(std::int64_t value, std::int64_t by) {
 std::int64_t default_slice_size(InputKind kind, const std::vector<Input> &inputs, std::int32_t workers) {
   switch (kind) {
     case InputKind::None:
-    case InputKind::File:
-      return 1;
+    case InputKind::File: return 1;
     case InputKind::Lines:
-    case InputKind::Records:
-      return kDefaultBytes;
+    case InputKind::Records: return kDefaultBytes;
     case InputKind::Range:
-    case InputKind::Items:
-      break;
+    case InputKind::Items: break;
   }
   std::int64_t all = 0;
   for (const Input &input : inputs) all += std::max<std::int64_t>(input.size, 0);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -51,10 +52,12 @@ class TimerQueue {
   explicit TimerQueue(std::function<void(std::optional<TimePoint>)> earliest_changed)
       : earliest_changed_(std::move(earliest_changed)) {}
 
-  // Calls the handlers of all that is due; they may set and cancel timers.
+  // Calls the handlers of all that is due; they may set and cancel timers. What they make due at once waits for the next
+  // alarm, so that a mistake burns time but never holds the thread.
   void run(TimePoint now) {
     told_.reset();  // the alarm has been spent
-    while (!due_.empty() && due_.begin()->first <= now) {
+    auto left = std::distance(due_.begin(), due_.upper_bound(now));
+    while (left-- > 0 && !due_.empty() && due_.begin()->first <= now) {
       Due due = std::move(due_.begin()->second);
       due_.erase(due_.begin());
       due.timer->entry_.reset();

@@ -99,14 +99,17 @@ void ControlApi::on_settled() {
 void ControlApi::reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply) {
   auto options = reload_request_from_json(request.body);
   if (!options) return reply(json(400, to_json(options.error())));
-  auto done = [reply = std::move(reply)](const Result<std::vector<EntryPlan>> &plans) {
+  auto done = [reply = std::move(reply)](const ReloadOutcome &plans) {
     ReloadReply answer;
     answer.ok = plans.has_value();
-    if (plans)
+    int code = 200;
+    if (plans) {
       answer.text = lines_of(*plans);
-    else
-      answer.error = plans.error().text();
-    reply(json(answer.ok ? 200 : 422, to_json(answer)));
+    } else {
+      answer.error = plans.error().error.text();
+      code = plans.error().invalid_config ? 422 : 409;
+    }
+    reply(json(code, to_json(answer)));
   };
   if (apply)
     reloader_.reload(std::move(*options), std::move(done));

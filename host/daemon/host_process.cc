@@ -109,10 +109,10 @@ class Host {
     return {};
   }
 
-  void started(const Result<std::vector<EntryPlan>> &plans) {
+  void started(const ReloadOutcome &plans) {
     if (!plans) {
-      exit_code_ = ExitCode::InvalidConfig;
-      report_(exit_code_, plans.error().text());
+      exit_code_ = plans.error().invalid_config ? ExitCode::InvalidConfig : ExitCode::Failed;
+      report_(exit_code_, plans.error().error.text());
       return stop();
     }
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
@@ -122,7 +122,9 @@ class Host {
   void on_signal(int number) {
     switch (number) {
       case SIGHUP: return reloader_->reload({}, [](const auto &) {});
-      case SIGUSR1: return logs_->reopen();
+      case SIGUSR1:
+        logs_->reopen();
+        return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
       case SIGQUIT:
         logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");
         return supervisor_->stop_at_once([this] { loop_.stop(); });
@@ -138,11 +140,11 @@ class Host {
   HostOptions options_;
   StartReport report_;
   ExitCode exit_code_ = ExitCode::Fine;
+  EventLoop loop_;  // outlives all that is watched on it
   std::optional<HostSignals> signals_;
   Config config_;
   std::optional<Pidfile> pidfile_;
   std::unique_ptr<LogFiles> logs_;
-  EventLoop loop_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<DurableJobStore> store_;
   std::unique_ptr<Supervisor> supervisor_;

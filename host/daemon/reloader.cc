@@ -47,11 +47,11 @@ void Reloader::finish(Result<Prepared> prepared) {
   requests_.pop_front();
   if (!prepared) {
     if (request.apply) supervisor_.reject(prepared.error());
-    request.done(tl::unexpected(prepared.error()));
-  } else if (request.apply) {
-    request.done(supervisor_.apply(std::move(*prepared), request.options));
+    request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
   } else {
-    request.done(supervisor_.preview(*prepared, request.options));
+    const auto plans = request.apply ? supervisor_.apply(std::move(*prepared), request.options)
+                                     : supervisor_.preview(*prepared, request.options);
+    request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
   }
   if (!requests_.empty()) begin_next();
 }

@@ -16,9 +16,16 @@
 
 namespace hostler {
 
+// Either the file is wrong (or what it names), or the file is fine and what was asked for cannot be done.
+struct ReloadFailure {
+  bool invalid_config = false;
+  Error error;
+};
+using ReloadOutcome = tl::expected<std::vector<EntryPlan>, ReloadFailure>;
+
 class Reloader {
  public:
-  using Done = std::function<void(const Result<std::vector<EntryPlan>> &)>;
+  using Done = std::function<void(const ReloadOutcome &)>;
 
   // `state_dir` is the one in use: a file that names another is refused.
   Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config, std::string state_dir);

@@ -22,12 +22,17 @@ using Header = ElfW(Ehdr);
 using Segment = ElfW(Phdr);
 using Dynamic = ElfW(Dyn);
 
-constexpr const char *kCutShort = "is cut short, or still being written";
 constexpr std::uint64_t kMostStrings = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMostDynamic = std::uint64_t{1} << 20;
 
-tl::unexpected<Error> refuse(std::string what) {
-  return fail({}, std::move(what));
+using Refusal = tl::unexpected<ElfError>;
+
+Refusal refuse(std::string what) {
+  return Refusal(ElfError{std::move(what), false});
+}
+
+Refusal cut_short() {
+  return Refusal(ElfError{"is cut short, or still being written", true});
 }
 
 bool read_at(int fd, void *data, std::size_t size, std::uint64_t offset) {
@@ -69,13 +74,13 @@ std::string wrong_kind(const Header &header) {
 }
 
 // What the loader will map must be there, and so must the section table, which linkers write last.
-std::string wrong_extent(const Header &header, const std::vector<Segment> &segments, std::uint64_t size) {
-  if (!within(header.e_shoff, header.e_shnum, header.e_shentsize, size)) return kCutShort;
+bool is_whole(const Header &header, const std::vector<Segment> &segments, std::uint64_t size) {
+  if (!within(header.e_shoff, header.e_shnum, header.e_shentsize, size)) return false;
   for (const Segment &segment : segments)
     if ((segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC) &&
         !within(segment.p_offset, segment.p_filesz, 1, size))
-      return kCutShort;
-  return {};
+      return false;
+  return true;
 }
 
 // Where an address of the loaded object stands in the file.
@@ -89,12 +94,12 @@ bool file_offset(const std::vector<Segment> &segments, std::uint64_t address, st
   return false;
 }
 
-Result<ElfFile> read_needed(int fd, const std::vector<Segment> &segments, std::uint64_t size) {
+tl::expected<ElfFile, ElfError> read_needed(int fd, const std::vector<Segment> &segments, std::uint64_t size) {
   const auto found = std::find_if(segments.begin(), segments.end(),
                                   [](const Segment &segment) { return segment.p_type == PT_DYNAMIC; });
   if (found == segments.end() || found->p_filesz > kMostDynamic) return refuse("has no dynamic section");
   std::vector<Dynamic> entries(found->p_filesz / sizeof(Dynamic));
-  if (!read_at(fd, entries.data(), entries.size() * sizeof(Dynamic), found->p_offset)) return refuse(kCutShort);
+  if (!read_at(fd, entries.data(), entries.size() * sizeof(Dynamic), found->p_offset)) return cut_short();
 
   std::uint64_t strings_at = 0;
   std::uint64_t strings_size = 0;
@@ -110,7 +115,7 @@ Result<ElfFile> read_needed(int fd, const std::vector<Segment> &segments, std::u
       !within(offset, strings_size, 1, size))
     return refuse("has a damaged dynamic section");
   std::string strings(strings_size, '\0');
-  if (!read_at(fd, strings.data(), strings.size(), offset)) return refuse(kCutShort);
+  if (!read_at(fd, strings.data(), strings.size(), offset)) return cut_short();
 
   ElfFile file;
   for (const std::uint64_t name : names) {
@@ -122,19 +127,19 @@ Result<ElfFile> read_needed(int fd, const std::vector<Segment> &segments, std::u
 
 }  // namespace
 
-Result<ElfFile> read_elf(int fd) {
+tl::expected<ElfFile, ElfError> read_elf(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return refuse(std::strerror(errno));
   const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size == 0) return refuse("is empty, or still being written");
+  if (size == 0) return Refusal(ElfError{"is empty, or still being written", true});
   Header header{};
   if (!read_at(fd, &header, sizeof header, 0)) return refuse("is not a shared object (no ELF file)");
   if (std::string wrong = wrong_kind(header); !wrong.empty()) return refuse(std::move(wrong));
   if (header.e_phentsize != sizeof(Segment) || header.e_phnum == 0) return refuse("has no program headers");
-  if (!within(header.e_phoff, header.e_phnum, sizeof(Segment), size)) return refuse(kCutShort);
+  if (!within(header.e_phoff, header.e_phnum, sizeof(Segment), size)) return cut_short();
   std::vector<Segment> segments(header.e_phnum);
-  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return refuse(kCutShort);
-  if (std::string wrong = wrong_extent(header, segments, size); !wrong.empty()) return refuse(std::move(wrong));
+  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return cut_short();
+  if (!is_whole(header, segments, size)) return cut_short();
   return read_needed(fd, segments, size);
 }
 

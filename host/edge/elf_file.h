@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include <tl/expected.hpp>
 
 namespace hostler {
 
@@ -13,7 +13,11 @@ struct ElfFile {
   std::vector<std::string> needed;  // file names of the libraries it is linked with
 };
 
-// Errors say what is wrong with the file, without its name.
-[[nodiscard]] Result<ElfFile> read_elf(int fd);
+struct ElfError {
+  std::string what;        // what is wrong with the file, without its name
+  bool cut_short = false;  // as of a file that is still being written
+};
+
+[[nodiscard]] tl::expected<ElfFile, ElfError> read_elf(int fd);
 
 }  // namespace hostler

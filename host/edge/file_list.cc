@@ -222,8 +222,9 @@ Result<std::vector<Input>> expand(const std::string &pattern, NoMatch no_match) 
   if (auto walked = Walk(split, files).run(); !walked) return tl::unexpected(walked.error());
   if (files.empty() && no_match == NoMatch::Refused) return refuse_empty(pattern, split);
   std::ranges::sort(files, {}, &Input::path);
-  const auto twice = std::ranges::unique(files, {}, &Input::path);  // a folder that changes may show a name again
-  files.erase(twice.begin(), twice.end());
+  // A folder that changes may show a name again.
+  const auto same = [](const Input &a, const Input &b) { return a.path == b.path; };
+  files.erase(std::unique(files.begin(), files.end(), same), files.end());
   return files;
 }
 

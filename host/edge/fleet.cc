@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -64,6 +65,7 @@ struct Fleet::Worker {
   UniqueFd log;  // until there is a pid to call its lines by
   FrameReader reader;
   std::string outgoing;
+  std::size_t sent = 0;    // of `outgoing`
   bool dismissed = false;  // no more is sent, once `outgoing` is empty
   bool kill_at_birth = false;
   bool is_garbage = false;  // it said something that cannot be right: nothing more is read
@@ -73,8 +75,7 @@ struct Fleet::Worker {
   EventLoop::Watch death_watch;
 };
 
-Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock,
-                                             const FleetPaths &paths) {
+Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock, const FleetPaths &paths) {
   auto pages = PageFile::open(paths.state_dir);
   if (!pages) return tl::unexpected(pages.error());
   UniqueFd binary(::open(paths.binary.c_str(), O_RDONLY | O_CLOEXEC));
@@ -83,8 +84,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, Fl
       new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), raise_open_files()));
 }
 
-Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
-             const rlimit &open_files)
+Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const rlimit &open_files)
     : loop_(loop),
       logs_(logs),
       lock_(std::move(lock)),
@@ -257,13 +257,17 @@ void Fleet::send(Worker &worker, std::string frame) {
 }
 
 void Fleet::flush(Worker &worker) {
-  while (!worker.outgoing.empty()) {
-    const ssize_t size =
-        ::send(worker.channel.get(), worker.outgoing.data(), worker.outgoing.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (worker.sent < worker.outgoing.size()) {
+    const std::string_view rest = std::string_view(worker.outgoing).substr(worker.sent);
+    const ssize_t size = ::send(worker.channel.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) break;
-    if (size < 0) worker.outgoing.clear();  // it has gone: its death is on the way
-    if (size >= 0) worker.outgoing.erase(0, static_cast<std::size_t>(size));
+    // An error: it has gone, and its death is on the way.
+    worker.sent = size < 0 ? worker.outgoing.size() : worker.sent + static_cast<std::size_t>(size);
+  }
+  if (worker.sent == worker.outgoing.size()) {
+    worker.outgoing.clear();
+    worker.sent = 0;
   }
   const bool wanted = !worker.outgoing.empty();
   if (wanted && !worker.write_watched)

@@ -109,7 +109,7 @@ Result<void> JobDisk::transact(const std::vector<BatchInWork *> &batches) {
   for (BatchInWork *batch : batches) {
     if (!done) break;
     if (batch->outcome) continue;
-    const Result<void> applied = ledger_.apply(batch->steps);
+    Result<void> applied = ledger_.apply(batch->steps);
     if (applied) continue;
     if (!ledger_.in_transaction()) return applied;
     batch->outcome = applied;
@@ -265,7 +265,7 @@ MoveResult JobDisk::follow_ended(const std::string &name) {
     return {};
   }
   const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters};
-  const MoveResult finished =
+  MoveResult finished =
       folder.finish(summary, [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(name, take); });
   if (finished) told_.push_back(name);
   return finished;

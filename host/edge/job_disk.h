@@ -27,8 +27,8 @@ struct BatchInWork {
 
 class JobDisk {
  public:
-  // What the ledger had, rolled forward. Each problem is a job's that could not be, with its name in `where`; its slices
-  // stay committing. No worker of a former host may be alive.
+  // What the ledger had, rolled forward. Each problem is a job's that could not be, with its name in `where`; its
+  // slices stay committing. No worker of a former host may be alive.
   struct Loaded {
     std::vector<StoredJob> jobs;
     std::vector<Error> problems;
@@ -60,7 +60,7 @@ class JobDisk {
 
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
   [[nodiscard]] MoveResult follow_planned(const StoredJob &job);
-  [[nodiscard]] MoveResult follow_ended(const std::string &job);
+  [[nodiscard]] MoveResult follow_ended(const std::string &name);
   [[nodiscard]] Result<void> remove_files(const std::string &wanted);
   void drop_attempt(const std::string &attempt_dir);
   void settle(BatchInWork &batch);

@@ -31,6 +31,7 @@ using Work = std::variant<CommitWork, MergeInputWork, CheckWork>;
 
 std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
   std::vector<BatchInWork *> batches;
+  batches.reserve(works.size());
   for (CommitWork &work : works) batches.push_back(&work.batch);
   return batches;
 }

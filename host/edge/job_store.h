@@ -1,5 +1,6 @@
-// What is durable about jobs, on one I/O thread: core/job_store for the host. All that has been asked while a transaction
-// was under way goes into the next one (group commit). docs/design.md has the promise; job_disk.h the order of things.
+// What is durable about jobs, on one I/O thread: core/job_store for the host. All that has been asked while a
+// transaction was under way goes into the next one (group commit). docs/design.md has the promise; job_disk.h the order
+// of things.
 #pragma once
 
 #include <chrono>

@@ -1,35 +1,14 @@
-// Writing: transactions and the steps of a batch. What is read is in ledger_read.cc.
+// Transactions and the steps of a batch; jobs as a whole are in ledger_jobs.cc, what is read in ledger_read.cc.
 #include "edge/ledger.h"
 
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "edge/ledger_schema.h"
+#include "edge/ledger_steps.h"
 
 namespace hostler {
-namespace {
-
-std::int64_t number(auto value) {
-  return static_cast<std::int64_t>(value);
-}
-
-UnixMilliseconds now_unless(UnixMilliseconds given) {
-  if (given != 0) return given;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-// Goes through until the first failure.
-template <typename Range, typename F>
-Result<void> all(const Range &range, F step) {
-  for (const auto &each : range)
-    if (Result<void> done = step(each); !done) return done;
-  return {};
-}
-
-}  // namespace
 
 Result<Ledger> Ledger::open(const std::string &path) {
   Result<Database> database = Database::open(path, Database::Access::ReadWrite);
@@ -85,7 +64,7 @@ void Ledger::rollback() {
 
 Result<void> Ledger::apply(const StoreBatch &batch) {
   if (Result<void> begun = database_.run("SAVEPOINT batch"); !begun) return begun;
-  const Result<void> applied = all(batch, [this](const StoreStep &step) { return apply_step(step); });
+  Result<void> applied = for_all(batch, [this](const StoreStep &step) { return apply_step(step); });
   if (applied) return database_.run("RELEASE batch");
   // A full disk may have ended the whole transaction already.
   const bool alone = in_transaction() && !failure_may_pass() && database_.execute("ROLLBACK TO batch; RELEASE batch");
@@ -112,79 +91,16 @@ Result<std::int64_t> Ledger::key_of(const std::string &job) {
   return **key;
 }
 
-Result<void> Ledger::apply_step(const CreateJob &step) {
-  const StoredJob &job = step.job;
-  const Result<std::optional<std::int64_t>> old = database_.number("SELECT key FROM job WHERE name = ?", {job.name});
-  if (!old) return tl::unexpected(old.error());
-  if (*old)
-    if (Result<void> removed = remove_job(**old); !removed) return removed;
-  const InputConfig &input = job.identity.input;
-  const Result<void> inserted = database_.run(
-      "INSERT INTO job(name, id, output, kind, slice_size, unit, base, input_slice, record_size, range_begin, "
-      "range_end,"
-      " items_file, state, reason, created_at, ended_at) VALUES (?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      {job.name, job.id, job.identity.output, input.slice, input.record_size, input.begin, input.end, input.items_file,
-       number(job.state), job.reason, now_unless(job.created_at), job.ended_at});
-  if (!inserted) return inserted;
-  const Result<std::int64_t> key = key_of(job.name);
-  if (!key) return tl::unexpected(key.error());
-  if (Result<void> planned = insert_plan(*key, job); !planned) return planned;
-  return all(job.counters, [&](const auto &counter) {
-    return database_.run("INSERT INTO counter VALUES (?, 0, ?, ?)", {*key, counter.first, counter.second});
-  });
-}
-
-Result<void> Ledger::apply_step(const ReplanJob &step) {
-  const StoredJob &job = step.job;
-  const Result<std::int64_t> key = key_of(job.name);
-  if (!key) return tl::unexpected(key.error());
-  if (Result<void> removed = remove_merge(*key); !removed) return removed;
-  if (Result<void> removed = remove_plan(*key); !removed) return removed;
-  const InputConfig &input = job.identity.input;
-  const Result<void> updated = database_.run(
-      "UPDATE job SET output = ?, input_slice = ?, record_size = ?, range_begin = ?, range_end = ?, items_file = ?,"
-      " state = ?, reason = ?, ended_at = ?, output_told = 1 WHERE key = ?",
-      {job.identity.output, input.slice, input.record_size, input.begin, input.end, input.items_file, number(job.state),
-       job.reason, job.ended_at, *key});
-  if (!updated) return updated;
-  return insert_plan(*key, job);
-}
-
-Result<void> Ledger::insert_plan(std::int64_t key, const StoredJob &job) {
-  const Manifest &plan = job.manifest;
-  const Result<void> updated =
-      database_.run("UPDATE job SET kind = ?, slice_size = ?, unit = ?, base = ? WHERE key = ?",
-                    {number(job.identity.input.kind), plan.slice_size(), plan.unit(), plan.base(), key});
-  if (!updated) return updated;
-  std::int64_t ordinal = 0;
-  const Result<void> inputs = all(plan.inputs(), [&](const Input &input) {
-    return database_.run(
-        "INSERT INTO input VALUES (?, ?, ?, ?, ?, ?, ?)",
-        {key, ordinal++, input.path, input.size, input.mtime_ns, number(input.device), number(input.inode)});
-  });
-  if (!inputs) return inputs;
-  ordinal = 0;
-  const Result<void> items = all(plan.items(), [&](const std::string &item) {
-    return database_.run("INSERT INTO item VALUES (?, ?, ?)", {key, ordinal++, item});
-  });
-  if (!items) return items;
-  const Result<void> params = all(job.identity.params, [&](const auto &param) {
-    return database_.run("INSERT INTO param VALUES (?, ?, ?)", {key, param.first, param.second});
-  });
-  if (!params) return params;
-  return all(job.rows, [&](const SliceRow &row) { return put_row(key, row); });
-}
-
 Result<void> Ledger::put_row(std::int64_t key, const SliceRow &row) {
-  return database_.run(
-      "INSERT OR REPLACE INTO slice VALUES (?, ?, ?, ?, ?, ?, ?)",
-      {key, row.begin, row.end, number(row.state), number(row.attempts), number(row.temporaries), row.reason});
+  return database_.run("INSERT OR REPLACE INTO slice VALUES (?, ?, ?, ?, ?, ?, ?)",
+                       {key, row.begin, row.end, sql_number(row.state), sql_number(row.attempts),
+                        sql_number(row.temporaries), row.reason});
 }
 
 Result<void> Ledger::apply_step(const PutRows &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  return all(step.deltas, [&](const RowDelta &delta) -> Result<void> {
+  return for_all(step.deltas, [&](const RowDelta &delta) -> Result<void> {
     if (delta.erase) {
       Result<void> erased = database_.run("DELETE FROM slice WHERE job = ? AND begin = ?", {*key, *delta.erase});
       if (!erased) return erased;
@@ -196,20 +112,21 @@ Result<void> Ledger::apply_step(const PutRows &step) {
 Result<void> Ledger::apply_step(const PutResult &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  return database_.run("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET data = excluded.data",
-                       {*key, number(step.merge), number(step.input), step.begin, step.end, SqlBlob{step.data}});
+  return database_.run(
+      "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET data = excluded.data",
+      {*key, sql_number(step.merge), sql_number(step.input), step.begin, step.end, SqlBlob{step.data}});
 }
 
 Result<void> Ledger::apply_step(const AddCounters &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  return all(step.deltas, [&](const auto &counter) -> Result<void> {
+  return for_all(step.deltas, [&](const auto &counter) -> Result<void> {
     const auto &[name, delta] = counter;
     const Result<std::optional<std::int64_t>> total = database_.number(
-        "SELECT total FROM counter WHERE job = ? AND merge = ? AND name = ?", {*key, number(step.merge), name});
+        "SELECT total FROM counter WHERE job = ? AND merge = ? AND name = ?", {*key, sql_number(step.merge), name});
     if (!total) return tl::unexpected(total.error());
     return database_.run("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)",
-                         {*key, number(step.merge), name, saturating_add(total->value_or(0), delta)});
+                         {*key, sql_number(step.merge), name, saturating_add(total->value_or(0), delta)});
   });
 }
 
@@ -219,21 +136,21 @@ Result<void> Ledger::apply_step(const MoveFiles &step) {
   const Result<std::optional<std::int64_t>> kind = database_.number("SELECT kind FROM job WHERE key = ?", {*key});
   if (!kind) return tl::unexpected(kind.error());
   // A whole file has one position more than it has bytes.
-  const bool whole_file = **kind == number(InputKind::File) && !step.merge;
+  const bool whole_file = **kind == sql_number(InputKind::File) && !step.merge;
   const std::int64_t end = step.begin + (step.slice.end - step.slice.begin) - (whole_file ? 1 : 0);
   Result<void> done = database_.run(
       "INSERT INTO result VALUES (?, ?, ?, ?, ?, NULL, ?) ON CONFLICT DO UPDATE SET files = excluded.files",
-      {*key, number(step.merge), number(step.input), step.begin, end, number(step.files.size())});
+      {*key, sql_number(step.merge), sql_number(step.input), step.begin, end, sql_number(step.files.size())});
   if (!done) return done;
-  done = database_.run(
-      "INSERT OR REPLACE INTO move VALUES (?, ?, ?, ?, ?, ?, ?)",
-      {*key, number(step.merge), number(step.input), step.begin, step.slice.begin, step.slice.end, step.attempt_dir});
+  done = database_.run("INSERT OR REPLACE INTO move VALUES (?, ?, ?, ?, ?, ?, ?)",
+                       {*key, sql_number(step.merge), sql_number(step.input), step.begin, step.slice.begin,
+                        step.slice.end, step.attempt_dir});
   if (!done) return done;
   const Result<std::string> output = output_of(*key);
   if (!output) return tl::unexpected(output.error());
-  return all(step.files, [&](const std::string &name) -> Result<void> {
+  return for_all(step.files, [&](const std::string &name) -> Result<void> {
     Result<void> put = database_.run("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)",
-                                     {*key, number(step.merge), number(step.input), step.begin, name});
+                                     {*key, sql_number(step.merge), sql_number(step.input), step.begin, name});
     if (!put) return put;
     // What a former job left to be removed there is now this one's.
     const std::string path = *output + "/" + output_path({step.merge, step.input, step.begin}, name);
@@ -251,8 +168,9 @@ Result<void> Ledger::apply_step(const SetJobState &step) {
     const std::string path = *output + "/" + std::string(name);
     if (Result<void> kept = database_.run("DELETE FROM removal WHERE path = ?", {path}); !kept) return kept;
   }
-  return database_.run("UPDATE job SET state = ?, reason = ?, ended_at = ?, output_told = ? WHERE key = ?",
-                       {number(step.state), step.reason, ended ? now_unless(step.ended_at) : 0, number(!ended), *key});
+  return database_.run(
+      "UPDATE job SET state = ?, reason = ?, ended_at = ?, output_told = ? WHERE key = ?",
+      {sql_number(step.state), step.reason, ended ? now_unless(step.ended_at) : 0, sql_number(!ended), *key});
 }
 
 Result<std::string> Ledger::output_of(std::int64_t key) {
@@ -266,63 +184,16 @@ Result<std::string> Ledger::output_of(std::int64_t key) {
   return output;
 }
 
-Result<void> Ledger::remove_job(std::int64_t key) {
-  const Result<std::string> output = output_of(key);
-  if (!output) return tl::unexpected(output.error());
-  if (Result<void> removed = remove_files(key, *output, false); !removed) return removed;
-  if (Result<void> removed = remove_plan(key); !removed) return removed;
-  for (const char *sql :
-       {"DELETE FROM result WHERE job = ?", "DELETE FROM counter WHERE job = ?", "DELETE FROM file WHERE job = ?",
-        "DELETE FROM move WHERE job = ?", "DELETE FROM job WHERE key = ?"})
-    if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
-  return {};
-}
-
-Result<void> Ledger::remove_plan(std::int64_t key) {
-  for (const char *sql : {"DELETE FROM input WHERE job = ?", "DELETE FROM item WHERE job = ?",
-                          "DELETE FROM param WHERE job = ?", "DELETE FROM slice WHERE job = ?"})
-    if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
-  return {};
-}
-
-Result<void> Ledger::remove_merge(std::int64_t key) {
-  const Result<std::string> output = output_of(key);
-  if (!output) return tl::unexpected(output.error());
-  if (Result<void> removed = remove_files(key, *output, true); !removed) return removed;
-  for (const char *sql :
-       {"DELETE FROM result WHERE job = ? AND merge = 1", "DELETE FROM counter WHERE job = ? AND merge = 1",
-        "DELETE FROM file WHERE job = ? AND merge = 1", "DELETE FROM move WHERE job = ? AND merge = 1"})
-    if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
-  return {};
-}
-
-// Notes the files for removal, and what the end of the job put beside them.
-Result<void> Ledger::remove_files(std::int64_t key, const std::string &output, bool only_merge) {
-  const auto remove = [&](std::string_view path) {
-    return database_.run("INSERT OR IGNORE INTO removal VALUES (?)", {output + "/" + std::string(path)});
-  };
-  bool any = false;
-  const Result<void> removed = database_.each(
-      "SELECT merge, input, begin, name FROM file WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
-        any = true;
-        const OutputPlace place{row.integer(0) != 0, static_cast<std::int32_t>(row.integer(1)), row.integer(2)};
-        return only_merge && !place.merge ? Result<void>{} : remove(output_path(place, row.bytes(3)));
-      });
-  if (!removed || !any) return removed;
-  if (Result<void> success = remove(kSuccessFile); !success) return success;
-  return remove(kOutputManifest);
-}
-
 Result<void> Ledger::move_finished(const MoveFiles &move) {
   const Result<std::optional<std::int64_t>> key = database_.number("SELECT key FROM job WHERE name = ?", {move.job});
   if (!key) return tl::unexpected(key.error());
   if (!*key) return {};  // the job is gone, and its moves with it
-  const Result<void> settled = database_.run(
+  Result<void> settled = database_.run(
       "UPDATE slice SET state = ? WHERE job = ? AND begin = ? AND end = ? AND state = ?",
-      {number(SliceState::Done), **key, move.slice.begin, move.slice.end, number(SliceState::Committing)});
+      {sql_number(SliceState::Done), **key, move.slice.begin, move.slice.end, sql_number(SliceState::Committing)});
   if (!settled) return settled;
   return database_.run("DELETE FROM move WHERE job = ? AND merge = ? AND input = ? AND begin = ?",
-                       {**key, number(move.merge), number(move.input), move.begin});
+                       {**key, sql_number(move.merge), sql_number(move.input), move.begin});
 }
 
 Result<void> Ledger::removal_finished(const std::string &path) {

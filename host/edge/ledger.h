@@ -1,8 +1,8 @@
 // The ledger: STATE/ledger.sqlite, all that is durable about jobs but for their files. One thread writes it; other
 // processes may read it meanwhile. A transaction that commits is on the disk (WAL, synchronous FULL).
 //
-// Counters are kept as totals and grow in the transaction that makes their slice done: exactly once. Files are known from
-// the commit point on; a `move` stands until they have their places, a `removal` until they are gone.
+// Counters are kept as totals and grow in the transaction that makes their slice done: exactly once. Files are known
+// from the commit point on; a `move` stands until they have their places, a `removal` until they are gone.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,13 @@
-// The tables of the ledger. A change of them raises kLedgerSchema and says in Ledger::set_up() how the old ones become it.
+// The tables of the ledger. A change of them raises kLedgerSchema and says in Ledger::set_up() how the old ones become
+// it.
 #pragma once
 
 namespace hostler {
 
 inline constexpr int kLedgerSchema = 1;
 
-// Positions in `slice` are global, all others local (core/slicing.h). `merge` is 1 for what merge() left; then input and
-// begin are 0. Jobs are named by `key` so that one that begins anew leaves nothing to its successor.
+// Positions in `slice` are global, all others local (core/slicing.h). `merge` is 1 for what merge() left: then input
+// and begin are 0. Jobs are named by `key` so that one that begins anew leaves nothing to its successor.
 inline constexpr const char *kLedgerTables = R"sql(
 CREATE TABLE job(
   key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, id TEXT NOT NULL, output TEXT NOT NULL,

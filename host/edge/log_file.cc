@@ -37,6 +37,12 @@ int LogFile::open_file() {
   return fd_ ? 0 : errno;
 }
 
+void LogFile::reopen() {
+  if (!fd_) return;
+  fd_.reset();
+  [[maybe_unused]] const int error = open_file();
+}
+
 void LogFile::add_line(std::string_view prefix, std::string_view text) {
   pending_.append(prefix).append(text).push_back('\n');
 }

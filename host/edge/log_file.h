@@ -21,8 +21,8 @@ class LogFile {
   void add_line(std::string_view prefix, std::string_view text);
   // Writes all lines added since the last flush, in one write where the system takes it.
   void flush();
-  // The next flush opens the file anew.
-  void reopen() { fd_.reset(); }
+  // Opens the file anew, if it was open. Should that fail, the next flush tries again.
+  void reopen();
 
   [[nodiscard]] const std::string &path() const { return path_; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_.size(); }

@@ -8,8 +8,8 @@
 
 namespace hostler {
 
-// All that is done of the job, in order: what left something as it was left, what left nothing joined with its neighbours
-// of the same input; then what is quarantined, and the totals. Replaces the file at `path`.
-[[nodiscard]] Result<void> write_merge_file(Ledger &ledger, const std::string &job, const std::string &path);
+// All that is done of the job of that name, in order: what left something as it was left, what left nothing joined with
+// its neighbours of the same input; then what is quarantined, and the totals. Replaces the file at `path`.
+[[nodiscard]] Result<void> write_merge_file(Ledger &ledger, const std::string &name, const std::string &path);
 
 }  // namespace hostler

@@ -1,7 +1,7 @@
 // A job's OUTPUT folder on the disk (core/output_layout.h says what lies where). Blocking; one thread.
 //
-// Attempts belong to workers, which may do what they like in their folders: nothing there is followed or opened, and only
-// regular files are ever moved. What is moved has its place for good after sync(). All steps may be repeated.
+// Attempts belong to workers, which may do what they like in their folders: nothing there is followed or opened, and
+// only regular files are ever moved. What is moved has its place for good after sync(). All steps may be repeated.
 #pragma once
 
 #include <functional>

@@ -33,7 +33,8 @@ namespace fs = std::filesystem;
 
 // A file that has not changed for so long is taken to be whole, if it looks whole.
 constexpr auto kQuiet = std::chrono::milliseconds(100);
-// How long a file may go on changing, or look cut short after its last change.
+// How long a file may look cut short after its last change, and how long it may go on changing.
+constexpr auto kStalled = std::chrono::seconds(1);
 constexpr auto kPatience = std::chrono::seconds(5);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
 
@@ -161,7 +162,10 @@ Attempt try_copy(const std::string &from, const std::string &to) {
   if (::stat(from.c_str(), &after) != 0 || !same_file(before, after))
     return refuse(Fault::Unstable, {{}, "changes while it is being copied", "try again when it is complete"});
   auto elf = read_elf(target.get());
-  if (!elf) return refuse(age(before) < kPatience ? Fault::Unstable : Fault::Final, elf.error());
+  if (!elf) {
+    const bool may_grow = elf.error().cut_short && age(before) < kStalled;
+    return refuse(may_grow ? Fault::Unstable : Fault::Final, {{}, elf.error().what, {}});
+  }
   return Copied{*hash, std::move(elf->needed)};
 }
 

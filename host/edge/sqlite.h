@@ -57,7 +57,8 @@ class Database {
                                                            std::initializer_list<SqlValue> values = {});
 
   [[nodiscard]] bool in_transaction() const;
-  // Did the last run(), each() or number() fail for something that may pass: a full disk, an I/O error, want of memory, another process's lock?
+  // Did the last run(), each() or number() fail for something that may pass: a full disk, an I/O error, want of memory,
+  // another process's lock?
   [[nodiscard]] bool failure_may_pass() const;
 
  private:

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kMostNodes = 2'000'000;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
-constexpr int kManyKeys = 32;  // from here on a set is faster than looking at each
+constexpr std::size_t kManyKeys = 32;  // from here on a set is faster than looking at each
 
 Mark mark_of(const YAML::Mark &mark) {
   return mark.is_null() ? Mark{} : Mark{mark.line + 1, mark.column + 1};

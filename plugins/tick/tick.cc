@@ -34,7 +34,7 @@ void tick(hostler::Slice &slice) {
     slice.heartbeat();
     slice.log("instance " + std::to_string(slice->index) + " of " + std::to_string(slice.count()) + ": tick " +
               std::to_string(++number));
-  } while (slice.should_stop() == HOSTLER_GO_ON && rest(stop_fd, pause));
+  } while (rest(stop_fd, pause) && slice.should_stop() == HOSTLER_GO_ON);
   slice.log("instance " + std::to_string(slice->index) + ": asked to stop after " + std::to_string(number) + " ticks");
 }
 

@@ -260,7 +260,7 @@ TEST_F(ConfigYaml, TheReferenceIsReadAndNamesEveryKeyAndNoOther) {
   const auto collect = [&](const auto &self, const Node &node, const std::string &path) -> void {
     if (path == "workers[].params" || path == "workers[].env") return;
     for (std::size_t i = 0; node.kind == Node::Kind::Map && i < node.children.size(); i += 2) {
-      const std::string inner = (path.empty() ? "" : path + ".") + node.children[i].text;
+      const std::string inner = fmt::format("{}{}{}", path, path.empty() ? "" : ".", node.children[i].text);
       found.insert(inner);
       self(self, node.children[i + 1], inner);
     }
@@ -279,7 +279,7 @@ TEST_F(ConfigYaml, TheSchemaHasEveryKeyAndNoOther) {
     if (node.contains("properties")) {
       EXPECT_EQ(node.value("additionalProperties", true), false) << path;
       for (const auto &[key, value] : node["properties"].items()) {
-        const std::string inner = (path.empty() ? "" : path + ".") + key;
+        const std::string inner = fmt::format("{}{}{}", path, path.empty() ? "" : ".", key);
         found.insert(inner);
         self(self, value, inner);
       }

@@ -52,9 +52,10 @@ class FleetHarness : public SystemEvents {
   void open() {
     auto lock = FleetLock::take(dir.path(), std::chrono::seconds(10), [](const std::string &) {});
     ASSERT_TRUE(lock) << lock.error().text();
-    auto opened = Fleet::create(loop, *this, *logs_, std::move(*lock), {dir.path(), binary_});
+    auto opened = Fleet::create(loop, *logs_, std::move(*lock), {dir.path(), binary_});
     ASSERT_TRUE(opened) << opened.error().text();
     fleet = std::move(*opened);
+    fleet->serve(*this);
     pages_ = PageFile::open(dir.path())->path();
   }
 

@@ -141,6 +141,22 @@ TEST(LogFiles, HostLineHasALevelAndATextOfSeveralLinesIsSeveralLines) {
   EXPECT_TRUE(std::regex_match(lines[2], std::regex(R"(\S+Z ERROR three)"))) << lines[2];
 }
 
+TEST(LogFiles, ReopenMakesTheFilesAnewBeforeThereIsALineForThem) {
+  const TempDir dir;
+  {
+    const auto logs = open_logs(dir);
+    auto pipe = make_pipe();
+    logs->add(std::move(pipe.read), "a", 0, 1);
+    write_text(pipe.write.get(), "x\n");
+    while (!std::filesystem::exists(dir.path("logs/a.log"))) std::this_thread::yield();
+    std::filesystem::remove(dir.path("logs/a.log"));
+    std::filesystem::remove(dir.path("host.log"));
+    logs->reopen();
+  }
+  EXPECT_TRUE(std::filesystem::exists(dir.path("logs/a.log")));
+  EXPECT_TRUE(std::filesystem::exists(dir.path("host.log")));
+}
+
 TEST(LogFiles, RenamedFileIsLeftAloneAfterReopen) {
   const TempDir dir;
   {

@@ -239,8 +239,8 @@ TEST_F(Worker, OwnsTheLinesThatStartInItsSlice) {
     bytes += ended.counters.at("sum");
   }
   EXPECT_EQ(lines, 4);
-  EXPECT_EQ(bytes, 36 - 3);
-  EXPECT_EQ(seen.all<LeaseEnded>(), std::vector<LeaseEnded>({{18, 36}}));
+  EXPECT_EQ(bytes, 37 - 3);
+  EXPECT_EQ(seen.all<LeaseEnded>(), std::vector<LeaseEnded>({{18, 37}}));
 }
 
 TEST_F(Worker, HasAnEmptyFileAsASlice) {

@@ -172,6 +172,7 @@ void FakeSystem::run_for(Duration time) {
     if (alarm_first && *alarm_ <= end) {
       now_ = std::max(now_, *alarm_);
       alarm_.reset();
+      ++alarms_;
       events_->on_alarm();
     } else if (!alarm_first && !queue_.empty() && queue_.begin()->first <= end) {
       now_ = std::max(now_, queue_.begin()->first);

@@ -80,6 +80,8 @@ class FakeSystem final : public System {
   // "spawn NAME/0", "start NAME/0", "lease NAME/0 0-5", "stop NAME/0 cancel SIGTERM", "kill NAME/0" …
   [[nodiscard]] const std::vector<std::string> &diary() const { return diary_; }
   [[nodiscard]] std::int64_t count_in_diary(const std::string &line) const;
+  // How often the alarm has rung.
+  [[nodiscard]] std::int64_t alarms() const { return alarms_; }
   SystemEvents &events() { return *events_; }
   void exited(FakeWorker &worker, WaitStatus status);
 
@@ -95,6 +97,7 @@ class FakeSystem final : public System {
   std::vector<std::unique_ptr<FakeWorker>> of_former_hosts_;  // a new host numbers from 1 again
   std::map<std::string, Script> scripts_;
   std::vector<std::string> diary_;
+  std::int64_t alarms_ = 0;
   int next_pid_ = 1000;
   int failing_spawns_ = 0;
   std::string failing_words_;

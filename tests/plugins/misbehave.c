@@ -26,8 +26,8 @@ static int64_t number(const hostler_slice_t *slice, const char *key, int64_t oth
   return text == NULL ? otherwise : strtoll(text, NULL, 10);
 }
 
-static void write_pid(const hostler_slice_t *slice, int pid) {
-  const char *path = slice->host->param(slice, "file");
+/* `path` may be NULL. */
+static void write_pid_to(const char *path, int pid) {
   if (path == NULL) return;
   char text[32];
   const int size = snprintf(text, sizeof text, "%d\n", pid);
@@ -36,6 +36,10 @@ static void write_pid(const hostler_slice_t *slice, int pid) {
   const int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0 || write(fd, text, (size_t)size) != size || rename(other, path) != 0) abort();
   close(fd);
+}
+
+static void write_pid(const hostler_slice_t *slice, int pid) {
+  write_pid_to(slice->host->param(slice, "file"), pid);
 }
 
 static void wait_for_ever(void) {
@@ -103,10 +107,11 @@ static int leave_a_child(const hostler_slice_t *slice) {
 
 /* Like that, but the child has left the group. */
 static int leave_a_runaway(const hostler_slice_t *slice) {
+  const char *path = slice->host->param(slice, "file");
   const pid_t child = fork();
   if (child == 0) {
     setsid();
-    write_pid(slice, getpid());
+    write_pid_to(path, getpid());
     wait_for_ever();
   }
   wait_for_ever();

@@ -36,7 +36,8 @@ die() {
   exit 1
 }
 
-hostler() { "$HOSTLER" "$@"; }
+# Bounded, so that a command that hangs is a failure with words.
+hostler() { timeout --foreground -k 5 100 "$HOSTLER" "$@"; }
 
 # drop PLUGIN...: copies plugins that were built into the plugins folder, as a user would.
 drop() {
@@ -68,7 +69,7 @@ assert_in() { # PART WHOLE
 
 # wait_until 'CONDITION' [SECONDS]: looks at the thing itself, again and again, and gives up after a good while.
 wait_until() {
-  local deadline=$((SECONDS + ${2:-60}))
+  local deadline=$((SECONDS + ${2:-30}))
   until eval "$1"; do
     [ $SECONDS -lt $deadline ] || die "gave up waiting until: $1"
     sleep 0.02

@@ -40,24 +40,12 @@ class Model {
     for (int step = 0; step < 400; ++step) {
       switch (below(7)) {
         case 0:
-        case 1:
-          lease();
-          break;
-        case 2:
-          end_slice();
-          break;
-        case 3:
-          end_lease();
-          break;
-        case 4:
-          commit();
-          break;
-        case 5:
-          lose();
-          break;
-        case 6:
-          below(10) == 0 ? restart() : tick();
-          break;
+        case 1: lease(); break;
+        case 2: end_slice(); break;
+        case 3: end_lease(); break;
+        case 4: commit(); break;
+        case 5: lose(); break;
+        case 6: below(10) == 0 ? restart() : tick(); break;
       }
       ASSERT_NO_FATAL_FAILURE(check()) << "step " << step;
     }
@@ -127,9 +115,7 @@ class Model {
 
   void apply(Naive &slice, Verdict verdict, bool files) {
     switch (verdict) {
-      case Verdict::Done:
-        slice.state = files ? SliceState::Committing : SliceState::Done;
-        return;
+      case Verdict::Done: slice.state = files ? SliceState::Committing : SliceState::Done; return;
       case Verdict::BadData:
         ++slice.attempts;
         slice.state = SliceState::Quarantined;
@@ -146,9 +132,7 @@ class Model {
           slice.state = SliceState::Backoff;
         }
         return;
-      default:
-        slice.state = SliceState::Ready;
-        return;
+      default: slice.state = SliceState::Ready; return;
     }
   }
 

@@ -22,8 +22,7 @@ EntryStatus running_job() {
 
 TEST(ProgressText, RunningJobHasBarRateAndTimeLeft) {
   const auto job = running_job();
-  EXPECT_EQ(progress_line(job, 7, 200),
-            "words    [######..................]   25%  12/64 slices  3.0 MiB/s  ETA 1m 5s");
+  EXPECT_EQ(progress_line(job, 7, 200), "words    [####............]   25%  12/64 slices  3.0 MiB/s  ETA 1m 5s");
   EXPECT_EQ(progress_words(job), "12/64 slices, 25%, 3.0 MiB/s, 1m 5s to go");
 }
 
@@ -36,7 +35,7 @@ TEST(ProgressText, WhatIsNotKnownIsNotShown) {
   job.rate = 0;
   job.eta_seconds = -1;
   EXPECT_EQ(progress_words(job), "12/64 slices, 25%");
-  EXPECT_EQ(progress_line(job, 0, 200), "words  [######..................]   25%  12/64 slices");
+  EXPECT_EQ(progress_line(job, 0, 200), "words  [####............]   25%  12/64 slices");
 }
 
 TEST(ProgressText, TroubleIsShown) {

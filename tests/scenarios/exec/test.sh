@@ -51,6 +51,6 @@ workers:
 YAML
 exits 1 hostler run
 assert_in 'hello x' "$(cat state/logs/log.log)"
-assert_in "exited with 3" "$said"
+assert_in "exited with code 3" "$said"
 assert_in "/no/such/program" "$said"
 assert_nobody_left

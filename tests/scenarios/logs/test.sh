@@ -7,9 +7,19 @@ workers:
   - name: talker
     plugin: exec.so
     count: 2
-    params: {command: [sh, -c, 'echo "to stdout $HOSTLER_INDEX"; echo "to stderr $HOSTLER_INDEX" >&2; printf "no newline"; exec cat fifo']}
+    params:
+      command:
+        - sh
+        - -c
+        - |
+          echo "to stdout $HOSTLER_INDEX"
+          echo "to stderr $HOSTLER_INDEX" >&2
+          read -r word <fifo.$HOSTLER_INDEX
+          echo "to stdout $word"
+          printf "no newline"
+          exec cat fifo.$HOSTLER_INDEX
 YAML
-mkfifo fifo
+mkfifo fifo.0 fifo.1
 exits 0 hostler up
 wait_until '[ "$(grep -cs "to std" state/logs/talker.log)" = 4 ]'
 line='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z talker/[01]\[[0-9]+\] '
@@ -29,14 +39,14 @@ wait_until 'grep -q "to stdout 0" followed.log'
 mv state/logs/talker.log state/logs/talker.log.1
 kill -USR1 "$(host_pid)"
 wait_until '[ -f state/logs/talker.log ]'
-exec 9<>fifo # lets cat end, and with it the program; it is started again
-exec 9>&-
-wait_until 'grep -qs "to stdout" state/logs/talker.log'
-wait_until '[ "$(grep -c "to stdout" followed.log)" -ge 3 ]'
+echo later >fifo.0
+wait_until 'grep -q "talker/0.* to stdout later" state/logs/talker.log'
+wait_until 'grep -q "to stdout later" followed.log'
+assert_eq "$(grep -c 'to std' followed.log)" 5 'lines that were followed'
 kill -INT $follower
-wait $follower 2>/dev/null || true
+wait $follower || die "logs -f ended with $?"
 
 exits 0 hostler down
-assert_in 'no newline' "$(cat state/logs/talker.log state/logs/talker.log.1)"
+assert_in 'no newline' "$(cat state/logs/talker.log)"
 exits 0 hostler logs talker # without a host, too
 assert_nobody_left

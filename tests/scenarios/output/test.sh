@@ -23,15 +23,21 @@ find out/parts -type f | sort | xargs cat | cmp - expected || die 'the parts in 
 exits 0 hostler run --fresh copy
 find out/parts -type f | sort | xargs cat | cmp - expected || die 'other parts the second time'
 
-# A folder with somebody else's files is refused, and they stay.
-rm -rf state
+# A folder with somebody else's files is refused, and they stay: beside our own, and before we were ever there.
 echo mine >out/mine.txt
-exits 4 hostler check
+exits 1 hostler run --fresh copy
 assert_in mine.txt "$said"
-exits 4 hostler run
-exits 4 hostler run --fresh copy
 assert_eq "$(cat out/mine.txt)" mine
-[ -f out/_SUCCESS ] || die 'a refused run has deleted'
+find out/parts -type f | sort | xargs cat | cmp - expected || die 'a refused run has deleted'
+rm out/mine.txt
+exits 0 hostler run --fresh copy
+mkdir other
+echo mine >other/mine.txt
+sed -i 's/output: out/output: other/' workers.yaml
+exits 1 hostler run --fresh copy
+assert_in mine.txt "$said"
+assert_eq "$(cat other/mine.txt)" mine
+assert_eq "$(ls other)" mine.txt 'what is in a refused folder'
 
 # Two entries do not share one.
 workers <<'YAML'

@@ -6,7 +6,7 @@ workers <<'YAML'
 workers:
   - plugin: tick.so
     count: 3
-    params: {interval: 20ms}
+    params: {interval: 0.02}
 YAML
 exits 0 hostler up
 wait_until '[ "$(running tick)" = 3 ]'

@@ -10,7 +10,7 @@ configure() { # COUNT OF tick, INTERVAL OF tock, more lines on stdin
   } >workers.yaml
 }
 
-configure 3 1s </dev/null
+configure 3 1 </dev/null
 exits 0 hostler up
 wait_until '[ "$(running tick)/$(running tock)" = 3/1 ]'
 tick=$(pids tick) tock=$(pids tock)
@@ -36,16 +36,16 @@ printf 'workers:\n  - plugin: tick.so\n    preload: true\n' >workers.yaml
 refused 'not supported yet'
 printf 'workers:\n  - plugin: gone.so\n' >workers.yaml
 refused gone.so
-configure 4 1s <<<'  - plugin: broken.so'
+configure 4 1 <<<'  - plugin: broken.so'
 head -c 5000 plugins/tick.so >plugins/broken.so
 refused broken.so
 drop hang_in_constructor.so crash_in_constructor.so wrong_abi.so
-configure 4 1s <<<'  - plugin: hang_in_constructor.so'
+configure 4 1 <<<'  - plugin: hang_in_constructor.so'
 refused hang_in_constructor.so
-configure 4 1s <<<'  - plugin: crash_in_constructor.so'
+configure 4 1 <<<'  - plugin: crash_in_constructor.so'
 refused crash_in_constructor.so
 assert_in SIGSEGV "$said"
-configure 4 1s <<<'  - plugin: wrong_abi.so'
+configure 4 1 <<<'  - plugin: wrong_abi.so'
 refused wrong_abi.so
 assert_in 'ABI' "$said"
 
@@ -57,13 +57,13 @@ wait_until '[ "$(wc -l <state/host.log)" -gt '"$mark"' ]'
 assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" pids
 
 # More, then fewer: those who stay keep their pids.
-configure 5 1s </dev/null
+configure 5 1 </dev/null
 kill -HUP "$(host_pid)"
 wait_until '[ "$(running tick)" = 5 ]'
 assert_eq "$(pids tick | cut -d' ' -f1-3)/$(pids tock)" "$tick/$tock" 'pids after a raised count'
 assert_eq "$(status .last_reload_ok)" true
 five=$(pids tick)
-configure 2 1s </dev/null
+configure 2 1 </dev/null
 exits 0 hostler reload
 wait_until '[ "$(running tick)" = 2 ]'
 assert_eq "$(pids tick)" "$(cut -d' ' -f1-2 <<<"$five")" 'pids after a lowered count'
@@ -71,7 +71,7 @@ for pid in $(cut -d' ' -f3-5 <<<"$five"); do wait_until "! alive $pid"; done
 tick=$(pids tick)
 
 # A changed parameter replaces that entry's workers and no other.
-configure 2 2s </dev/null
+configure 2 2 </dev/null
 exits 0 hostler reload
 wait_until '[ "$(running tock)" = 1 ] && [ "$(pids tock)" != '"$tock"' ]'
 assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'

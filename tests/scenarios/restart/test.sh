@@ -23,7 +23,7 @@ YAML
 exits 0 hostler up
 wait_until '[ "$(entry failing .state)" = failed ]'
 assert_eq "$(grep -c started state/logs/failing.log)" 5 'starts: the first and four more'
-assert_in 'exited with 3' "$(entry failing '.workers[0].last_exit')"
+assert_in 'exited with code 3' "$(entry failing '.workers[0].last_exit')"
 assert_in 'gave up' "$(entry failing '.reason + .workers[0].note')"
 
 wait_until '[ "$(entry crashing .state)" = failed ]'

@@ -2,14 +2,17 @@
 source "$(dirname "$0")/../lib.sh"
 
 # A service is told at once, by the stop word and by its own signal.
-drop tick.so exec.so
+drop tick.so exec.so misbehave.so
 workers <<'YAML'
 workers:
   - plugin: tick.so
   - name: polite
     plugin: exec.so
-    params: {command: [sh, -c, 'trap "echo got INT; exit 0" INT; echo up; while :; do sleep 9 & wait; done']}
-    stop: {signal: INT}
+    params: {command: [sh, -c, 'trap "echo got TERM; exit 0" TERM; echo up; while :; do sleep 9 & wait; done']}
+  - name: signalled # knows only that a signal interrupts what it sleeps in; any but its own would end it
+    plugin: misbehave.so
+    params: {do: wait_interrupted}
+    stop: {signal: USR1}
   - name: deaf
     plugin: exec.so
     params: {command: [sh, -c, 'trap "" TERM INT HUP; echo up; (trap "" TERM INT HUP; sleep 999) & while :; do sleep 9; done']}
@@ -19,8 +22,10 @@ exits 0 hostler up
 wait_until '[ "$(grep -hc " up$" state/logs/polite.log state/logs/deaf.log 2>/dev/null | xargs)" = "1 1" ]'
 exits 0 hostler down
 assert_nobody_left
-assert_in 'got INT' "$(cat state/logs/polite.log)"
-assert_in SIGKILL "$(cat state/host.log)"
+assert_in 'got TERM' "$(cat state/logs/polite.log)"
+grep -q 'signalled/0.* returned 0 (HOSTLER_DONE)' state/host.log || die 'the stop signal ended a worker'
+grep -q 'deaf/0.* killed at the end of its grace period' state/host.log || die 'deaf was not killed'
+[ "$(grep -c 'killed at the end' state/host.log)" = 1 ] || die 'killed who would have left'
 
 # A slice may end first (drain), and what it did is committed; the next host goes on behind it.
 mkfifo fifo
