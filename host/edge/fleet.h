@@ -41,14 +41,14 @@ class Fleet final : public System {
   [[nodiscard]] TimePoint now() override;
   [[nodiscard]] double random() override;
   void set_alarm(std::optional<TimePoint> at) override;
-  void spawn(WorkerId worker, const SpawnRequest &request) override;
-  void start(WorkerId worker, const Start &start) override;
-  void lease(WorkerId worker, const Lease &lease) override;
-  void set_count(WorkerId worker, std::int32_t count) override;
-  void stop(WorkerId worker, StopWord word, int signal) override;
-  void dismiss(WorkerId worker) override;
-  void kill(WorkerId worker) override;
-  [[nodiscard]] WorkerPart page(WorkerId worker) override;
+  void spawn(WorkerId id, const SpawnRequest &request) override;
+  void start(WorkerId id, const Start &start) override;
+  void lease(WorkerId id, const Lease &lease) override;
+  void set_count(WorkerId id, std::int32_t count) override;
+  void stop(WorkerId id, StopWord word, int signal) override;
+  void dismiss(WorkerId id) override;
+  void kill(WorkerId id) override;
+  [[nodiscard]] WorkerPart page(WorkerId id) override;
 
   // 0: there is none at the moment.
   [[nodiscard]] pid_t template_pid() const { return template_.pid(); }

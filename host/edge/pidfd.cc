@@ -1,7 +1,7 @@
 #include "edge/pidfd.h"
 
 #include <poll.h>
-#include <signal.h>
+#include <csignal>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>

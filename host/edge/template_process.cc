@@ -1,7 +1,7 @@
 #include "edge/template_process.h"
 
 #include <fcntl.h>
-#include <signal.h>
+#include <csignal>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>

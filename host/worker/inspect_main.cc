@@ -1,6 +1,6 @@
 #include "worker/inspect_main.h"
 
-#include <signal.h>
+#include <csignal>
 #include <sys/prctl.h>
 #include <unistd.h>
 

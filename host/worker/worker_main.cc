@@ -1,6 +1,6 @@
 #include "worker/worker_main.h"
 
-#include <signal.h>
+#include <csignal>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -20,6 +20,7 @@ workers:
 YAML
 exits 0 hostler up
 wait_until '[ "$(grep -hc " up$" state/logs/polite.log state/logs/deaf.log 2>/dev/null | xargs)" = "1 1" ]'
+wait_until '[ "$(running signalled)" = 1 ]'
 exits 0 hostler down
 assert_nobody_left
 assert_in 'got TERM' "$(cat state/logs/polite.log)"
