@@ -39,11 +39,12 @@ bool has_files(InputKind kind) {
 
 }  // namespace
 
-JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create)
+JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create,
+                   std::uint64_t first_lease)
     : Entry(around, std::move(prepared)),
       stored_(std::move(stored)),
       create_(std::move(create)),
-      job_(settings(), stored_.manifest, stored_.rows),
+      job_(settings(), stored_.manifest, stored_.rows, first_lease),
       due_(around.timers) {
   stored_.rows.clear();  // job_ has them
 }
@@ -57,6 +58,7 @@ void JobEntry::start() {
   failure_.clear();
   waiting_.clear();
   if (stored_.state != JobState::Running) return around_.changed();
+  if (!stored_.problem.empty()) return fail_entry(stored_.problem);
   resize(config().count);
   create();
   want_workers();
@@ -219,8 +221,11 @@ void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, Store
   const bool merge = ended.slice.begin == job_.manifest().positions();
   const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(ended.slice.begin, ended.slice);
   if (ended.has_result) batch.push_back(PutResult{name(), span.input, span.begin, span.end, merge, ended.result});
-  if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters});
-  for (const auto &[key, delta] : ended.counters) stored_.counters[key] += delta;
+  if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, merge});
+  for (const auto &[key, delta] : ended.counters) {
+    stored_.counters[key] = saturating_add(stored_.counters[key], delta);
+    if (merge) stored_.merge_counters[key] = saturating_add(stored_.merge_counters[key], delta);
+  }
   if (!ended.files.empty())
     batch.push_back(MoveFiles{name(), ended.slice, span.input, span.begin, merge, ended.attempt_dir, ended.files});
   else if (!ended.attempt_dir.empty())

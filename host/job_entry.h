@@ -18,7 +18,9 @@ namespace hostler {
 class JobEntry final : public Entry {
  public:
   // `stored`: as the ledger has it. `create`: the ledger is yet to be told (CreateJob or ReplanJob), before anything else.
-  JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create);
+  // `first_lease`: next_lease() of the entry whose place it takes, so that no attempt folder has its name twice.
+  JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create,
+           std::uint64_t first_lease);
 
   void start() override;
   void update(PreparedEntry prepared, bool replace) override;
@@ -37,6 +39,7 @@ class JobEntry final : public Entry {
   // The job as the ledger has it now.
   [[nodiscard]] StoredJob stored() const;
   [[nodiscard]] const StoredJob &planned() const { return stored_; }
+  [[nodiscard]] std::uint64_t next_lease() const { return job_.next_lease(); }
 
  private:
   struct Held {  // a lease on its way to a worker or with it

@@ -213,6 +213,7 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
       job.identity = identity_of(config);
       job.state = JobState::Running;
       job.reason.clear();
+      for (const auto &[counter, total] : std::exchange(job.merge_counters, {})) job.counters[counter] -= total;
       create = ReplanJob{job};
     }
   }
@@ -220,7 +221,8 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
   config.input = job.identity.input;
   config.output = job.identity.output;
   config.params = job.identity.params;
-  return std::make_unique<JobEntry>(around_, std::move(arrival.prepared), std::move(job), std::move(create));
+  return std::make_unique<JobEntry>(around_, std::move(arrival.prepared), std::move(job), std::move(create),
+                                    next_lease_.emplace(config.name, 1).first->second);
 }
 
 std::string Supervisor::new_job_id() {
@@ -258,7 +260,10 @@ void Supervisor::sweep_retired() {
       continue;
     }
     const std::string name = it->first;
-    if (const auto *job = dynamic_cast<const JobEntry *>(it->second.get())) stored_.insert_or_assign(name, job->stored());
+    if (const auto *job = dynamic_cast<const JobEntry *>(it->second.get())) {
+      stored_.insert_or_assign(name, job->stored());
+      next_lease_[name] = job->next_lease();
+    }
     it = retiring_.erase(it);
     if (auto arrival = arrivals_.extract(name); !arrival.empty()) arrive(name, std::move(arrival.mapped()));
   }

@@ -81,6 +81,7 @@ class Supervisor final : public SystemEvents {
   TimerQueue::Timer settle_;
   Surroundings around_;
   std::map<std::string, StoredJob> stored_;  // jobs that no entry has in hand
+  std::map<std::string, std::uint64_t> next_lease_;  // of jobs that have run in this host's life
   std::unordered_map<WorkerId, Entry *> owners_;
   WorkerId last_worker_ = 0;
   std::map<std::string, std::unique_ptr<Entry>> entries_;

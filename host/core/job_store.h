@@ -26,7 +26,9 @@ struct StoredJob {
   std::vector<SliceRow> rows;
   JobState state = JobState::Running;
   std::string reason;
-  std::map<std::string, std::int64_t> counters;
+  std::map<std::string, std::int64_t> counters;        // totals
+  std::map<std::string, std::int64_t> merge_counters;  // what of them merge() counted: a resumed job runs it again
+  std::string problem;  // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;
 };

@@ -82,7 +82,12 @@ class Host {
         state + "/ledger.sqlite", state, [this](EventLoop::Handler handler) { loop_.post(std::move(handler)); },
         [log](const std::string &words) { log(LogLevel::Warning, words); });
     if (!opened) return tl::unexpected(opened.error());
-    for (const Error &problem : opened->problems) log(LogLevel::Error, problem.text());
+    for (const Error &problem : opened->problems) {
+      log(LogLevel::Error, problem.text());
+      for (StoredJob &job : opened->jobs)
+        if (job.name == problem.where)
+          job.problem = fmt::format("{} (mend that and start the host again, or begin anew with --fresh {})", problem.what, job.name);
+    }
     fleet_ = std::move(*fleet);
     store_ = std::move(opened->store);
     supervisor_ = std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs));

@@ -65,9 +65,9 @@ std::string wrong_kind(const Header &header) {
     return fmt::format("is built for a {}-bit machine", header.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64);
   if (header.e_ident[EI_DATA] != (std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB))
     return "is built for a machine of the other byte order";
-  static const std::uint16_t kMachine = own_machine();
-  if (kMachine != EM_NONE && header.e_machine != kMachine)
-    return fmt::format("is built for another machine (ELF machine {}, this is {})", header.e_machine, kMachine);
+  static const std::uint16_t machine = own_machine();
+  if (machine != EM_NONE && header.e_machine != machine)
+    return fmt::format("is built for another machine (ELF machine {}, this is {})", header.e_machine, machine);
   if (header.e_type != ET_DYN)
     return header.e_type == ET_REL ? "is an object file, not yet linked to a shared object" : "is not a shared object";
   return {};

@@ -1,10 +1,10 @@
 #include "edge/fleet.h"
 
 #include <fcntl.h>
-#include <csignal>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <algorithm>
 #include <array>

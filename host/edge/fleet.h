@@ -31,8 +31,8 @@ struct FleetPaths {
 class Fleet final : public System {
  public:
   // Raises this process's limit of open files as far as it may go; workers get back what there was.
-  [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, LogFiles &logs,
-                                                             FleetLock lock, const FleetPaths &paths);
+  [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, LogFiles &logs, FleetLock lock,
+                                                             const FleetPaths &paths);
   // Who is told; to be called once, before the loop runs.
   void serve(SystemEvents &events) { events_ = &events; }
   // Kills and reaps what is left; no events come of it.
@@ -55,8 +55,7 @@ class Fleet final : public System {
 
  private:
   struct Worker;
-  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
-        const rlimit &open_files);
+  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const rlimit &open_files);
 
   [[nodiscard]] Worker *find(WorkerId id);
   void fail_spawn(WorkerId id, const Error &error);

@@ -104,11 +104,13 @@ Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
     return {};
   });
   if (!read) return read;
-  return database_.each("SELECT name, total FROM counter WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
-    std::int64_t &total = job.counters[row.text(0)];
-    total = saturating_add(total, row.integer(1));
-    return {};
-  });
+  return database_.each("SELECT name, total, merge FROM counter WHERE job = ?", {key},
+                        [&](const SqlRow &row) -> Result<void> {
+                          std::int64_t &total = job.counters[row.text(0)];
+                          total = saturating_add(total, row.integer(1));
+                          if (row.integer(2) != 0) job.merge_counters[row.text(0)] = row.integer(1);
+                          return {};
+                        });
 }
 
 Result<void> Ledger::for_each_result(const std::string &job,

@@ -1,10 +1,10 @@
 #include "edge/pidfd.h"
 
 #include <poll.h>
-#include <csignal>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <algorithm>
 #include <cerrno>

@@ -151,7 +151,7 @@ Attempt try_copy(const std::string &from, const std::string &to) {
   struct stat before {};
   if (!source || ::fstat(source.get(), &before) != 0) return refuse(Fault::Final, {{}, errno_words(errno), {}});
   if (!S_ISREG(before.st_mode)) return refuse(Fault::Final, {{}, "is not a regular file", {}});
-  if (const auto quiet = age(before); quiet >= quiet.zero() && quiet < kQuiet)
+  if (const auto quiet = age(before); quiet >= std::chrono::nanoseconds::zero() && quiet < kQuiet)
     return refuse(Fault::Unstable, {{}, "is still being written", "try again when it is complete"});
 
   const UniqueFd target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -199,7 +199,7 @@ Result<Copy> copy_all(const fs::path &plugin, const std::string &into) {
     const fs::path beside = plugin.parent_path() / name;
     const bool plain = name.find('/') == std::string::npos && name != plugin.filename() && !name.empty();
     if (!plain || copy.libraries.contains(name) || !fs::is_regular_file(beside, error)) continue;
-    auto library = copy_when_whole(beside, into + "/" + name);
+    auto library = copy_when_whole(beside, fmt::format("{}/{}", into, name));
     if (!library) return tl::unexpected(library.error());
     copy.libraries.emplace(name, library->hash);
     open.insert(open.end(), library->needed.begin(), library->needed.end());
@@ -212,7 +212,7 @@ std::string build_hash(const Copy &copy) {
   if (copy.libraries.empty()) return copy.plugin_hash;
   Sha256 hash;
   hash.add(copy.plugin_hash);
-  for (const auto &[name, library] : copy.libraries) hash.add("\n" + library + " " + name);
+  for (const auto &[name, library] : copy.libraries) hash.add(fmt::format("\n{} {}", library, name));
   return hash.hex();
 }
 
@@ -239,8 +239,10 @@ Result<void> move_all(const Copy &copy, const std::string &name, const std::stri
   for (const auto &[library, hash] : copy.libraries) names.push_back(library);
   names.push_back(name);
   for (const std::string &each : names) {
-    if (auto published = publish(from + "/" + each); !published) return published;
-    if (::rename((from + "/" + each).c_str(), (to + "/" + each).c_str()) != 0) return fail(to, errno_words(errno));
+    const std::string source = fmt::format("{}/{}", from, each);
+    const std::string target = fmt::format("{}/{}", to, each);
+    if (auto published = publish(source); !published) return published;
+    if (::rename(source.c_str(), target.c_str()) != 0) return fail(target, errno_words(errno));
   }
   if (auto published = publish(to); !published) return published;
   return publish(fs::path(to).parent_path());
@@ -273,7 +275,7 @@ void cache_facts(const std::string &library, const PluginFacts &facts, const std
 }
 
 // The loader's words begin with the plugin's file name, the error's place is its path.
-std::string without_prefix(std::string text, const std::string &prefix) {
+std::string without_prefix(const std::string &text, const std::string &prefix) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
 }
 

@@ -15,6 +15,9 @@
 namespace hostler {
 namespace {
 
+// Folders of parts are named by ordinals of six digits, and are to sort.
+constexpr std::size_t kMostInputs = 1'000'000;
+
 // What is known so far, so that each plugin is looked at once.
 using Builds = std::map<std::pair<std::string, std::string>, Build>;  // by path and pin
 
@@ -73,6 +76,9 @@ Result<Manifest> make_manifest(const EntryConfig &entry) {
   if (!inputs) return tl::unexpected(inputs.error());
   if (!Manifest::fits(*inputs))
     return at_key(entry, "input", {"", "the input is larger than can be counted", "divide it over several entries"});
+  if (inputs->size() > kMostInputs)
+    return at_key(entry, "input", {"", fmt::format("{} files are more than one job can number", inputs->size()),
+                                   "divide them over several entries"});
   const std::int64_t unit = input.kind == InputKind::Records ? input.record_size : 1;
   return Manifest(input.kind, std::move(*inputs), input.slice, unit, input.begin, input.items, entry.count);
 }

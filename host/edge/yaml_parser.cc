@@ -230,22 +230,23 @@ std::optional<Refusal> check_text(std::string_view text) {
   return std::nullopt;
 }
 
-// Whether one of the lines up to `last` begins with a tab, which is what yaml-cpp stumbles over later.
-std::optional<Mark> tab_before(std::string_view text, int last) {
-  for (int line = 1; line <= last && !text.empty(); ++line) {
-    const std::size_t n = text.find_first_not_of(' ');
-    if (n != std::string_view::npos && text[n] == '\t') return Mark{line, static_cast<int>(n) + 1};
+// The tab that indents a line, which is what yaml-cpp stumbled over there.
+std::optional<Mark> indenting_tab(std::string_view text, int line) {
+  for (int i = 1; i < line; ++i) {
     const std::size_t end = text.find('\n');
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (end == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(end + 1);
   }
-  return std::nullopt;
+  const std::size_t n = text.find_first_not_of(' ');
+  if (n == std::string_view::npos || text[n] != '\t') return std::nullopt;
+  return Mark{line, static_cast<int>(n) + 1};
 }
 
 Refusal translate(const YAML::Exception &error, std::string_view text) {
   const Mark mark = mark_of(error.mark);
   if (dynamic_cast<const YAML::DeepRecursion *>(&error) != nullptr)
     return {mark, "lists and maps are nested too deeply", ""};
-  if (const auto tab = tab_before(text, mark.line))
+  if (const auto tab = indenting_tab(text, mark.line))
     return {*tab, "a tab indents this line", "YAML is indented with spaces"};
   return {mark, "not valid YAML: " + error.msg, ""};
 }

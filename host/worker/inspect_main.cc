@@ -1,8 +1,8 @@
 #include "worker/inspect_main.h"
 
-#include <csignal>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <string>
 

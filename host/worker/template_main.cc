@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <csignal>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <array>
 #include <cerrno>

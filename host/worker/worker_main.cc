@@ -1,9 +1,9 @@
 #include "worker/worker_main.h"
 
-#include <csignal>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cerrno>
 #include <cstdio>

@@ -147,10 +147,10 @@ TEST_F(FleetTest, ReplacesATemplateThatDied) {
 
 // Killed while it forks: every spawn is answered one way or the other, and no process is left that nobody knows.
 TEST_F(FleetTest, AnswersForEverySpawnOfATemplateThatDiesMeanwhile) {
-  for (int round = 0; round < 10; ++round) {
+  for (std::size_t round = 0; round < 10; ++round) {
     h.seen.clear();
     for (WorkerId id = 1001; id <= 1200; ++id) h.fleet->spawn(id, {"entry", 0, 1});
-    h.until([&] { return h.seen.size() > static_cast<std::size_t>(round * 7); });
+    h.until([&] { return h.seen.size() > round * 7; });
     if (h.fleet->template_pid() != 0) ::kill(h.fleet->template_pid(), SIGKILL);
     h.until([&] {
       return h.seen.size() == 200 && std::all_of(h.seen.begin(), h.seen.end(), [](const auto &each) {

@@ -20,7 +20,7 @@ class PluginStoreTest : public testing::Test {
   PluginStore store{dir.path("store"), HOSTLER_BINARY};
 
   std::string drop(const std::string &name, const std::string &as = {}) {
-    const std::string path = dir.path(as.empty() ? name : as);
+    std::string path = dir.path(as.empty() ? name : as);
     fs::copy_file(std::string(HOSTLER_TEST_PLUGINS) + "/" + name, path, fs::copy_options::overwrite_existing);
     return path;
   }
@@ -148,8 +148,9 @@ TEST_F(PluginStoreTest, LeavesNothingBehindOfWhatItRefused) {
 
 TEST_F(PluginStoreTest, MayBeUsedByManyAtOnce) {
   const std::string plugin = drop("sums.so");
-  std::vector<std::thread> threads;
   std::vector<std::string> hashes(8);
+  std::vector<std::thread> threads;
+  threads.reserve(hashes.size());
   for (std::string &hash : hashes)
     threads.emplace_back([&] {
       const auto build = store.add(plugin, "");

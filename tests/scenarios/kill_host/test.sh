@@ -41,23 +41,31 @@ all >expected
 [ -f state/output/witness/_SUCCESS ] || die 'no _SUCCESS'
 assert_nobody_left
 
-kills=0 jobs=0 most=0
+host_of() { # run|up COMMAND: the host's pid, of one in the foreground from its very first moment on
+  if [ "$1" = run ]; then ps -o pid= --ppid "$2" | xargs; else cat state/hostler.pid 2>/dev/null; fi || true
+}
+
+# begin run|up: leaves the command's pid in $command and the host's in $host, as early as it can be known; nothing when it
+# is over already.
+begin() {
+  "$HOSTLER" "$1" >>run.log 2>&1 &
+  command=$! host=
+  until alive "${host:-none}" || ! alive "$command"; do host=$(host_of "$1" "$command"); done
+  host=$(host_of "$1" "$command")
+  alive "${host:-none}" || host=
+}
+
+kills=0 jobs=0
 while [ $kills -lt "$kills_wanted" ]; do
   rm -rf state marks/*
   jobs=$((jobs + 1))
   for _ in 1 2 3 4 5 6 7 8; do
-    case $((RANDOM % 2)) in
-      0) "$HOSTLER" run >>run.log 2>&1 & ;;
-      1) "$HOSTLER" up --foreground >>run.log 2>&1 & ;;
-    esac
-    host=$!
-    moment=$((RANDOM % (took * 3 / 4 + 20)))
-    pass "$moment"
-    kill -KILL "$host" 2>/dev/null || true
-    status=0
-    wait "$host" 2>/dev/null || status=$?
-    [ $status -eq 137 ] || break # it was done already
-    kills=$((kills + 1))
+    if [ $((RANDOM % 2)) = 0 ]; then begin run; else begin up; fi
+    [ -n "$host" ] || break
+    pass $((RANDOM % (took * 3 / 4 + 20)))
+    if kill -KILL "$host" 2>/dev/null; then kills=$((kills + 1)); fi
+    wait "$command" 2>/dev/null || true
+    [ ! -e state/output/witness/_SUCCESS ] || break # it was done already
   done
   status=0
   hostler run >>run.log 2>&1 || status=$?
