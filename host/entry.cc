@@ -69,7 +69,7 @@ void Entry::spawn(Slot &slot) {
   by_worker_[*slot.worker] = &slot;
   slot.pid = 0;
   slot.build = prepared_.build.hash;
-  slot.cancelled = slot.killed_by_host = slot.leaving = slot.ready = false;
+  slot.cancelled = slot.killed_by_host = slot.broke_protocol = slot.leaving = slot.ready = false;
   slot.spawned_since = around_.system.now();
   around_.system.spawn(*slot.worker, {name(), slot.instance, count_});
 }
@@ -130,8 +130,9 @@ void Entry::on_spawn_failed(WorkerId worker, const Error &error) {
 }
 
 void Entry::on_garbage(WorkerId worker, const Error &error) {
-  const Slot *slot = slot_of(worker);
+  Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
+  slot->broke_protocol = true;
   log(LogLevel::Error, fmt::format("{}: broke the protocol and was killed: {}", slot_name(*slot), error.text()));
 }
 
@@ -175,6 +176,7 @@ Departure Entry::departure(const Slot &slot, const WaitStatus &status, const Wor
   departure.page_known = page.layout == kPageLayout;
   departure.stopping = slot.state == WorkerState::Stopping || slot.state == WorkerState::Killing;
   departure.killed_by_host = slot.killed_by_host;
+  departure.broke_protocol = slot.broke_protocol;
   return departure;
 }
 

@@ -59,13 +59,14 @@ class Entry {
   virtual void update(PreparedEntry prepared, bool replace);
 
   void on_spawned(WorkerId worker, int pid);
-  void on_spawn_failed(WorkerId worker, const Error &error);
+  virtual void on_spawn_failed(WorkerId worker, const Error &error);
   virtual void on_message(WorkerId worker, const WorkerMessage &message) = 0;
   void on_garbage(WorkerId worker, const Error &error);
   virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
 
   // No process of it is left, and nothing of it is on its way to the disk.
   [[nodiscard]] virtual bool is_quiet() const;
+  [[nodiscard]] bool has_workers() const { return !by_worker_.empty(); }
   // What depends on it may start.
   [[nodiscard]] virtual bool is_up() const = 0;
   // It will not be up without somebody's help.
@@ -91,6 +92,7 @@ class Entry {
     std::string build;     // what this worker loads
     bool cancelled = false;       // the stop has come to CANCEL
     bool killed_by_host = false;
+    bool broke_protocol = false;  // and was killed for it
     bool ready = false;           // the plugin called ready()
     bool leaving = false;         // jobs: it told a verdict that ends the process
     TimePoint spawned_since{};

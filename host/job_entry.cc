@@ -77,7 +77,9 @@ void JobEntry::create() {
 }
 
 void JobEntry::update(PreparedEntry prepared, bool replace) {
+  const std::string failure = failure_;
   Entry::update(std::move(prepared), replace);
+  if (out_of_step_) failure_ = failure;
   job_.set_settings(settings());
   if (!wanted_ || stored_.state != JobState::Running) return;
   resize(config().count);
@@ -109,6 +111,14 @@ void JobEntry::gave_up(Slot &slot) {
     return each->desired == Desired::Up && each->state != WorkerState::Failed;
   });
   if (!anybody) fail_entry(slot.note);
+}
+
+// It may have been the last one that the end of the job waited for.
+void JobEntry::on_spawn_failed(WorkerId worker, const Error &error) {
+  Entry::on_spawn_failed(worker, error);
+  drop_surplus();
+  want_workers();
+  check_end();
 }
 
 void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
@@ -177,6 +187,7 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
   ++commits_;
   around_.store.write_merge_input(name(), [this, worker, lease](Result<std::string> path) {
     --commits_;
+    around_.changed();
     if (!path) return fail_entry("what merge() is to read could not be written: " + path.error().text());
     for (Held &held : held_leases_[worker])
       if (held.lease.id == lease) held.lease.merge_input = *path;
@@ -280,7 +291,8 @@ void JobEntry::left(Slot &slot, Departure gone) {
   // A verdict that did not arrive as a message does not count.
   if (begun && gone.page.stage == static_cast<std::uint32_t>(Stage::Returned))
     gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
-  if (begun) gone.place = "in slice " + job_.place(*begun);
+  const bool merge = begun && *begun == job_.manifest().positions();
+  if (begun) gone.place = merge ? "in merge()" : "in slice " + job_.place(*begun);
   Judgement judgement = judge(gone);
   const bool dismissed = gone.stopping && !gone.status.signaled && gone.status.value == 0;
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
@@ -345,6 +357,7 @@ void JobEntry::commit(StoreBatch batch, std::function<void()> then) {
   around_.store.commit(std::move(batch), [this, then = std::move(then)](Result<void> done) {
     --commits_;
     if (!done) {
+      out_of_step_ = true;
       fail_entry(done.error().text());
     } else {
       then();
@@ -372,6 +385,7 @@ void JobEntry::check_end() {
 }
 
 void JobEntry::protocol_error(Slot &slot, const std::string &what) {
+  slot.broke_protocol = true;
   log(LogLevel::Error, fmt::format("{}: broke the protocol and is killed: {}", slot_name(slot), what));
   around_.system.kill(*slot.worker);
 }

@@ -24,6 +24,7 @@ class JobEntry final : public Entry {
 
   void start() override;
   void update(PreparedEntry prepared, bool replace) override;
+  void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   [[nodiscard]] bool is_quiet() const override;
@@ -39,6 +40,8 @@ class JobEntry final : public Entry {
   // The job as the ledger has it now.
   [[nodiscard]] StoredJob stored() const;
   [[nodiscard]] const StoredJob &planned() const { return stored_; }
+  // The ledger has it, or a former one of its name.
+  [[nodiscard]] bool is_created() const { return !create_ || !std::holds_alternative<CreateJob>(*create_); }
   [[nodiscard]] std::uint64_t next_lease() const { return job_.next_lease(); }
 
  private:
@@ -63,7 +66,7 @@ class JobEntry final : public Entry {
   void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
-  void left(Slot &slot, Departure departure);
+  void left(Slot &slot, Departure gone);
   void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun);
   void commit(StoreBatch batch, std::function<void()> then);
   void commit_changes(StoreBatch batch = {});
@@ -84,6 +87,7 @@ class JobEntry final : public Entry {
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
   std::int64_t commits_ = 0;  // on their way to the disk
   bool ending_ = false;       // the verdict is on its way to the ledger
+  bool out_of_step_ = false;  // the ledger refused something: only a start of the host knows where the job stands
   TimePoint sampled_{};
   std::int64_t sampled_positions_ = 0;
   double rate_ = 0;

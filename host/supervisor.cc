@@ -11,6 +11,9 @@
 namespace hostler {
 namespace {
 
+// How long the end waits for a disk that takes nothing, once no worker is left.
+constexpr Duration kLastDiskWait = std::chrono::seconds(5);
+
 std::string in_words(const std::vector<EntryPlan> &plans) {
   std::string words;
   for (const EntryPlan &plan : plans)
@@ -34,7 +37,8 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
               // Not at once: whoever reports a change is in the middle of it.
               [this] {
                 if (!settle_.is_set()) settle_.set(system_.now(), [this] { settle(); });
-              }} {
+              }},
+      disk_wait_(timers_) {
   for (StoredJob &job : stored) {
     const std::string name = job.name;
     stored_.emplace(name, std::move(job));
@@ -61,7 +65,12 @@ const StoredJob *Supervisor::stored_job(const std::string &name) const {
 std::map<std::string, PlannedJob> Supervisor::planned() const {
   std::map<std::string, PlannedJob> planned;
   const auto add = [&](const std::string &name) {
-    if (const StoredJob *job = stored_job(name)) planned[name] = {job->identity, &job->manifest};
+    const StoredJob *job = stored_job(name);
+    if (job == nullptr) return;
+    const auto running = entries_.find(name);
+    const bool stopped = running != entries_.end() && running->second->has_failed();
+    const bool ended_short = job->state != JobState::Running && job->state != JobState::Succeeded;
+    planned[name] = {job->identity, &job->manifest, stopped || ended_short};
   };
   for (const auto &[name, job] : stored_) add(name);
   for (const auto *map : {&entries_, &retiring_})
@@ -69,7 +78,7 @@ std::map<std::string, PlannedJob> Supervisor::planned() const {
   // What is on its way to be made from zero or planned again counts as planned so.
   for (const auto &[name, arrival] : arrivals_)
     if (arrival.action == EntryAction::Fresh || arrival.action == EntryAction::Resume)
-      planned[name] = {identity_of(arrival.prepared.config), &arrival.prepared.manifest};
+      planned[name] = {identity_of(arrival.prepared.config), &arrival.prepared.manifest, false};
   return planned;
 }
 
@@ -182,12 +191,11 @@ void Supervisor::arrive(const std::string &name, Arrival arrival) {
     return;
   }
   std::unique_ptr<Entry> entry;
-  const std::string held = arrival.held;
   if (arrival.prepared.config.is_job())
     entry = make_job(arrival);
   else
     entry = std::make_unique<Service>(around_, std::move(arrival.prepared));
-  entry->set_held(held);
+  entry->set_held(arrival.held);
   entries_[name] = std::move(entry);
 }
 
@@ -207,7 +215,10 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
   }
   if (arrival.action == EntryAction::Resume && !create) {
     auto resumed = resume_job(job.manifest, job.rows, arrival.prepared.manifest);
-    if (resumed) {  // plan_reload() has tried it
+    if (!resumed) {  // plan_reload() has tried it, but what was in work then is done now
+      arrival.held = resumed.error().what;
+      log_(LogLevel::Error, fmt::format("{}: keeps its old settings: {}", config.name, resumed.error().text()));
+    } else {
       job.manifest = std::move(resumed->manifest);
       job.rows = std::move(resumed->rows);
       job.identity = identity_of(config);
@@ -242,6 +253,7 @@ void Supervisor::stop(std::function<void()> stopped) {
 
 void Supervisor::stop_at_once(std::function<void()> stopped) {
   stop(std::move(stopped));
+  waits_for_disk_ = false;
   for (auto *map : {&entries_, &retiring_})
     for (auto &[name, entry] : *map) entry->kill();
 }
@@ -250,7 +262,19 @@ void Supervisor::settle() {
   sweep_retired();
   if (!stopping_) start_what_may();
   if (settled_) settled_();
-  if (stopping_ && stopped_ && is_quiet()) std::exchange(stopped_, nullptr)();
+  if (stopping_ && stopped_) end_when_quiet();
+}
+
+void Supervisor::end_when_quiet() {
+  if (is_quiet() || (!waits_for_disk_ && !has_workers())) {
+    disk_wait_.cancel();
+    return std::exchange(stopped_, nullptr)();
+  }
+  if (has_workers() || disk_wait_.is_set()) return;
+  disk_wait_.set(system_.now() + kLastDiskWait, [this] {
+    waits_for_disk_ = false;
+    around_.changed();
+  });
 }
 
 void Supervisor::sweep_retired() {
@@ -261,7 +285,7 @@ void Supervisor::sweep_retired() {
     }
     const std::string name = it->first;
     if (const auto *job = dynamic_cast<const JobEntry *>(it->second.get())) {
-      stored_.insert_or_assign(name, job->stored());
+      if (job->is_created()) stored_.insert_or_assign(name, job->stored());
       next_lease_[name] = job->next_lease();
     }
     it = retiring_.erase(it);
@@ -293,6 +317,11 @@ bool Supervisor::prerequisites_are_up(Entry &entry) const {
 bool Supervisor::is_quiet() const {
   const auto quiet = [](const auto &item) { return item.second->is_quiet(); };
   return std::all_of(entries_.begin(), entries_.end(), quiet) && std::all_of(retiring_.begin(), retiring_.end(), quiet);
+}
+
+bool Supervisor::has_workers() const {
+  const auto has = [](const auto &item) { return item.second->has_workers(); };
+  return std::any_of(entries_.begin(), entries_.end(), has) || std::any_of(retiring_.begin(), retiring_.end(), has);
 }
 
 bool Supervisor::jobs_ended() const {

@@ -31,7 +31,8 @@ class Supervisor final : public SystemEvents {
   // A reload was refused before it came here; kept for status and log.
   void reject(const Error &error);
 
-  // Stops everything, with grace; `stopped` is called once nothing is left.
+  // Stops everything, with grace; `stopped` is called once nothing is left. What is on its way to a disk that is full is
+  // waited for a few seconds only: the next host goes on from what the ledger has.
   void stop(std::function<void()> stopped);
   // The same without grace; may follow stop().
   void stop_at_once(std::function<void()> stopped);
@@ -73,6 +74,8 @@ class Supervisor final : public SystemEvents {
   void start_what_may();
   [[nodiscard]] bool prerequisites_are_up(Entry &entry) const;
   [[nodiscard]] bool is_quiet() const;
+  [[nodiscard]] bool has_workers() const;
+  void end_when_quiet();
   [[nodiscard]] Entry *owner(WorkerId worker) const;
 
   System &system_;
@@ -91,6 +94,8 @@ class Supervisor final : public SystemEvents {
   std::string last_reload_ = "none yet";
   bool last_reload_ok_ = true;
   bool stopping_ = false;
+  bool waits_for_disk_ = true;  // when stopping
+  TimerQueue::Timer disk_wait_;
   std::function<void()> stopped_;
   std::function<void()> settled_;
 };

@@ -130,6 +130,31 @@ TEST_F(JobTest, StoppingDrainsSoThatTheSliceInWorkStillCounts) {
   EXPECT_EQ(store.job("j").state, JobState::Running);
 }
 
+TEST_F(JobTest, AFullDiskDoesNotKeepTheHostFromStopping) {
+  script("j", milliseconds(30));
+  ASSERT_TRUE(apply({job_entry("j", 2, 100)}));
+  store.stall();
+  system.run_for(seconds(1));
+  bool stopped = false;
+  supervisor->stop([&] { stopped = true; });
+  system.run_for(seconds(2));
+  EXPECT_FALSE(stopped);  // it may get better soon
+  EXPECT_TRUE(system.alive("j").empty());
+  system.run_for(seconds(10));
+  EXPECT_TRUE(stopped);
+}
+
+TEST_F(JobTest, StoppingAtOnceDoesNotWaitForAFullDisk) {
+  script("j", milliseconds(30));
+  ASSERT_TRUE(apply({job_entry("j", 2, 100)}));
+  store.stall();
+  system.run_for(seconds(1));
+  bool stopped = false;
+  supervisor->stop_at_once([&] { stopped = true; });
+  system.run_for(milliseconds(500));
+  EXPECT_TRUE(stopped);
+}
+
 TEST_F(JobTest, AChangedJobKeepsItsOldSettingsUntilTold) {
   script("j", milliseconds(1));
   auto job = job_entry("j", 1, 5);
@@ -165,6 +190,23 @@ TEST_F(JobTest, ResumeKeepsWhatIsDone) {
   EXPECT_EQ(runs[0], 1);
   EXPECT_EQ(runs[70], 1);
   expect_all_done("j", 8);
+}
+
+TEST_F(JobTest, ResumeTriesAgainOnlyWhatAFailedJobDidNotGetDone) {
+  bool mended = false;
+  script("j", milliseconds(1), [&](const Lease &, Interval slice) { return slice.begin == 30 && !mended ? 65 : 0; });
+  auto job = job_entry("j", 1, 5);
+  job.config.max_failed.percent = 100;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "partial");
+  mended = true;
+  ASSERT_TRUE(apply({job}, {{}, {"j"}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(runs[0], 1);
+  EXPECT_EQ(runs[30], 2);
+  expect_all_done("j", 5);
 }
 
 TEST_F(JobTest, FreshOnAServiceOrAnUnknownNameIsRefusedAndChangesNothing) {

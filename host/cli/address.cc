@@ -61,7 +61,9 @@ Outcome<Connection> connect(const Address &address) {
   }
   if (!state.guessed_because.empty()) {
     const auto status = (*client)->status();
-    if (!status || !same_file(status->config, address.config)) return tl::unexpected<Failure>(not_running(state));
+    const bool ours = status && (status->config == absolute_path(address.config) ||  // which may be gone by now
+                                 same_file(status->config, address.config));
+    if (!ours) return tl::unexpected<Failure>(not_running(state));
   }
   return Connection{std::move(**client), state.path};
 }

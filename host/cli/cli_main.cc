@@ -7,8 +7,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/command.h"
+#include "core/suggest.h"
 
 namespace hostler {
 namespace {
@@ -47,12 +50,16 @@ class CommandLine {
     app_.set_version_flag("--version", std::string("hostler ") + HOSTLER_VERSION);
     app_.require_subcommand(0, 1);
     app_.get_formatter()->column_width(28);
+    app_.failure_message([](const CLI::App *, const CLI::Error &error) {
+      return fmt::format("hostler: {} (`hostler --help`, `hostler COMMAND --help`)\n", error.what());
+    });
     add_start_commands();
     add_host_commands();
     add_reading_commands();
   }
 
   int run(int argc, char **argv) {
+    if (argc > 1 && argv[1][0] != '-' && !is_command(argv[1])) return refuse_command(argv[1]);
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
@@ -70,6 +77,19 @@ class CommandLine {
   }
 
  private:
+  [[nodiscard]] bool is_command(const std::string &word) const {
+    const auto commands = app_.get_subcommands([&](const CLI::App *command) { return command->get_name() == word; });
+    return !commands.empty();
+  }
+  [[nodiscard]] int refuse_command(const std::string &word) const {
+    std::vector<std::string> names;
+    for (const CLI::App *command : app_.get_subcommands({})) names.push_back(command->get_name());
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto near = nearest(word, known);
+    fmt::print(stderr, "hostler: there is no command {} ({})\n", word,
+               near ? fmt::format("did you mean {}?", *near) : fmt::format("there are: {}", fmt::join(known, ", ")));
+    return static_cast<int>(ExitCode::Usage);
+  }
   CLI::App *add(const std::string &name, const std::string &description, const std::string &example, Command command) {
     CLI::App *sub = app_.add_subcommand(name, description);
     sub->footer("Example:\n  " + example);
@@ -85,10 +105,10 @@ class CommandLine {
         ->type_name("DIR");
   }
   static void add_job_changes(CLI::App *command, std::vector<std::string> &fresh, std::vector<std::string> &resume) {
-    command->add_option("--fresh", fresh, "A changed job: start it from zero (repeatable)")
+    command->add_option("--fresh", fresh, "Start this job from zero, changed or not (repeatable)")
         ->type_name("NAME")
         ->allow_extra_args(false);
-    command->add_option("--resume", resume, "A changed job: keep what is done (repeatable)")
+    command->add_option("--resume", resume, "A changed, failed or partial job: keep what is done (repeatable)")
         ->type_name("NAME")
         ->allow_extra_args(false);
   }

@@ -20,11 +20,14 @@ void print_line(std::string_view line) {
   std::fputc('\n', stdout);
 }
 
-LogFilter filter_of(const std::string &name) {
-  if (name.empty()) return {};
+Outcome<LogFilter> filter_of(const std::string &name) {
+  if (name.empty()) return LogFilter{};
   const std::size_t slash = name.find('/');
   LogFilter filter{name.substr(0, slash), std::nullopt};
-  if (slash != std::string::npos) filter.instance = name.substr(slash + 1);
+  if (slash == std::string::npos) return filter;
+  filter.instance = name.substr(slash + 1);
+  if (filter.instance->empty() || filter.instance->find_first_not_of("0123456789") != std::string::npos)
+    return give_up(ExitCode::Usage, fmt::format("{} names no instance: write NAME, or NAME/0, NAME/1 …", name));
   return filter;
 }
 
@@ -45,13 +48,14 @@ Outcome<ExitCode> follow(LogReader &reader) {
 Outcome<ExitCode> run_logs(const LogsCommand &command) {
   const StateDir state = state_dir_of(command.address);
   const std::string logs_dir = state.path + "/logs";
-  const LogFilter filter = filter_of(command.name);
-  auto reader = LogReader::open(logs_dir, filter);
+  const auto filter = filter_of(command.name);
+  if (!filter) return tl::unexpected<Failure>(filter.error());
+  auto reader = LogReader::open(logs_dir, *filter);
   if (!reader) return give_up(ExitCode::Failed, fmt::format("no logs yet: {}", reader.error().text()));
-  if (filter.entry && !reader->has_logs()) {
+  if (filter->entry && !reader->has_logs()) {
     const auto entries = logged_entries(logs_dir);
     return give_up(ExitCode::Failed,
-                   fmt::format("{} has no log in {}{}", *filter.entry, logs_dir,
+                   fmt::format("{} has no log in {}{}", *filter->entry, logs_dir,
                                entries.empty() ? "" : fmt::format(" (there are: {})", fmt::join(entries, ", "))));
   }
   if (command.follow) return follow(*reader);

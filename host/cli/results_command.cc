@@ -40,7 +40,8 @@ Outcome<ExitCode> run_results(const ResultsCommand &command) {
     command.json ? print_json(result) : print_text(*result.data);
   });
   if (!read) return give_up(ExitCode::Failed, read.error());
-  if (!any && !command.json) fmt::print(stderr, "{} has no results yet\n", command.job);
+  if (!any && !command.json)
+    fmt::print(stderr, "{} has no results (`hostler run` tells its counters and where its files are)\n", command.job);
   return ExitCode::Fine;
 }
 

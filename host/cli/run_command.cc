@@ -18,6 +18,7 @@
 #include "cli/stop_signals.h"
 #include "core/exit_status.h"
 #include "core/job.h"
+#include "core/output_layout.h"
 #include "core/progress_text.h"
 #include "edge/config_yaml.h"
 #include "edge/daemonize.h"
@@ -83,14 +84,23 @@ ExitCode worse(ExitCode a, ExitCode b) {
   return std::max(a, b);
 }
 
+void print_counters(const EntryStatus &job) {
+  std::string words;
+  for (const auto &[name, total] : job.counters)
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", name, total);
+  if (!words.empty()) fmt::print("counters: {}\n", words);
+}
+
 void print_end(const EntryStatus &job, const std::string &state_dir) {
   fmt::print("{}\n", verdict_line(job));
   if (exit_code_of(job) == ExitCode::Failed) return;  // there is no whole result
   const auto result = merge_result(state_dir, job.name);
   if (!result) fmt::print("  its result cannot be read: {}\n", result.error().text());
   if (result && *result) fmt::print("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");
-  std::error_code ignored;
-  if (!job.output.empty() && std::filesystem::exists(job.output, ignored)) fmt::print("output: {}\n", job.output);
+  print_counters(job);
+  std::error_code ignored;  // the manifest tells a job that has left files
+  if (std::filesystem::exists(fmt::format("{}/{}", job.output, kOutputManifest), ignored))
+    fmt::print("output: {}\n", job.output);
 }
 
 ExitCode report(const HostStatus &host) {
@@ -103,12 +113,16 @@ ExitCode report(const HostStatus &host) {
   return code;
 }
 
-// The host ended without having been asked to.
+// The host ended without having been asked to by us: somebody else has stopped it, or it died.
 Failure unexpected_end(const StartedChild &host, const std::string &state_dir) {
   while (!wait_for_death(host.pidfd, std::chrono::hours(1))) continue;
   const auto status = reap(host.pidfd);
-  return {ExitCode::Failed, fmt::format("the host {} before the jobs had ended; see {}/host.log",
-                                        status ? words(*status) : "is gone", state_dir)};
+  if (status == WaitStatus{})
+    return {
+        ExitCode::Interrupted,
+        "somebody stopped the host before the jobs had ended: what is done is kept, `hostler run` goes on from there"};
+  return {ExitCode::Failed, fmt::format("the host has ended before the jobs had ({}); see {}/host.log",
+                                        status ? words(*status) : "nobody knows how", state_dir)};
 }
 
 }  // namespace

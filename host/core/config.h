@@ -21,8 +21,8 @@ struct InputConfig {
   std::int64_t record_size = 1;       // Records: bytes
   std::int64_t begin = 0;             // Range: half-open
   std::int64_t end = 0;
-  std::vector<std::string> items;     // Items, from items: or, already read, from items_file:
-  std::string items_file;             // where the items came from, or empty
+  std::vector<std::string> items;  // Items, from items: or, already read, from items_file:
+  std::string items_file;          // where the items came from, or empty
 };
 
 struct RestartConfig {
@@ -56,14 +56,16 @@ struct Tolerance {
 enum class OnChange { Ask, Fresh, Resume };
 
 struct EntryConfig {
-  std::string where;                // "FILE:LINE:COLUMN: workers[I]" for errors found later
+  std::string where;         // "FILE:LINE:COLUMN: workers[I]" for errors found later
+  std::string plugin_where;  // likewise "…: workers[I].plugin"
+  std::string input_where;   // likewise, of a job
   std::string name;
-  std::string plugin;               // absolute path in the plugins folder
-  std::string sha256;               // lower-case hex, or empty: no pin
-  std::int32_t count = 1;           // `auto` is resolved by the reader
+  std::string plugin;      // absolute path in the plugins folder
+  std::string sha256;      // lower-case hex, or empty: no pin
+  std::int32_t count = 1;  // `auto` is resolved by the reader
   std::string cwd;
   InputConfig input;
-  std::string output;               // jobs: the OUTPUT folder
+  std::string output;                         // jobs: the OUTPUT folder
   std::map<std::string, std::string> params;  // scalars as written; lists and maps as JSON
   std::map<std::string, std::string> env;
   RestartConfig restart;

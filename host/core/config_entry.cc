@@ -69,6 +69,7 @@ Result<void> read_plugin(const Node &value, const Place &place, Draft &draft) {
   if (auto found = draft.context->files.check_plugin(folder, *plugin); !found)
     return place.refuse(value.mark, std::move(found.error()));
   draft.entry.config.plugin = folder + "/" + *plugin;
+  draft.entry.config.plugin_where = place.where(value.mark);
   return {};
 }
 
@@ -186,6 +187,7 @@ constexpr Field<Draft> kEntryFields[] = {
     {"cwd", read_cwd},
     {"input",
      [](const Node &value, const Place &place, Draft &draft) {
+       draft.entry.config.input_where = place.where(value.mark);
        return store(read_input(value, place, draft.context->files), draft.entry.config.input);
      }},
     {"output", read_output},

@@ -67,7 +67,7 @@ Result<void> read_map(const Node &node, const Place &place, std::span<const Fiel
     if (field == fields.end() || field->read == nullptr) {
       std::vector<std::string_view> known;
       for (const auto &each : fields)
-        if (each.refusal.empty() || each.refusal == kNotYet) known.push_back(each.key);
+        if (each.read != nullptr) known.push_back(each.key);
       return refuse_key(key, inner, known, field == fields.end() ? "" : field->refusal);
     }
     if (auto value = field->read(node.children[i + 1], inner, target); !value) return value;

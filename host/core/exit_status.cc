@@ -125,6 +125,8 @@ Judgement judge(const Departure &departure) {
   const std::string how = words(departure.status);
   const std::string place = departure.place.empty() ? "" : " " + departure.place;
   if (departure.timed_out) return {Verdict::Timeout, "killed by the host: out of time" + place};
+  if (departure.broke_protocol && !departure.stopping)
+    return {Verdict::Crash, "killed by the host: broke the protocol" + place};
   if (departure.page_known) {
     const WorkerPart &page = departure.page;
     const auto stage = static_cast<Stage>(page.stage);

@@ -56,6 +56,7 @@ struct Departure {
   bool stopping = false;        // the host had asked it to stop
   bool killed_by_host = false;  // by the host's SIGKILL, at the end of the grace period
   bool timed_out = false;       // by the host's SIGKILL, for a time limit or the watchdog
+  bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
   std::string place;            // "in slice 3-16777216", or empty
 };
 

@@ -214,10 +214,10 @@ void Job::settle() {
   if (state_ != JobState::Running) return;
   const std::int64_t all = manifest().slice_count();
   const std::int64_t bad = table_.slices(SliceState::Quarantined);
+  if (!others_ended()) return;  // a slice that is given up holds up no other
   if (!settings_.max_failed.allows(bad, all))
     return settle_as(JobState::Failed, fmt::format("{} of {} slices quarantined, more than max_failed allows; {}", bad,
                                                    all, first_quarantined()));
-  if (!others_ended()) return;
   if (settings_.has_merge) {
     const SliceRow *merge = table_.find(table_.merge_position());
     if (merge == nullptr) return;

@@ -2,8 +2,8 @@
 //
 // Slice states: ready → leased → (committing →) done; leased → ready (given back) | backoff → leased | quarantined.
 // Untouched slices have no row (slice_table.h). Position positions() is the merge: a slice of its own, handed out once
-// all others have ended. A job with more quarantined slices than it may have is Failed at once: nothing more is handed
-// out, what runs may end, there is no merge. An ended job stays ended.
+// all others have ended. A quarantined slice holds up no other; a job that ends with more of them than it may have is
+// Failed, and has no merge. An ended job stays ended.
 //
 // A charged failure is followed by a backoff, until `attempts` are used up: then the slice is quarantined. RETRY_LATER
 // is not charged, but after `max_temporary` of them the next one quarantines. BAD_DATA quarantines at once. What was

@@ -164,7 +164,7 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
     case Verdict::LoadLater:
     case Verdict::InputChanged: break;
   }
-  SliceOutcome outcome{SliceState::Ready, fmt::format("{}: {}; goes back", title(row.begin), reason)};
+  SliceOutcome outcome{SliceState::Ready, fmt::format("{}: {}; not charged to the slice", title(row.begin), reason)};
   table_.give_back(std::move(row));
   return outcome;
 }

@@ -76,8 +76,11 @@ std::optional<EntryPlan> plan_changed_job(const PlannedJob &planned, const Prepa
   const Words changes = job_changes(planned.identity, *planned.manifest, identity_of(wanted.config), wanted.manifest);
   const std::string words = fmt::format("{}", fmt::join(changes, ", "));
   if (has(options.fresh, name)) return EntryPlan{name, EntryAction::Fresh, words.empty() ? "from zero" : words};
+  const bool resumed = has(options.resume, name);
+  if (changes.empty() && resumed && planned.unfinished)
+    return EntryPlan{name, EntryAction::Resume, "tries again what is not done"};
   if (changes.empty()) return std::nullopt;
-  if (has(options.resume, name)) return EntryPlan{name, EntryAction::Resume, words};
+  if (resumed) return EntryPlan{name, EntryAction::Resume, words};
   switch (wanted.config.on_change) {
     case OnChange::Fresh: return EntryPlan{name, EntryAction::Fresh, words};
     case OnChange::Resume: return EntryPlan{name, EntryAction::Resume, words};

@@ -68,6 +68,7 @@ struct CurrentEntry {
 struct PlannedJob {
   JobIdentity identity;
   const Manifest *manifest = nullptr;
+  bool unfinished = false;  // it has ended, or was stopped for good, with something left to do
 };
 
 // The names given with --fresh and --resume.

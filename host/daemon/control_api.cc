@@ -54,8 +54,8 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
     reply(json(200, "{}"));
     return stop_();
   }
-  constexpr std::array<std::string_view, 5> paths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
-  if (std::find(paths.begin(), paths.end(), request.path) != paths.end())
+  constexpr std::array<std::string_view, 5> kPaths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
+  if (std::find(kPaths.begin(), kPaths.end(), request.path) != kPaths.end())
     return reply(refuse(405, request.path + " does not take " + request.method, "GET reads, POST acts"));
   reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
 }

@@ -104,7 +104,7 @@ class Host {
     facts.config = config_.file;
     facts.state_dir = config_.host.state;
     api_ = std::make_unique<ControlApi>(loop_, *supervisor_, *reloader_, facts, EventLoop::now(), [this] { stop(); });
-    auto server = ControlServer::open(loop_, config_.host.state, [this](ControlRequest request, auto reply) {
+    auto server = ControlServer::open(loop_, config_.host.state, [this](const ControlRequest &request, auto reply) {
       api_->handle(request, std::move(reply));
     });
     if (!server) return tl::unexpected(server.error());

@@ -109,6 +109,8 @@ Fleet::~Fleet() {
   };
   for (const auto &[id, worker] : workers_) bury(worker->pidfd);
   for (const auto &[pid, stray] : strays_) bury(stray.pidfd);
+  lock_.end_holders();  // what plugins have forked, and what has left its group
+  pages_.remove();      // under the lock still: the next host opens its own after it has that
 }
 
 TimePoint Fleet::now() {

@@ -27,6 +27,8 @@ namespace {
 // Between two looks at who holds the lock, when none of them can be waited for.
 constexpr auto kBetweenLooks = std::chrono::milliseconds(10);
 constexpr auto kForOneDeath = std::chrono::milliseconds(200);
+// Looks at who is left at the end: what forks while it is looked for is found by the next one.
+constexpr int kLastLooks = 10;
 
 std::vector<int> numbers_in(const std::string &folder) {
   std::vector<int> numbers;
@@ -121,6 +123,14 @@ Result<FleetLock> FleetLock::take(const std::string &state_dir, Duration limit,
 
 std::vector<pid_t> FleetLock::holders() const {
   return holders_of(fd_.get());
+}
+
+void FleetLock::end_holders() const {
+  for (int look = 0; look < kLastLooks; ++look) {
+    const std::vector<pid_t> left = holders();
+    if (left.empty()) return;
+    for (const pid_t pid : left) end_holder(pid, fd_.get());
+  }
 }
 
 }  // namespace hostler

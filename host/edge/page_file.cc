@@ -59,6 +59,10 @@ Result<PageFile> PageFile::open(const std::string &state_dir) {
               "mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR to one");
 }
 
+void PageFile::remove() const {
+  ::unlink(path_.c_str());
+}
+
 Result<std::uint32_t> PageFile::allocate() {
   const std::uint32_t index = free_.empty() ? next_ : free_.back();
   // A whole page is written, so that a full tmpfs is an error here and no bus error in the worker.

@@ -1,5 +1,6 @@
-// The workers' pages (core/page.h): one file on tmpfs, private, named by the state folder; it outlives the host, not a
-// reboot. Read and written here with pread and pwrite, so that nothing a worker does to it can hurt. One thread.
+// The workers' pages (core/page.h): one file on tmpfs, private, named by the state folder; it outlives a host that
+// dies, not a reboot. Read and written here with pread and pwrite, so that nothing a worker does to it can hurt. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ class PageFile {
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const std::string &path() const { return path_; }
+
+  // Takes the file's name away, at the end of a host that has no workers any more. After a host that died it stays.
+  void remove() const;
 
   // A page that nobody uses, empty but for the host's layout; an error when the tmpfs is full.
   [[nodiscard]] Result<std::uint32_t> allocate();

@@ -71,6 +71,8 @@ Result<void> make_state_dir(const std::string &state_dir) {
     if (::chmod(state_dir.c_str(), 0711) != 0) return fail(state_dir, "chmod: " + error_words(errno));
   } else if (errno != EEXIST) {
     return fail(state_dir, "cannot be made: " + error_words(errno));
+  } else if (!std::filesystem::is_directory(state_dir, error)) {
+    return fail(state_dir, "is not a folder", "set host.state to another path");
   }
   return {};
 }
@@ -118,17 +120,17 @@ Result<std::optional<pid_t>> owner_of(const std::string &state_dir) {
 
 std::optional<std::string> network_filesystem(std::uint64_t magic) {
   // statfs fills only 32 bits of it; linux/magic.h has most.
-  static constexpr std::array<std::pair<std::uint32_t, const char *>, 10> network = {{{0x6969, "NFS"},
-                                                                                      {0x517B, "SMB"},
-                                                                                      {0xFF534D42, "CIFS"},
-                                                                                      {0xFE534D42, "SMB2"},
-                                                                                      {0x01021997, "9p"},
-                                                                                      {0x00C36400, "Ceph"},
-                                                                                      {0x5346414F, "AFS"},
-                                                                                      {0x6B414653, "AFS"},
-                                                                                      {0x73757245, "Coda"},
-                                                                                      {0x0BD00BD0, "Lustre"}}};
-  for (const auto &[known, name] : network)
+  static constexpr std::array<std::pair<std::uint32_t, const char *>, 10> kNetwork = {{{0x6969, "NFS"},
+                                                                                       {0x517B, "SMB"},
+                                                                                       {0xFF534D42, "CIFS"},
+                                                                                       {0xFE534D42, "SMB2"},
+                                                                                       {0x01021997, "9p"},
+                                                                                       {0x00C36400, "Ceph"},
+                                                                                       {0x5346414F, "AFS"},
+                                                                                       {0x6B414653, "AFS"},
+                                                                                       {0x73757245, "Coda"},
+                                                                                       {0x0BD00BD0, "Lustre"}}};
+  for (const auto &[known, name] : kNetwork)
     if (known == static_cast<std::uint32_t>(magic)) return name;
   return std::nullopt;
 }

@@ -21,17 +21,17 @@ constexpr std::size_t kMostInputs = 1'000'000;
 // What is known so far, so that each plugin is looked at once.
 using Builds = std::map<std::pair<std::string, std::string>, Build>;  // by path and pin
 
-// An error names itself where it happened; the entry is told in front of it.
-tl::unexpected<Error> at_key(const EntryConfig &entry, std::string_view key, Error error) {
+// An error names itself where it happened; the place in the configuration is told in front of it.
+tl::unexpected<Error> at_key(std::string where, Error error) {
   std::string what = error.where.empty() ? std::move(error.what) : error.where + ": " + error.what;
-  return fail(fmt::format("{}.{}", entry.where, key), std::move(what), std::move(error.hint));
+  return fail(std::move(where), std::move(what), std::move(error.hint));
 }
 
 Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, Builds &builds) {
   const auto key = std::pair(entry.plugin, entry.sha256);
   if (const auto known = builds.find(key); known != builds.end()) return known->second;
   auto build = store.add(entry.plugin, entry.sha256);
-  if (!build) return at_key(entry, "plugin", std::move(build.error()));
+  if (!build) return at_key(entry.plugin_where, std::move(build.error()));
   return builds.emplace(key, std::move(*build)).first->second;
 }
 
@@ -39,11 +39,10 @@ Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, Bui
 Result<void> check_files(const EntryConfig &entry, const std::vector<Input> &files) {
   for (const Input &file : files) {
     if (file.path.starts_with(entry.output + "/"))
-      return at_key(entry, "input",
-                    {"", fmt::format("{} lies in the output of the same job", in_quotes(file.path)),
-                     "write a pattern that leaves the output out, or another output:"});
+      return at_key(entry.input_where, {"", fmt::format("{} lies in the output of the same job", in_quotes(file.path)),
+                                        "write a pattern that leaves the output out, or another output:"});
     if (entry.input.kind == InputKind::Records && file.size % entry.input.record_size != 0)
-      return at_key(entry, "input.records",
+      return at_key(entry.input_where + ".records",
                     {"",
                      fmt::format("{} has {} bytes, which is no whole number of records of {} bytes",
                                  in_quotes(file.path), file.size, entry.input.record_size),
@@ -64,7 +63,7 @@ Result<std::vector<Input>> list_inputs(const EntryConfig &entry) {
     case InputKind::File: break;
   }
   auto files = list_files(input.patterns);
-  if (!files) return at_key(entry, "input", std::move(files.error()));
+  if (!files) return at_key(entry.input_where, std::move(files.error()));
   if (auto good = check_files(entry, *files); !good) return tl::unexpected(good.error());
   return files;
 }
@@ -75,10 +74,10 @@ Result<Manifest> make_manifest(const EntryConfig &entry) {
   auto inputs = list_inputs(entry);
   if (!inputs) return tl::unexpected(inputs.error());
   if (!Manifest::fits(*inputs))
-    return at_key(entry, "input", {"", "the input is larger than can be counted", "divide it over several entries"});
+    return at_key(entry.input_where, {"", "the input is larger than can be counted", "divide it over several entries"});
   if (inputs->size() > kMostInputs)
-    return at_key(entry, "input", {"", fmt::format("{} files are more than one job can number", inputs->size()),
-                                   "divide them over several entries"});
+    return at_key(entry.input_where, {"", fmt::format("{} files are more than one job can number", inputs->size()),
+                                      "divide them over several entries"});
   const std::int64_t unit = input.kind == InputKind::Records ? input.record_size : 1;
   return Manifest(input.kind, std::move(*inputs), input.slice, unit, input.begin, input.items, entry.count);
 }

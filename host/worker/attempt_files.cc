@@ -19,6 +19,7 @@ namespace hostler {
 namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr int kAppend = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
 
 bool is_one_component(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos;
@@ -34,7 +35,7 @@ Result<void> sync_fd(int fd, const std::string &path) {
 void AttemptFiles::begin(const Place &place) {
   place_ = place;
   if (dir_.empty()) return;
-  files_.clear();
+  close();
   dir_fd_.reset();
   dir_.clear();
 }
@@ -58,18 +59,37 @@ int AttemptFiles::open(const char *name) {
   if (name == nullptr) return -EINVAL;
   if (::strnlen(name, HOSTLER_MAX_OUTPUT_NAME + 1) > HOSTLER_MAX_OUTPUT_NAME) return -EMSGSIZE;
   if (!is_one_component(name)) return -EINVAL;
-  const auto known = std::find_if(files_.begin(), files_.end(), [&](const auto &file) { return file.first == name; });
-  if (known != files_.end()) return known->second.get();
+  const auto known = std::find_if(files_.begin(), files_.end(), [&](const auto &file) { return file.name == name; });
+  if (known != files_.end()) return known->is_open() ? known->fd.get() : open_again(*known);
   if (!dir_fd_) {
     if (const int error = make_dir(); error != 0) return error;
   }
-  UniqueFd fd(::openat(dir_fd_.get(), name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!fd) {
+  UniqueFd fd(::openat(dir_fd_.get(), name, kAppend | O_CREAT | O_EXCL, 0666));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) {
     const int error = errno;
     if (files_.empty()) drop_dir();
     return -error;
   }
-  return files_.emplace_back(name, std::move(fd)).second.get();
+  return files_.emplace_back(File{name, std::move(fd), status.st_dev, status.st_ino}).fd.get();
+}
+
+bool AttemptFiles::File::is_open() const {
+  struct stat status {};
+  return ::fstat(fd.get(), &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
+
+int AttemptFiles::open_again(File &file) const {
+  (void)file.fd.release();  // the plugin has closed it
+  file.fd.reset(::openat(dir_fd_.get(), file.name.c_str(), kAppend));
+  return file.fd ? file.fd.get() : -errno;
+}
+
+// What is no longer ours to close stays open.
+void AttemptFiles::close() {
+  for (File &file : files_)
+    if (!file.is_open()) (void)file.fd.release();
+  files_.clear();
 }
 
 void AttemptFiles::drop_dir() {
@@ -78,9 +98,22 @@ void AttemptFiles::drop_dir() {
   dir_.clear();
 }
 
+Result<void> AttemptFiles::check() const {
+  for (const File &file : files_) {
+    struct stat now {};
+    const bool there = ::fstatat(dir_fd_.get(), file.name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there || now.st_dev != file.device || now.st_ino != file.inode)
+      return fail("output " + file.name, there ? "is not the file that output() made" : "is gone");
+  }
+  return {};
+}
+
 Result<void> AttemptFiles::sync() const {
-  for (const auto &[name, fd] : files_)
-    if (auto synced = sync_fd(fd.get(), dir_ + "/" + name); !synced) return synced;
+  for (const File &file : files_) {
+    // By another descriptor when the plugin has closed its own: what it wrote is the file's.
+    const UniqueFd other(file.is_open() ? -1 : ::openat(dir_fd_.get(), file.name.c_str(), kAppend));
+    if (auto synced = sync_fd(other ? other.get() : file.fd.get(), dir_ + "/" + file.name); !synced) return synced;
+  }
   if (!dir_fd_) return {};
   if (auto synced = sync_fd(dir_fd_.get(), dir_); !synced) return synced;
   const UniqueFd attempts(::open(attempts_dir_.c_str(), kFolder));
@@ -90,7 +123,7 @@ Result<void> AttemptFiles::sync() const {
 std::vector<std::string> AttemptFiles::names() const {
   std::vector<std::string> names;
   names.reserve(files_.size());
-  for (const auto &[name, fd] : files_) names.push_back(name);
+  for (const File &file : files_) names.push_back(file.name);
   return names;
 }
 

@@ -1,9 +1,10 @@
 // The files that a plugin writes by output(): in a folder of the attempt's own, ATTEMPTS/INPUT-BEGIN.LEASE, which is made
-// with the first of them. The plugin's thread only.
+// with the first of them. A plugin that closes their descriptors, as fclose() does, harms nobody. The plugin's thread only.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -27,23 +28,34 @@ class AttemptFiles {
   // The descriptor of an append-only file, the same for the same name; or -errno.
   [[nodiscard]] int open(const char *name);
 
+  // An error names a file that the plugin has removed, or put another one in the place of.
+  [[nodiscard]] Result<void> check() const;
+
   // All that was written, and the names of the files, are on the disk when this returns.
   [[nodiscard]] Result<void> sync() const;
-  void close() { files_.clear(); }
+  void close();
 
   [[nodiscard]] bool empty() const { return files_.empty(); }
   [[nodiscard]] const std::string &dir() const { return dir_; }  // empty without a file
   [[nodiscard]] std::vector<std::string> names() const;
 
  private:
+  struct File {
+    std::string name;
+    UniqueFd fd;
+    dev_t device = 0;
+    ino_t inode = 0;
+    [[nodiscard]] bool is_open() const;  // and the number has not become another file's
+  };
   [[nodiscard]] int make_dir();
+  [[nodiscard]] int open_again(File &file) const;
   void drop_dir();
 
   std::string attempts_dir_;
   Place place_;
   std::string dir_;
   UniqueFd dir_fd_;
-  std::vector<std::pair<std::string, UniqueFd>> files_;
+  std::vector<File> files_;
 };
 
 }  // namespace hostler

@@ -16,6 +16,12 @@ bool has_files(InputKind kind) {
   return kind == InputKind::Lines || kind == InputKind::Records || kind == InputKind::File;
 }
 
+// As long as a reason may be: paths can be longer.
+std::string words(std::string text) {
+  if (text.size() > HOSTLER_MAX_REASON) text.resize(HOSTLER_MAX_REASON);
+  return text;
+}
+
 // The verdicts after which the next slice may run in the same process.
 bool keeps_process(std::int32_t returned) {
   return returned == HOSTLER_DONE || returned == HOSTLER_BAD_DATA || returned == HOSTLER_RETRY_LATER ||
@@ -121,7 +127,7 @@ void JobLoop::run_merge(const Lease &lease) {
     ended.slice = global;
     ended.returned = HOSTLER_RETRY_LATER;
     ended.io_failed = true;
-    ended.reason = results.error().text();
+    ended.reason = words(results.error().text());
     tell(ended);
   } else {
     const auto *entered = runtime_.enter(Inside::Merge, slice, {0, 0, lease.id, true});
@@ -139,7 +145,7 @@ JobLoop::Next JobLoop::refuse_changed(const Lease &lease, Interval global, std::
   ended.slice = global;
   ended.returned = HOSTLER_BAD_DATA;
   ended.input_changed = true;
-  ended.reason = std::move(change);
+  ended.reason = words(std::move(change));
   tell(ended);
   return Next::EndLease;
 }
@@ -159,17 +165,21 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
   ended.refused = runtime_.refused();
   runtime_.take(ended);
   ended.attempt_dir = runtime_.files().dir();
+  if (auto intact = runtime_.files().check(); returned == HOSTLER_DONE && !intact) {
+    ended.returned = returned = HOSTLER_ERROR;
+    ended.reason = words(intact.error().text());
+  }
   if (returned == HOSTLER_DONE && change.empty()) {
     ended.files = runtime_.files().names();
     if (auto synced = runtime_.files().sync(); !synced) {
       ended.io_failed = true;
-      ended.reason = synced.error().text();
+      ended.reason = words(synced.error().text());
     }
   }
   runtime_.files().close();
   if (!change.empty()) {
     ended.input_changed = true;
-    ended.reason = std::move(change);
+    ended.reason = words(std::move(change));
   }
   const bool changed = ended.input_changed;
   tell(std::move(ended));

@@ -13,16 +13,11 @@ namespace {
 
 constexpr auto kCancel = static_cast<std::uint32_t>(StopWord::Cancel);
 
-// For the signal's handler and the plugin's calls: both reach us through C, without a pointer of ours.
-constinit Runtime *the_runtime = nullptr;
-
 }  // namespace
 
-Runtime *current_runtime() {
-  return the_runtime;
-}
+constinit Runtime *the_runtime = nullptr;
 
-Runtime::Runtime(SharedPage &page, Channel &channel, const Start &start)
+Runtime::Runtime(const SharedPage &page, Channel &channel, const Start &start)
     : page_(page), channel_(channel), start_(start), files_(start.attempts_dir) {
   host_.value = host_table();
   slice_.value.struct_size = sizeof(hostler_slice_t);

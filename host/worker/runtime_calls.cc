@@ -218,7 +218,7 @@ struct Calls {
   }
 
  private:
-  static Runtime *the() { return current_runtime(); }
+  static Runtime *the() { return the_runtime; }
 
   static bool start_is_job(const Runtime &runtime) { return runtime.start_.job; }
 

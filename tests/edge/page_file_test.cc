@@ -37,6 +37,11 @@ TEST_F(PageFileTest, IsPrivateAndNamedByTheStateFolder) {
   std::filesystem::remove(others->path());
 }
 
+TEST_F(PageFileTest, IsGoneWhenItWasRemoved) {
+  pages.remove();
+  EXPECT_FALSE(std::filesystem::exists(pages.path()));
+}
+
 TEST_F(PageFileTest, GivesEachWorkerAPageOfItsOwnAndUsesItAgain) {
   const std::uint32_t first = *pages.allocate();
   const std::uint32_t second = *pages.allocate();

@@ -23,6 +23,8 @@ class Preparer : public testing::Test {
   static EntryConfig entry(const std::string &name, InputConfig input = {}) {
     EntryConfig config;
     config.where = "workers.yaml:2:5: workers[0]";
+    config.plugin_where = "workers.yaml:2:13: workers[0].plugin";
+    config.input_where = "workers.yaml:3:12: workers[0].input";
     config.name = name;
     config.plugin = HOSTLER_PLUGINS "/tick.so";
     config.count = 2;
@@ -40,7 +42,7 @@ class Preparer : public testing::Test {
   void expect_refused(EntryConfig config, const std::string &where, const std::string &what) {
     const auto prepared = prepare_one(std::move(config));
     ASSERT_FALSE(prepared);
-    EXPECT_EQ(prepared.error().where, "workers.yaml:2:5: workers[0]." + where);
+    EXPECT_EQ(prepared.error().where, "workers.yaml:" + where);
     EXPECT_NE(prepared.error().what.find(what), std::string::npos) << prepared.error().what;
   }
 
@@ -103,31 +105,32 @@ TEST_F(Preparer, KnowsRecordsRangesAndItems) {
 TEST_F(Preparer, RefusesWhatIsNoPluginByTheEntrysPlace) {
   EntryConfig config = entry("bad");
   config.plugin = dir_.path("data/a");
-  expect_refused(config, "plugin", "data/a");
+  expect_refused(config, "2:13: workers[0].plugin", "data/a");
 }
 
 TEST_F(Preparer, RefusesInputsThatAreNotThere) {
-  expect_refused(entry("job", files(InputKind::Lines, "data/*.txt")), "input", "no file matches");
-  expect_refused(entry("job", files(InputKind::File, "data/c")), "input", "No such file");
+  expect_refused(entry("job", files(InputKind::Lines, "data/*.txt")), "3:12: workers[0].input", "no file matches");
+  expect_refused(entry("job", files(InputKind::File, "data/c")), "3:12: workers[0].input", "No such file");
 }
 
 TEST_F(Preparer, RefusesPartsOfRecords) {
   InputConfig records = files(InputKind::Records, "data/*");
   records.record_size = 5;
-  expect_refused(entry("records", records), "input.records", "12 bytes, which is no whole number of records of 5");
+  expect_refused(entry("records", records), "3:12: workers[0].input.records",
+                 "12 bytes, which is no whole number of records of 5");
 }
 
 TEST_F(Preparer, RefusesAnInputInTheJobsOwnOutput) {
   EntryConfig config = entry("job", files(InputKind::Lines, "**/a"));
   config.output = dir_.path("data");
-  expect_refused(config, "input", "lies in the output of the same job");
+  expect_refused(config, "3:12: workers[0].input", "lies in the output of the same job");
 }
 
 TEST_F(Preparer, RefusesMoreThanCanBeCounted) {
   InputConfig range;
   range.kind = InputKind::Range;
   range.end = INT64_MAX;
-  expect_refused(entry("range", range), "input", "larger than can be counted");
+  expect_refused(entry("range", range), "3:12: workers[0].input", "larger than can be counted");
 }
 
 }  // namespace

@@ -329,6 +329,22 @@ TEST_F(Worker, TellsOfASliceThatWasNotClaimedToItsEnd) {
   EXPECT_EQ(seen.all<SliceEnded>()[0].refused, StopWord::GoOn);
 }
 
+TEST_F(Worker, KeepsAnOutputWhoseDescriptorThePluginHasClosed) {
+  const auto &seen = finish(work("misbehave.so", {{"do", "close_output"}}, {range(0, 10, 10)}));
+  ASSERT_EQ(seen.all<SliceEnded>().size(), 1U);
+  EXPECT_EQ(seen.all<SliceEnded>()[0].files, std::vector<std::string>{"closed"});
+  EXPECT_EQ(seen.all<SliceEnded>()[0].returned, 0);
+  EXPECT_FALSE(seen.all<SliceEnded>()[0].io_failed) << seen.all<SliceEnded>()[0].reason;
+}
+
+TEST_F(Worker, BlamesTheSliceForAnOutputThatThePluginHasRemoved) {
+  const auto &seen = finish(work("misbehave.so", {{"do", "remove_output"}}, {range(0, 10, 10)}));
+  ASSERT_EQ(seen.all<SliceEnded>().size(), 1U);
+  EXPECT_TRUE(seen.all<SliceEnded>()[0].files.empty());
+  EXPECT_EQ(seen.all<SliceEnded>()[0].returned, 70);
+  EXPECT_EQ(seen.all<SliceEnded>()[0].reason, "output removed: is gone");
+}
+
 TEST_F(Worker, NoticesAnInputThatChangedBeforeItsSlice) {
   const Lease lease = file(InputKind::Lines, "lines", "one\n");
   write_file(h.dir.path("lines"), "other\n");

@@ -7,6 +7,7 @@ namespace hostler {
 using std::chrono::milliseconds;
 
 void MemoryStore::commit(StoreBatch batch, Done done) {
+  if (stalled_) return;
   system_.at(system_.now() + milliseconds(1), [this, batch = std::move(batch), done = std::move(done), life = life_] {
     if (life != life_) return;
     if (!failing_.empty()) return done(fail("ledger", failing_));

@@ -27,6 +27,8 @@ class MemoryStore final : public JobStore {
   [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
   // Each transaction fails from now on (until given empty words).
   void fail_with(std::string words) { failing_ = std::move(words); }
+  // The disk is full: nothing that is asked from now on is ever answered.
+  void stall() { stalled_ = true; }
   void change_inputs(std::string words) { changed_ = std::move(words); }
   // The host is dead: nothing under way gets through, and nobody is told.
   void crash() { ++life_; }
@@ -40,6 +42,7 @@ class MemoryStore final : public JobStore {
   std::map<std::string, std::map<std::int64_t, std::string>> results_;
   std::string failing_;
   std::string changed_;
+  bool stalled_ = false;
   int life_ = 0;
 };
 

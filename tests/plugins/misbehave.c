@@ -183,6 +183,25 @@ static int claim_slowly(const hostler_slice_t *slice) {
   return HOSTLER_DONE;
 }
 
+/* As fclose() does; another file may get the number. */
+static int close_output(const hostler_slice_t *slice) {
+  const int fd = slice->host->output(slice, "closed");
+  if (fd < 0 || write(fd, "kept\n", 5) != 5) return HOSTLER_ERROR;
+  close(fd);
+  return open("/dev/null", O_RDONLY | O_CLOEXEC) < 0 ? HOSTLER_ERROR : HOSTLER_DONE;
+}
+
+static int remove_output(const hostler_slice_t *slice) {
+  char link[64];
+  char path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", slice->host->output(slice, "removed"));
+  const ssize_t size = readlink(link, path, sizeof path - 1);
+  if (size < 0) return HOSTLER_BAD_CONFIG;
+  path[size] = '\0';
+  unlink(path);
+  return HOSTLER_DONE;
+}
+
 static int grow_input(const hostler_slice_t *slice) {
   const int fd = open(slice->path, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (fd < 0 || write(fd, "more\n", 5) != 5) return HOSTLER_ERROR;
@@ -209,6 +228,8 @@ static const struct {
                 {"babble", babble},
                 {"claim_half", claim_half},
                 {"claim_slowly", claim_slowly},
+                {"close_output", close_output},
+                {"remove_output", remove_output},
                 {"grow_input", grow_input}};
 
 int prepare(const hostler_slice_t *slice) {

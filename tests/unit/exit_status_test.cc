@@ -89,6 +89,15 @@ TEST(ExitStatus, BeingOutOfTimeIsATimeout) {
   EXPECT_EQ(judge(departure).verdict, Verdict::Timeout);
 }
 
+TEST(ExitStatus, AWorkerThatBrokeTheProtocolIsNotSaidToBeOutOfMemory) {
+  Departure departure = left({true, SIGKILL, false}, Stage::Running);
+  departure.broke_protocol = true;
+  EXPECT_EQ(judge(departure).verdict, Verdict::Crash);
+  EXPECT_EQ(judge(departure).reason, "killed by the host: broke the protocol");
+  departure.stopping = true;
+  EXPECT_EQ(judge(departure).verdict, Verdict::Interrupted);
+}
+
 TEST(ExitStatus, APluginThatCannotBeLoadedIsItsOwnVerdictInItsOwnWords) {
   Departure departure = left({false, 78, false}, Stage::Loading);
   departure.page.failed_before_run = 1;

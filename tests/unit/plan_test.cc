@@ -91,6 +91,15 @@ TEST(Plan, FreshTakesAnUnchangedJobFromZeroAndResumeLeavesItAlone) {
   EXPECT_EQ(fleet.one(job("j", 100), {{}, {"j"}}).action, EntryAction::Keep);
 }
 
+TEST(Plan, ResumeTriesAgainWhatAnUnchangedJobDidNotGetDone) {
+  Fleet fleet;
+  const auto planned = job("j", 100);
+  fleet.has(planned);
+  fleet.planned["j"].unfinished = true;
+  EXPECT_EQ(fleet.one(job("j", 100)).action, EntryAction::Keep);
+  EXPECT_EQ(fleet.one(job("j", 100), {{}, {"j"}}).action, EntryAction::Resume);
+}
+
 TEST(Plan, AJobOfTheLedgerGoesOn) {
   Fleet fleet;
   const auto planned = job("j", 100);

@@ -49,6 +49,13 @@ TEST(StatusText, EntryIsFollowedByItsWorkers) {
             "  words/1        backoff  -    -      2         -        again in 400ms; last: killed by SIGSEGV\n");
 }
 
+TEST(StatusText, TheLastExitIsToldOnce) {
+  auto host = sample();
+  host.entries[0].workers[1].note = "gave up: 3 restarts within 1m; last: killed by SIGSEGV";
+  const std::string text = status_text(host, {});
+  EXPECT_NE(text.find("gave up: 3 restarts within 1m; last: killed by SIGSEGV\n"), std::string::npos) << text;
+}
+
 TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
   auto host = sample();
   host.entries[0].held = "params.top 20 → 30";
