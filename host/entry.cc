@@ -136,7 +136,9 @@ void Entry::on_garbage(WorkerId worker, const Error &error) {
   log(LogLevel::Error, fmt::format("{}: broke the protocol and was killed: {}", slot_name(*slot), error.text()));
 }
 
-void Entry::entered_run(Slot &slot) { apply(slot, WorkerEvent::EnteredRun); }
+void Entry::entered_run(Slot &slot) {
+  apply(slot, WorkerEvent::EnteredRun);
+}
 
 void Entry::resize(std::int32_t count) {
   const bool changed = count_ != count;
@@ -233,8 +235,9 @@ std::string Entry::live_state() const {
     return std::count_if(slots_.begin(), slots_.end(), [&](const auto &slot) { return slot->state == state; });
   };
   // The most telling first.
-  for (const WorkerState state : {WorkerState::Failed, WorkerState::Killing, WorkerState::Stopping, WorkerState::Backoff,
-                                  WorkerState::Starting, WorkerState::Running, WorkerState::Finished})
+  for (const WorkerState state :
+       {WorkerState::Failed, WorkerState::Killing, WorkerState::Stopping, WorkerState::Backoff, WorkerState::Starting,
+        WorkerState::Running, WorkerState::Finished})
     if (count(state) != 0) return std::string(hostler::name(state));
   return "stopped";
 }

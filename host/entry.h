@@ -88,9 +88,9 @@ class Entry {
     Desired desired = Desired::Down;
     WorkerState state = WorkerState::Stopped;
     std::optional<WorkerId> worker;
-    int pid = 0;           // 0: not spawned yet
-    std::string build;     // what this worker loads
-    bool cancelled = false;       // the stop has come to CANCEL
+    int pid = 0;             // 0: not spawned yet
+    std::string build;       // what this worker loads
+    bool cancelled = false;  // the stop has come to CANCEL
     bool killed_by_host = false;
     bool broke_protocol = false;  // and was killed for it
     bool ready = false;           // the plugin called ready()
@@ -101,7 +101,7 @@ class Entry {
     std::int64_t restarts = 0;
     std::string last_exit;
     std::string note;
-    Duration delay{};      // of the backoff to come
+    Duration delay{};  // of the backoff to come
     TimerQueue::Timer timer;
   };
 

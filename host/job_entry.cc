@@ -14,20 +14,18 @@ std::string_view unit_of(InputKind kind) {
   switch (kind) {
     case InputKind::Lines:
     case InputKind::Records:
-    case InputKind::File:
-      return "bytes";
-    case InputKind::Range:
-      return "numbers";
-    case InputKind::Items:
-      return "items";
-    case InputKind::None:
-      break;
+    case InputKind::File: return "bytes";
+    case InputKind::Range: return "numbers";
+    case InputKind::Items: return "items";
+    case InputKind::None: break;
   }
   return "";
 }
 
 // Verdicts after which the worker goes on with its next slice (docs/design.md, exit statuses).
-bool keeps_process(std::int32_t returned) { return returned == 0 || returned == 65 || returned == 75 || returned == 85; }
+bool keeps_process(std::int32_t returned) {
+  return returned == 0 || returned == 65 || returned == 75 || returned == 85;
+}
 
 bool stops_entry(Verdict verdict) {
   return verdict == Verdict::BadConfig || verdict == Verdict::LoadFailure || verdict == Verdict::InputChanged;
@@ -318,8 +316,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
 
 void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun) {
   const WorkerId worker = *slot.worker;
-  const SliceOutcome outcome =
-      job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random());
+  const SliceOutcome outcome = job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random());
   if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
   StoreBatch batch;
   const bool merge = begun && *begun == job_.manifest().positions();
@@ -390,9 +387,13 @@ void JobEntry::protocol_error(Slot &slot, const std::string &what) {
   around_.system.kill(*slot.worker);
 }
 
-bool JobEntry::is_quiet() const { return Entry::is_quiet() && commits_ == 0; }
+bool JobEntry::is_quiet() const {
+  return Entry::is_quiet() && commits_ == 0;
+}
 
-bool JobEntry::has_ended() const { return is_quiet() && (stored_.state != JobState::Running || !failure_.empty()); }
+bool JobEntry::has_ended() const {
+  return is_quiet() && (stored_.state != JobState::Running || !failure_.empty());
+}
 
 StoredJob JobEntry::stored() const {
   StoredJob stored = stored_;

@@ -26,7 +26,9 @@ void Service::update(PreparedEntry prepared, bool replace) {
       set_desired(*slot, Desired::Up);
 }
 
-void Service::fill_start(Start &start) const { start.job = false; }
+void Service::fill_start(Start &start) const {
+  start.job = false;
+}
 
 void Service::on_message(WorkerId worker, const WorkerMessage &message) {
   Slot *slot = slot_of(worker);
@@ -51,9 +53,7 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
       if (slot->desired == Desired::Up) fail_entry(judgement.reason);
       break;
     case Verdict::RetryLater:
-    case Verdict::Yield:
-      restart_after(*slot, backoff_delay(config().restart, 1, around_.system.random()));
-      break;
+    case Verdict::Yield: restart_after(*slot, backoff_delay(config().restart, 1, around_.system.random())); break;
     case Verdict::Interrupted: restart_after(*slot, Duration{}); break;
     case Verdict::Failure:
     case Verdict::Crash:
@@ -65,9 +65,8 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
 }
 
 bool Service::has_failed() const {
-  return Entry::has_failed() || std::any_of(slots_.begin(), slots_.end(), [](const auto &slot) {
-           return slot->state == WorkerState::Failed;
-         });
+  return Entry::has_failed() ||
+         std::any_of(slots_.begin(), slots_.end(), [](const auto &slot) { return slot->state == WorkerState::Failed; });
 }
 
 bool Service::is_up() const {

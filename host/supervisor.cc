@@ -93,8 +93,9 @@ Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared,
     const auto *job = running == entries_.end() ? nullptr : dynamic_cast<const JobEntry *>(running->second.get());
     const StoredJob stored = job != nullptr ? job->stored() : *stored_job(each.name);
     if (stored.identity.output != wanted->config.output)
-      return fail(wanted->config.where, fmt::format("{} cannot be resumed: its output folder changed from {} to {}", each.name,
-                                                    stored.identity.output, wanted->config.output),
+      return fail(wanted->config.where,
+                  fmt::format("{} cannot be resumed: its output folder changed from {} to {}", each.name,
+                              stored.identity.output, wanted->config.output),
                   "keep the folder, or start from zero with --fresh " + each.name);
     auto resumed = resume_job(stored.manifest, stored.rows, wanted->manifest);
     if (!resumed) return tl::unexpected(resumed.error());
@@ -343,11 +344,13 @@ HostStatus Supervisor::status() const {
   status.stopping = stopping_;
   status.jobs_ended = jobs_ended();
   for (const std::string &name : order_)
-    if (const auto found = entries_.find(name); found != entries_.end()) status.entries.push_back(found->second->status());
+    if (const auto found = entries_.find(name); found != entries_.end())
+      status.entries.push_back(found->second->status());
   for (const auto &[name, entry] : retiring_) {
     status.entries.push_back(entry->status());
     if (status.entries.back().reason.empty())
-      status.entries.back().reason = arrivals_.contains(name) ? "makes place for its successor" : "removed from the file";
+      status.entries.back().reason =
+          arrivals_.contains(name) ? "makes place for its successor" : "removed from the file";
   }
   return status;
 }
@@ -381,6 +384,8 @@ void Supervisor::on_exit(WorkerId worker, const WaitStatus &status, const Worker
   if (entry != nullptr) entry->on_exit(worker, status, page);
 }
 
-void Supervisor::on_alarm() { timers_.run(system_.now()); }
+void Supervisor::on_alarm() {
+  timers_.run(system_.now());
+}
 
 }  // namespace hostler

@@ -61,7 +61,8 @@ class Supervisor final : public SystemEvents {
   [[nodiscard]] std::map<std::string, CurrentEntry> current() const;
   [[nodiscard]] std::map<std::string, PlannedJob> planned() const;
   [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
-  [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared, const ReloadOptions &options) const;
+  [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,
+                                                           const ReloadOptions &options) const;
   void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
   void change_arrival(const EntryPlan &plan, PreparedEntry prepared);
   void retire(const std::string &name);
@@ -83,7 +84,7 @@ class Supervisor final : public SystemEvents {
   TimerQueue timers_;
   TimerQueue::Timer settle_;
   Surroundings around_;
-  std::map<std::string, StoredJob> stored_;  // jobs that no entry has in hand
+  std::map<std::string, StoredJob> stored_;          // jobs that no entry has in hand
   std::map<std::string, std::uint64_t> next_lease_;  // of jobs that have run in this host's life
   std::unordered_map<WorkerId, Entry *> owners_;
   WorkerId last_worker_ = 0;

@@ -94,7 +94,8 @@ TEST_F(JobTest, ASliceThatIsDueWhileEverybodyIsBusyWaitsForOneWhoIsFree) {
 }
 
 TEST_F(JobTest, ACrashChargesOnlyTheSliceItHappenedIn) {
-  script("j", milliseconds(1), [this](const Lease &, Interval slice) { return slice.begin == 40 && runs[40] == 0 ? kCrash : 0; });
+  script("j", milliseconds(1),
+         [this](const Lease &, Interval slice) { return slice.begin == 40 && runs[40] == 0 ? kCrash : 0; });
   ASSERT_TRUE(apply({job_entry("j", 1, 10)}));
   system.run_for(minutes(1));
   EXPECT_EQ(entry("j").state, "succeeded");

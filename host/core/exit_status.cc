@@ -18,12 +18,12 @@ constexpr std::int32_t kBadConfig = 78;
 constexpr std::int32_t kYield = 85;
 
 constexpr std::array<std::pair<int, std::string_view>, 31> kSignals{{
-    {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},       {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},   {SIGTRAP, "SIGTRAP"},
-    {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},       {SIGFPE, "SIGFPE"},   {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"},
-    {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},     {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"},
-    {16, "SIGSTKFLT"},    {SIGCHLD, "SIGCHLD"},     {SIGCONT, "SIGCONT"}, {SIGSTOP, "SIGSTOP"}, {SIGTSTP, "SIGTSTP"},
-    {SIGTTIN, "SIGTTIN"}, {SIGTTOU, "SIGTTOU"},     {SIGURG, "SIGURG"},   {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"},
-    {26, "SIGVTALRM"},    {27, "SIGPROF"},          {28, "SIGWINCH"},     {29, "SIGIO"},        {30, "SIGPWR"},
+    {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},   {SIGTRAP, "SIGTRAP"},
+    {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},   {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"},
+    {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"}, {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"},
+    {16, "SIGSTKFLT"},    {SIGCHLD, "SIGCHLD"}, {SIGCONT, "SIGCONT"}, {SIGSTOP, "SIGSTOP"}, {SIGTSTP, "SIGTSTP"},
+    {SIGTTIN, "SIGTTIN"}, {SIGTTOU, "SIGTTOU"}, {SIGURG, "SIGURG"},   {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"},
+    {26, "SIGVTALRM"},    {27, "SIGPROF"},      {28, "SIGWINCH"},     {29, "SIGIO"},        {30, "SIGPWR"},
     {31, "SIGSYS"},
 }};
 
@@ -131,7 +131,8 @@ Judgement judge(const Departure &departure) {
     const WorkerPart &page = departure.page;
     const auto stage = static_cast<Stage>(page.stage);
     if (stage == Stage::Returned)
-      return {verdict_of_returned(page.returned), with_reason(returned_words(page.returned) + place, page_reason(page))};
+      return {verdict_of_returned(page.returned),
+              with_reason(returned_words(page.returned) + place, page_reason(page))};
     if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
     if (page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
     if (page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};

@@ -20,15 +20,16 @@
 
 namespace hostler {
 
-inline constexpr std::size_t kMaxFrame = std::size_t{48} << 20;  // results are at most 16 MiB, counters and files come on top
+inline constexpr std::size_t kMaxFrame = std::size_t{48}
+                                         << 20;  // results are at most 16 MiB, counters and files come on top
 
 // All that a worker needs to know before its first slice.
 struct Start {
-  std::string name;       // the entry
+  std::string name;  // the entry
   std::int32_t instance = 0;
   std::int32_t count = 1;
-  std::string library;    // the plugin in the store
-  std::string plugin;     // its file name, for words
+  std::string library;  // the plugin in the store
+  std::string plugin;   // its file name, for words
   std::string cwd;
   std::uint32_t umask = 027;
   std::map<std::string, std::string> env;
@@ -75,14 +76,14 @@ struct Ready {
 // A slice's verdict with all it leaves; also says that every slice of the lease before it is done and left nothing.
 struct SliceEnded {
   std::uint64_t lease = 0;
-  Interval slice;               // global
-  std::int32_t returned = 0;    // what run() returned
-  std::string reason;           // fail()'s words
-  bool claimed = false;         // run() called claim()
-  std::int64_t claimed_to = 0;  // global: where the last granted claim ended
+  Interval slice;                     // global
+  std::int32_t returned = 0;          // what run() returned
+  std::string reason;                 // fail()'s words
+  bool claimed = false;               // run() called claim()
+  std::int64_t claimed_to = 0;        // global: where the last granted claim ended
   StopWord refused = StopWord::GoOn;  // the stop word that refused a claim
-  bool input_changed = false;   // the input is not as the manifest has it; `reason` names it
-  bool io_failed = false;       // the outputs could not be made durable; `reason` says why
+  bool input_changed = false;         // the input is not as the manifest has it; `reason` names it
+  bool io_failed = false;             // the outputs could not be made durable; `reason` says why
   std::string result;
   bool has_result = false;
   std::map<std::string, std::int64_t> counters;

@@ -39,18 +39,19 @@ struct HostPart {
 
 struct WorkerPart {
   std::uint32_t layout = 0;
-  std::uint32_t stage = 0;         // Stage
-  std::uint64_t beats = 0;         // claims, heartbeats and progress calls; the host times them
-  std::int64_t begun = -1;         // global position of the slice begun last
-  std::int64_t done_up_to = -1;    // global position: all before it, within the lease, has returned DONE
-  std::int64_t claimed_from = 0;   // local positions, of the last claim granted
+  std::uint32_t stage = 0;        // Stage
+  std::uint64_t beats = 0;        // claims, heartbeats and progress calls; the host times them
+  std::int64_t begun = -1;        // global position of the slice begun last
+  std::int64_t done_up_to = -1;   // global position: all before it, within the lease, has returned DONE
+  std::int64_t claimed_from = 0;  // local positions, of the last claim granted
   std::int64_t claimed_to = 0;
   std::int64_t at = -1;            // local position of the record in work, or -1
   std::int64_t progress_done = 0;  // as the plugin counts
   std::int64_t progress_total = 0;
-  std::int32_t returned = 0;       // what run() returned, valid in Stage::Returned
-  std::int32_t failed_before_run = 0;  // 1: `reason` says why the plugin could not be loaded or the worker not set up; 2: a passing want (memory, descriptors)
-  std::uint32_t ready = 0;         // the plugin called ready()
+  std::int32_t returned = 0;  // what run() returned, valid in Stage::Returned
+  std::int32_t failed_before_run =
+      0;  // 1: `reason` says why the plugin could not be loaded or the worker not set up; 2: a passing want (memory, descriptors)
+  std::uint32_t ready = 0;  // the plugin called ready()
   std::uint32_t reason_size = 0;
   std::array<char, 1024> reason{};  // fail()'s words, or why loading failed
 };

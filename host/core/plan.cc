@@ -12,7 +12,8 @@ namespace {
 using Words = std::vector<std::string>;
 
 void differ(Words &words, std::string_view key, const std::string &was, const std::string &now) {
-  if (was != now) words.push_back(fmt::format("{} {} → {}", key, was.empty() ? "none" : was, now.empty() ? "none" : now));
+  if (was != now)
+    words.push_back(fmt::format("{} {} → {}", key, was.empty() ? "none" : was, now.empty() ? "none" : now));
 }
 
 template <typename T>
@@ -53,8 +54,8 @@ bool has(const std::vector<std::string> &names, const std::string &name) {
 Result<void> check_options(const std::vector<PreparedEntry> &wanted, const ReloadOptions &options) {
   const auto check = [&](const std::vector<std::string> &names, std::string_view flag) -> Result<void> {
     for (const std::string &each : names) {
-      const auto found =
-          std::find_if(wanted.begin(), wanted.end(), [&](const PreparedEntry &entry) { return entry.config.name == each; });
+      const auto found = std::find_if(wanted.begin(), wanted.end(),
+                                      [&](const PreparedEntry &entry) { return entry.config.name == each; });
       if (found == wanted.end())
         return fail(fmt::format("{} {}", flag, each), "no entry has this name", "it takes a name from workers.yaml");
       if (!found->config.is_job())
@@ -126,7 +127,9 @@ std::string_view name(EntryAction action) {
   return "";
 }
 
-JobIdentity identity_of(const EntryConfig &config) { return {config.input, config.output, config.params}; }
+JobIdentity identity_of(const EntryConfig &config) {
+  return {config.input, config.output, config.params};
+}
 
 Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &current,
                                     const std::map<std::string, PlannedJob> &planned,

@@ -22,11 +22,13 @@ RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now
   ++failures_;
   while (!restarts_.empty() && now - restarts_.front() >= config.within) restarts_.pop_front();
   if (static_cast<std::int64_t>(restarts_.size()) >= config.limit)
-    return {true, Duration{}, fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
+    return {true, Duration{},
+            fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
   restarts_.push_back(now);
   const Duration delay = backoff_delay(config, failures_, random);
-  return {false, delay, fmt::format("restart in {} (failure {} in a row)", format_duration(std::chrono::ceil<std::chrono::milliseconds>(delay)),
-                      failures_)};
+  return {false, delay,
+          fmt::format("restart in {} (failure {} in a row)",
+                      format_duration(std::chrono::ceil<std::chrono::milliseconds>(delay)), failures_)};
 }
 
 void RestartPolicy::reset() {

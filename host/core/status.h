@@ -14,14 +14,14 @@ struct WorkerStatus {
   std::int32_t instance = 0;
   std::string state;  // "running", "backoff", …
   std::int32_t pid = 0;
-  std::string build;          // first 12 hex digits
-  double up_seconds = 0;      // since run() was entered, while it runs
+  std::string build;      // first 12 hex digits
+  double up_seconds = 0;  // since run() was entered, while it runs
   std::int64_t restarts = 0;
-  std::string last_exit;      // in words, or empty
-  std::string slice;          // "NAME.INPUT-BEGIN" while a slice runs
-  std::int64_t beats = 0;     // claims, heartbeats and progress calls of this process
-  bool ready = false;         // the plugin has said that it is up
-  std::string note;           // "again in 400ms", why it failed …
+  std::string last_exit;   // in words, or empty
+  std::string slice;       // "NAME.INPUT-BEGIN" while a slice runs
+  std::int64_t beats = 0;  // claims, heartbeats and progress calls of this process
+  bool ready = false;      // the plugin has said that it is up
+  std::string note;        // "again in 400ms", why it failed …
 };
 
 struct EntryStatus {
@@ -32,16 +32,16 @@ struct EntryStatus {
   std::string plugin;  // file name
   std::string plugin_id;
   std::string version;
-  std::string build;   // first 12 hex digits of what new workers load
+  std::string build;         // first 12 hex digits of what new workers load
   bool newer_build = false;  // some worker still runs an older one
-  std::string held;    // what changed in workers.yaml and waits for --fresh or --resume, or empty
+  std::string held;          // what changed in workers.yaml and waits for --fresh or --resume, or empty
   std::int32_t count = 0;
   std::vector<WorkerStatus> workers;
-  std::string unit;             // jobs: what a position is, "bytes", "numbers" or "items"
-  JobProgress progress;         // jobs
-  double rate = 0;              // positions a second of late
-  double eta_seconds = -1;      // -1: not known
-  std::string output;           // jobs
+  std::string unit;         // jobs: what a position is, "bytes", "numbers" or "items"
+  JobProgress progress;     // jobs
+  double rate = 0;          // positions a second of late
+  double eta_seconds = -1;  // -1: not known
+  std::string output;       // jobs
   std::map<std::string, std::int64_t> counters;
 };
 
@@ -51,10 +51,10 @@ struct HostStatus {
   std::string config;
   std::string state_dir;
   double up_seconds = 0;
-  std::string last_reload;       // "applied: …", "nothing to change", "rejected: …"
+  std::string last_reload;  // "applied: …", "nothing to change", "rejected: …"
   bool last_reload_ok = true;
   bool stopping = false;
-  bool jobs_ended = false;       // every job of the file has ended (false without a job)
+  bool jobs_ended = false;  // every job of the file has ended (false without a job)
   std::vector<EntryStatus> entries;
 };
 

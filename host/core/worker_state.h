@@ -19,22 +19,22 @@ enum class WorkerState { Stopped, Starting, Running, Stopping, Killing, Backoff,
 enum class Desired { Down, Up };
 
 enum class WorkerEvent {
-  Wanted,       // desired has become Up, or the limits were forgotten: start what is not up
-  Unwanted,     // desired has become Down
-  Replaced,     // wanted, but with another build or other settings
-  EnteredRun,   // the plugin is loaded
-  OutOfGrace,   // the grace period is over
-  LeftRestart,  // gone, or could not be spawned: start again after the delay
-  LeftFinished, // gone for good: its work is done
-  LeftFailed,   // gone for good: it failed
-  Due,          // the delay is over
+  Wanted,        // desired has become Up, or the limits were forgotten: start what is not up
+  Unwanted,      // desired has become Down
+  Replaced,      // wanted, but with another build or other settings
+  EnteredRun,    // the plugin is loaded
+  OutOfGrace,    // the grace period is over
+  LeftRestart,   // gone, or could not be spawned: start again after the delay
+  LeftFinished,  // gone for good: its work is done
+  LeftFailed,    // gone for good: it failed
+  Due,           // the delay is over
 };
 
 // Entering a state cancels the timer of the former one.
 enum class WorkerAction {
   None,
   Spawn,
-  Stop,        // begin to stop it
+  Stop,  // begin to stop it
   Kill,
   StartDelay,  // set the timer of the backoff
 };

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::int64_t kMaxWaitMs = 60'000;
 
-ControlReply json(int status, std::string body) { return {status, "application/json", std::move(body)}; }
+ControlReply json(int status, std::string body) {
+  return {status, "application/json", std::move(body)};
+}
 
 ControlReply refuse(int status, std::string what, std::string hint) {
   return json(status, to_json(Error{"", std::move(what), std::move(hint)}));
@@ -24,10 +26,11 @@ std::vector<std::string> lines_of(const std::vector<EntryPlan> &plans) {
   std::vector<std::string> lines;
   for (const EntryPlan &plan : plans)
     if (plan.action != EntryAction::Keep)
-      lines.push_back(fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
-                                  plan.action == EntryAction::Hold
-                                      ? fmt::format("; keeps its old settings until --fresh {0} or --resume {0}", plan.name)
-                                      : ""));
+      lines.push_back(
+          fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
+                      plan.action == EntryAction::Hold
+                          ? fmt::format("; keeps its old settings until --fresh {0} or --resume {0}", plan.name)
+                          : ""));
   return lines;
 }
 

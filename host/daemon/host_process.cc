@@ -86,7 +86,8 @@ class Host {
       log(LogLevel::Error, problem.text());
       for (StoredJob &job : opened->jobs)
         if (job.name == problem.where)
-          job.problem = fmt::format("{} (mend that and start the host again, or begin anew with --fresh {})", problem.what, job.name);
+          job.problem = fmt::format("{} (mend that and start the host again, or begin anew with --fresh {})",
+                                    problem.what, job.name);
     }
     fleet_ = std::move(*fleet);
     store_ = std::move(opened->store);
@@ -127,9 +128,7 @@ class Host {
   void on_signal(int number) {
     switch (number) {
       case SIGHUP: return reloader_->reload({}, [](const auto &) {});
-      case SIGUSR1:
-        logs_->reopen();
-        return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
+      case SIGUSR1: logs_->reopen(); return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
       case SIGQUIT:
         logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");
         return supervisor_->stop_at_once([this] { loop_.stop(); });

@@ -10,8 +10,8 @@
 namespace hostler {
 
 struct HostOptions {
-  std::string config;  // path of workers.yaml
-  bool echo_log = false;  // the host's log goes to stderr as well
+  std::string config;               // path of workers.yaml
+  bool echo_log = false;            // the host's log goes to stderr as well
   std::vector<std::string> fresh;   // --fresh NAME
   std::vector<std::string> resume;  // --resume NAME
 };

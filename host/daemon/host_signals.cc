@@ -28,8 +28,7 @@ Result<HostSignals> HostSignals::block() {
 void HostSignals::deliver_to(EventLoop &loop, std::function<void(int)> handler) {
   watch_ = loop.watch(fd_.get(), EventLoop::Ready::Read, [fd = fd_.get(), handler = std::move(handler)] {
     signalfd_siginfo info{};
-    while (read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-      handler(static_cast<int>(info.ssi_signo));
+    while (read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) handler(static_cast<int>(info.ssi_signo));
   });
 }
 

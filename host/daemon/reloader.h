@@ -28,7 +28,8 @@ class Reloader {
   using Done = std::function<void(const ReloadOutcome &)>;
 
   // `state_dir` is the one in use: a file that names another is refused.
-  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config, std::string state_dir);
+  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
+           std::string state_dir);
 
   // Reads, prepares, applies; `done` is called on the loop's thread.
   void reload(ReloadOptions options, Done done);

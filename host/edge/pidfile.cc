@@ -2,22 +2,31 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
 namespace hostler {
 namespace {
 
-constexpr int kReadings = 1000;  // of a pid that its owner is just about to write
+// So often an owner must look alive, at such a distance, before it is believed.
+constexpr int kLooksAtAnOwner = 3;
+constexpr int kLookEveryMs = 10;
+constexpr int kMostLooks = 1000;  // at one that dies and dies
+constexpr int kReadings = 1000;   // of a pid that its owner is just about to write
 
 std::string error_words(int error) {
   return std::generic_category().message(error);
@@ -60,6 +69,47 @@ Result<bool> is_locked(int fd, const std::string &path) {
   return lock.l_type != F_UNLCK;
 }
 
+// Is it dying, though its locks are not let go yet: a zombie, on its way out (PF_EXITING of linux/sched.h), or with a
+// SIGKILL that it has not taken yet?
+bool is_ending(pid_t pid) {
+  std::ifstream stat(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(stat, text);
+  char state = 0;
+  int parent = 0;
+  int group = 0;
+  int session = 0;
+  int terminal = 0;
+  int terminal_group = 0;
+  unsigned flags = 0;
+  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
+  fields >> state >> parent >> group >> session >> terminal >> terminal_group >> flags;
+  constexpr unsigned kExiting = 0x4;
+  if (!fields || state == 'Z' || state == 'X' || (flags & kExiting) != 0) return true;
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  constexpr std::uint64_t kKill = std::uint64_t{1} << (SIGKILL - 1);
+  for (std::string word; status >> word;) {
+    if (word != "SigPnd:" && word != "ShdPnd:") continue;
+    std::uint64_t pending = 0;
+    if (status >> std::hex >> pending && (pending & kKill) != 0) return true;
+  }
+  return false;
+}
+
+// A host that was killed holds its lock until the kernel has taken it apart: that is waited for. Nothing: somebody lives.
+bool take_lock(int fd, const std::string &state_dir) {
+  for (int looks = 0, living = 0; looks < kMostLooks && living < kLooksAtAnOwner; ++looks) {
+    struct flock lock = whole_file(F_WRLCK);
+    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+    if (errno != EAGAIN && errno != EACCES) return false;
+    const auto owner = owner_of(state_dir);
+    if (!owner || !*owner || !is_ending(**owner)) ++living;
+    ::poll(nullptr, 0, kLookEveryMs);
+  }
+  errno = EAGAIN;
+  return false;
+}
+
 }  // namespace
 
 Result<void> make_state_dir(const std::string &state_dir) {
@@ -83,8 +133,7 @@ Result<Pidfile> Pidfile::take(const std::string &state_dir) {
   const std::string path = pidfile_in(state_dir);
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
   if (!fd) return fail(path, "cannot be opened: " + error_words(errno));
-  struct flock lock = whole_file(F_WRLCK);
-  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+  if (!take_lock(fd.get(), state_dir)) {
     if (errno != EAGAIN && errno != EACCES) return fail(path, "cannot be locked: " + error_words(errno));
     const auto owner = owner_of(state_dir);
     const std::string pid = owner && *owner ? fmt::format(" (pid {})", **owner) : "";

@@ -5,8 +5,8 @@
 
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <boost/dll/shared_library.hpp>
@@ -90,15 +90,16 @@ std::string fault(const hostler_plugin_t &about, const std::string &name) {
 }  // namespace
 
 tl::expected<LoadedPlugin, LoadError> load_plugin(const std::string &library, const std::string &name) {
-  std::unique_ptr<Library> loaded;
+  // What is loaded stays so for the life of this process, also while it exits: never destroyed.
+  static auto &loaded = *new std::vector<Library>();
   try {
-    loaded = std::make_unique<Library>(library, boost::dll::load_mode::rtld_now);
+    loaded.emplace_back(library, boost::dll::load_mode::rtld_now);
   } catch (const std::exception &error) {
     std::string words = loader_words(error.what(), library, name);
     const bool passing = is_passing_want(words);
     return refuse(std::move(words), passing);
   }
-  const Library &plugin = *loaded.release();  // stays loaded for the life of this process
+  const Library &plugin = loaded.back();
 
   const Symbol about = find(plugin, "hostler_plugin");
   if (about.address == nullptr)

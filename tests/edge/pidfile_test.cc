@@ -45,6 +45,29 @@ TEST(Pidfile, FolderIsFreeAgainAfterItsHost) {
   EXPECT_TRUE(Pidfile::take(dir.path()));
 }
 
+TEST(Pidfile, AHostThatIsJustBeingKilledIsWaitedFor) {
+  const TempDir dir;
+  for (int round = 0; round < 20; ++round) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    const pid_t host = ::fork();
+    if (host == 0) {
+      const auto pidfile = Pidfile::take(dir.path());
+      const std::string heavy(std::size_t{64} << 20, 'x');  // what takes the kernel a while to take apart
+      if (!pidfile || ::write(ends[1], heavy.data(), 1) != 1) ::_exit(1);
+      for (;;) ::pause();
+    }
+    char byte = 0;
+    ASSERT_EQ(::read(ends[0], &byte, 1), 1);
+    ::kill(host, SIGKILL);
+    const auto next = Pidfile::take(dir.path());
+    EXPECT_TRUE(next) << next.error().text();
+    ::waitpid(host, nullptr, 0);
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+}
+
 TEST(Pidfile, KilledHostOwnsNothingThoughItsPidStands) {
   const TempDir dir;
   std::array<int, 2> ends{};

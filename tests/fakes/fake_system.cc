@@ -96,8 +96,8 @@ double FakeSystem::random() {
 }
 
 void FakeSystem::note(const std::string &what, const FakeWorker &worker, const std::string &more) {
-  diary_.push_back(fmt::format("{} {}/{}{}{}", what, worker.request.name, worker.request.instance,
-                               more.empty() ? "" : " ", more));
+  diary_.push_back(
+      fmt::format("{} {}/{}{}{}", what, worker.request.name, worker.request.instance, more.empty() ? "" : " ", more));
 }
 
 void FakeSystem::spawn(WorkerId id, const SpawnRequest &request) {
@@ -135,7 +135,9 @@ void FakeSystem::lease(WorkerId id, const Lease &lease) {
   worker.after(Duration{}, [this, &worker, lease] { script_of(worker).on_lease(worker, lease); });
 }
 
-void FakeSystem::set_count(WorkerId id, std::int32_t count) { find(id)->count = count; }
+void FakeSystem::set_count(WorkerId id, std::int32_t count) {
+  find(id)->count = count;
+}
 
 void FakeSystem::stop(WorkerId id, StopWord word, int signal) {
   FakeWorker &worker = *find(id);
@@ -156,14 +158,18 @@ void FakeSystem::kill(WorkerId id) {
   worker.leave({true, SIGKILL, false});
 }
 
-WorkerPart FakeSystem::page(WorkerId id) { return find(id)->page; }
+WorkerPart FakeSystem::page(WorkerId id) {
+  return find(id)->page;
+}
 
 void FakeSystem::fail_spawns(int n, std::string words) {
   failing_spawns_ = n;
   failing_words_ = std::move(words);
 }
 
-void FakeSystem::at(TimePoint time, std::function<void()> action) { queue_.emplace(time, std::move(action)); }
+void FakeSystem::at(TimePoint time, std::function<void()> action) {
+  queue_.emplace(time, std::move(action));
+}
 
 void FakeSystem::run_for(Duration time) {
   const TimePoint end = now_ + time;

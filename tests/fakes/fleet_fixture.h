@@ -83,7 +83,8 @@ class FleetTest : public testing::Test {
     return pids;
   }
   [[nodiscard]] bool logged(const std::string &part) const {
-    return std::any_of(log.begin(), log.end(), [&](const std::string &line) { return line.find(part) != std::string::npos; });
+    return std::any_of(log.begin(), log.end(),
+                       [&](const std::string &line) { return line.find(part) != std::string::npos; });
   }
 };
 

@@ -12,9 +12,9 @@ using Event = WorkerEvent;
 using Action = WorkerAction;
 
 const std::vector<WorkerState> kStates = {Stopped, Starting, Running, Stopping, Killing, Backoff, Finished, Failed};
-const std::vector<Event> kEvents = {Event::Wanted,      Event::Unwanted,     Event::Replaced,
-                                    Event::EnteredRun,  Event::OutOfGrace,   Event::LeftRestart,
-                                    Event::LeftFinished, Event::LeftFailed,  Event::Due};
+const std::vector<Event> kEvents = {Event::Wanted,       Event::Unwanted,   Event::Replaced,
+                                    Event::EnteredRun,   Event::OutOfGrace, Event::LeftRestart,
+                                    Event::LeftFinished, Event::LeftFailed, Event::Due};
 
 template <typename Check>
 void for_all(Check check) {

@@ -44,18 +44,20 @@ assert_nobody_left
 host_of() { # run|up COMMAND: the host's pid, of one in the foreground from its very first moment on
   if [ "$1" = run ]; then ps -o pid= --ppid "$2" | xargs; else cat state/hostler.pid 2>/dev/null; fi || true
 }
+# The one that was killed last may still be dying, and stands in the pidfile until the next one writes its own.
+is_new_host() { [ -n "$host" ] && [ "$host" != "$killed" ] && alive "$host"; }
 
 # begin run|up: leaves the command's pid in $command and the host's in $host, as early as it can be known; nothing when it
 # is over already.
 begin() {
   "$HOSTLER" "$1" >>run.log 2>&1 &
   command=$! host=
-  until alive "${host:-none}" || ! alive "$command"; do host=$(host_of "$1" "$command"); done
+  until is_new_host || ! alive "$command"; do host=$(host_of "$1" "$command"); done
   host=$(host_of "$1" "$command")
-  alive "${host:-none}" || host=
+  is_new_host || host=
 }
 
-kills=0 jobs=0
+kills=0 jobs=0 killed=
 while [ $kills -lt "$kills_wanted" ]; do
   rm -rf state marks/*
   jobs=$((jobs + 1))
@@ -64,6 +66,7 @@ while [ $kills -lt "$kills_wanted" ]; do
     [ -n "$host" ] || break
     pass $((RANDOM % (took * 3 / 4 + 20)))
     if kill -KILL "$host" 2>/dev/null; then kills=$((kills + 1)); fi
+    killed=$host
     wait "$command" 2>/dev/null || true
     [ ! -e state/output/witness/_SUCCESS ] || break # it was done already
   done
