@@ -1,5 +1,6 @@
 #include "worker/job_loop.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,8 +31,12 @@ bool keeps_process(std::int32_t returned) {
 
 }  // namespace
 
+void leave_without_trace(std::int32_t returned) {
+  while (true) ::syscall(SYS_exit_group, returned);
+}
+
 std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t returned) {
-  if (!page.is_mine()) ::_exit(returned);
+  if (!page.is_mine()) leave_without_trace(returned);
   runtime.leave();
   page.set_returned(returned);
   (void)std::fflush(nullptr);

@@ -40,6 +40,10 @@ class JobLoop {
   std::vector<const char *> items_;  // of the lease
 };
 
+// The end of a process that the plugin forked and that came back to us. The bare system call: nothing that hooks into an
+// exit, as sanitizers do, may write what stands in the buffers.
+[[noreturn]] void leave_without_trace(std::int32_t returned);
+
 // What run() or merge() returned, once the process is known to be the worker still; a process that the plugin forked and
 // that comes back from run() leaves here, without a trace. Buffered output has been written.
 [[nodiscard]] std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t returned);

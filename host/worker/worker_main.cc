@@ -87,7 +87,7 @@ void prepare(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin) {
   slice.unit = 1;
   const auto *entered = runtime.enter(Inside::Prepare, slice, {});
   const int returned = hostler_call_run(plugin.prepare, entered);
-  if (!page.is_mine()) ::_exit(returned);
+  if (!page.is_mine()) leave_without_trace(returned);
   runtime.leave();
   (void)std::fflush(nullptr);
   if (returned == HOSTLER_DONE) return;
