@@ -269,8 +269,9 @@ void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPa
   if (slot == nullptr) return;
   Departure gone = departure(*slot, status, page);
   const auto begun = slice_begun(*slot, page);
-  if (!begun || !has_files(job_.manifest().kind()) || !status.signaled || status.value != SIGBUS)
-    return left(*slot, std::move(gone));
+  const bool in_file =
+      begun && *begun < job_.manifest().positions() && has_files(job_.manifest().kind());  // not in merge()
+  if (!in_file || !status.signaled || status.value != SIGBUS) return left(*slot, std::move(gone));
   // A file that shrinks under a mapping kills with SIGBUS: ask the file before blaming the slice.
   const auto input = static_cast<std::size_t>(job_.manifest().slice_at(*begun).input);
   ++commits_;
