@@ -270,6 +270,28 @@ TEST_F(JobTest, ABusErrorOnAChangedInputBlamesTheInput) {
   EXPECT_NE(entry("j").reason.find("/data/a.txt changed"), std::string::npos) << entry("j").reason;
 }
 
+TEST_F(JobTest, ABusErrorInMergeIsACrashOfMerge) {
+  int merges = 0;
+  system.script("j", job_script(seconds(1), [&](const Lease &lease, Interval) {
+                  merges += lease.merge_input.empty() ? 0 : 1;
+                  return SliceEnded{};
+                }));
+  auto job = job_entry("j", 1, 1);
+  job.build.has_merge = true;
+  Input file;
+  file.path = "/data/a.txt";
+  file.size = 10;
+  job.config.input.kind = InputKind::Lines;
+  job.manifest = Manifest(InputKind::Lines, {file}, 10, 1, 0, {}, 1);
+  ASSERT_TRUE(apply({job}));
+  system.run_for(milliseconds(1500));
+  system.kill_from_outside("j", 0, SIGBUS);
+  EXPECT_EQ(entry("j").workers[0].last_exit, "killed by SIGBUS in merge()");
+  system.run_for(minutes(1));
+  EXPECT_EQ(merges, 1);
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   script("j", milliseconds(1));
   store.fail_with("database or disk is full");
