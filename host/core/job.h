@@ -158,6 +158,8 @@ struct JobIdentity {
   std::string output;
   std::map<std::string, std::string> params;
 };
+[[nodiscard]] std::vector<std::string> param_changes(const std::map<std::string, std::string> &was,
+                                                     const std::map<std::string, std::string> &now);
 [[nodiscard]] std::vector<std::string> job_changes(const JobIdentity &was, const Manifest &planned,
                                                    const JobIdentity &now, const Manifest &wanted);
 

@@ -87,26 +87,29 @@ void compare_items(std::vector<std::string> &changes, const Manifest &planned, c
     changes.push_back(fmt::format("input.items[{}] \"{}\" → \"{}\"", at.first - was.begin(), *at.first, *at.second));
 }
 
-void compare_params(std::vector<std::string> &changes, const JobIdentity &was, const JobIdentity &now) {
-  for (const auto &[key, value] : was.params) {
-    const auto at = now.params.find(key);
-    if (at == now.params.end()) {
+}  // namespace
+
+std::vector<std::string> param_changes(const std::map<std::string, std::string> &was,
+                                       const std::map<std::string, std::string> &now) {
+  std::vector<std::string> changes;
+  for (const auto &[key, value] : was) {
+    const auto at = now.find(key);
+    if (at == now.end()) {
       changes.push_back(fmt::format("params.{} is gone", key));
     } else {
       compare(changes, "params." + key, value, at->second);
     }
   }
-  for (const auto &[key, value] : now.params)
-    if (!was.params.contains(key)) changes.push_back(fmt::format("params.{} is new: {}", key, value));
+  for (const auto &[key, value] : now)
+    if (!was.contains(key)) changes.push_back(fmt::format("params.{} is new: {}", key, value));
+  return changes;
 }
-
-}  // namespace
 
 std::vector<std::string> job_changes(const JobIdentity &was, const Manifest &planned, const JobIdentity &now,
                                      const Manifest &wanted) {
   std::vector<std::string> changes;
   compare(changes, "output", was.output, now.output);
-  compare_params(changes, was, now);
+  for (std::string &change : param_changes(was.params, now.params)) changes.push_back(std::move(change));
   if (was.input.kind != now.input.kind) {
     compare(changes, "input", kind_name(was.input.kind), kind_name(now.input.kind));
     return changes;

@@ -28,7 +28,8 @@ Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
   differ(words, "cwd", was.config.cwd, now.config.cwd);
   differ_quietly(words, "env", was.config.env, now.config.env);
   if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
-  if (!now.config.is_job()) differ_quietly(words, "params", was.config.params, now.config.params);
+  if (!now.config.is_job())
+    for (std::string &change : param_changes(was.config.params, now.config.params)) words.push_back(std::move(change));
   return words;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/reloader.h"
 
+#include <system_error>
 #include <utility>
 
 #include "edge/config_yaml.h"
@@ -26,10 +27,15 @@ void Reloader::preview(ReloadOptions options, Done done) {
 }
 
 void Reloader::begin_next() {
-  thread_ = std::jthread([this] {
-    auto prepared = std::make_shared<Result<Prepared>>(prepare_all());
-    loop_.post([this, prepared] { finish(std::move(*prepared)); });
-  });
+  try {
+    thread_ = std::jthread([this] {
+      auto prepared = std::make_shared<Result<Prepared>>(prepare_all());
+      loop_.post([this, prepared] { finish(std::move(*prepared)); });
+    });
+  } catch (const std::system_error &error) {
+    const Error words{"", std::string("no thread could be started for the reload: ") + error.what(), "try again later"};
+    loop_.post([this, words] { finish(tl::unexpected(words)); });
+  }
 }
 
 Result<Prepared> Reloader::prepare_all() const {
@@ -42,7 +48,7 @@ Result<Prepared> Reloader::prepare_all() const {
 }
 
 void Reloader::finish(Result<Prepared> prepared) {
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   const Request request = std::move(requests_.front());
   requests_.pop_front();
   if (!prepared) {

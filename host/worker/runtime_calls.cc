@@ -99,7 +99,7 @@ struct Calls {
     Runtime &runtime = *the();
     if (!may_ask(runtime)) return -EPERM;
     const std::uint32_t word = std::min(runtime.stop_word(), kDeadline);
-    if (word != 0) runtime.wake_stop_fd();
+    if (word >= kCancel) runtime.wake_stop_fd();
     return static_cast<int>(word);
   }
 
@@ -113,7 +113,7 @@ struct Calls {
       runtime.stop_fd_ = fd;
     }
     // A signal that came before the descriptor was there could not wake it.
-    if (runtime.stop_word() != 0) runtime.wake_stop_fd();
+    if (runtime.stop_word() >= kCancel) runtime.wake_stop_fd();
     return runtime.stop_fd_;
   }
 

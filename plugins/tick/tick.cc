@@ -26,6 +26,7 @@ bool rest(int stop_fd, int milliseconds) {
 }
 
 void tick(hostler::Slice &slice) {
+  if (slice->kind != HOSTLER_NONE) throw hostler::Verdict(HOSTLER_BAD_CONFIG, "tick is a service: it takes no input:");
   const int pause = interval_ms(slice);
   const int stop_fd = slice.stop_fd();
   slice.ready();

@@ -166,8 +166,8 @@ struct hostler_host_t {
   /* A. HOSTLER_GO_ON ... HOSTLER_DEADLINE. It never goes back to a lower word during a slice. */
   int (*should_stop)(const hostler_slice_t *slice);
 
-  /* A. A descriptor that becomes readable when should_stop leaves GO_ON, for code that sits in poll. Made on first use,
-   * the same one each time. It belongs to the host: poll it, neither read nor close it. */
+  /* A. A descriptor that becomes readable when should_stop says CANCEL or DEADLINE, for code that sits in poll; DRAIN does
+   * not wake it, as the slice may go on to its end. Made on first use, the same one each time. It belongs to the host: poll it, neither read nor close it. */
   int (*stop_fd)(const hostler_slice_t *slice);
 
   /* R. Ends a segment: 0 only after all before `position` is durable: counters, skips, what was written to outputs, and

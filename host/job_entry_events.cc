@@ -1,0 +1,206 @@
+// What comes back from the workers of a job: ended slices, ended leases, and deaths.
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "job_entry.h"
+
+namespace hostler {
+namespace {
+
+// Verdicts after which the worker goes on with its next slice (docs/design.md, exit statuses).
+bool keeps_process(std::int32_t returned) {
+  return returned == 0 || returned == 65 || returned == 75 || returned == 85;
+}
+
+bool stops_entry(Verdict verdict) {
+  return verdict == Verdict::BadConfig || verdict == Verdict::LoadFailure || verdict == Verdict::InputChanged;
+}
+
+bool has_files(InputKind kind) {
+  return kind == InputKind::Lines || kind == InputKind::Records || kind == InputKind::File;
+}
+
+}  // namespace
+
+// It may have been the last one that the end of the job waited for.
+void JobEntry::on_spawn_failed(WorkerId worker, const Error &error) {
+  Entry::on_spawn_failed(worker, error);
+  drop_surplus();
+  want_workers();
+  check_end();
+}
+
+void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  if (std::holds_alternative<Loaded>(message)) {
+    entered_run(*slot);
+    hand_out(*slot);
+  } else if (const auto *ended = std::get_if<SliceEnded>(&message)) {
+    slice_ended(*slot, *ended);
+  } else if (const auto *lease = std::get_if<LeaseEnded>(&message)) {
+    lease_ended(*slot, *lease);
+  }
+}
+
+void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
+  const bool stopping = slot.state != WorkerState::Running;
+  const Judgement judgement = judge(ended, stopping);
+  const TimePoint now = around_.system.now();
+  const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
+  if (!outcome) return protocol_error(slot, outcome.error().text());
+  if (!keeps_process(ended.returned)) slot.leaving = true;
+  if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
+    log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
+
+  StoreBatch batch;
+  record(ended, judgement, batch);
+  forget_lease(*slot.worker, ended.lease, ended.slice.end);
+  const Interval slice = ended.slice;
+  const bool moves = outcome->state == SliceState::Committing;
+  commit(std::move(batch), [this, slice, moves] {
+    if (!moves) return check_end();
+    job_.committed(slice);
+    commit_changes();
+    want_workers();
+  });
+  sample_rate();
+  if (stops_entry(judgement.verdict)) return fail_entry(outcome->reason);
+  hand_out(slot);
+  if (outcome->state != SliceState::Done) want_workers();
+}
+
+// What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.
+void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch) {
+  batch.push_back(PutRows{name(), job_.take_changes()});
+  if (judgement.verdict != Verdict::Done) {
+    if (!ended.attempt_dir.empty()) batch.push_back(DropAttempt{ended.attempt_dir});
+    return;
+  }
+  const bool merge = ended.slice.begin == job_.manifest().positions();
+  const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(ended.slice.begin, ended.slice);
+  if (ended.has_result) batch.push_back(PutResult{name(), span.input, span.begin, span.end, merge, ended.result});
+  if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, merge});
+  for (const auto &[key, delta] : ended.counters) {
+    stored_.counters[key] = saturating_add(stored_.counters[key], delta);
+    if (merge) stored_.merge_counters[key] = saturating_add(stored_.merge_counters[key], delta);
+  }
+  if (!ended.files.empty())
+    batch.push_back(MoveFiles{name(), ended.slice, span.input, span.begin, merge, ended.attempt_dir, ended.files});
+  else if (!ended.attempt_dir.empty())
+    batch.push_back(DropAttempt{ended.attempt_dir});
+}
+
+void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
+  if (auto ok = job_.lease_ended(*slot.worker, ended); !ok) return protocol_error(slot, ok.error().text());
+  forget_lease(*slot.worker, ended.lease, ended.up_to);
+  auto &held = held_leases_[*slot.worker];
+  std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
+  commit_changes();
+  sample_rate();
+  hand_out(slot);
+  if (job_.open_slices() <= config().count) want_workers();
+}
+
+// The worker is through with the lease up to here; measures a lease that has ended.
+void JobEntry::forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to) {
+  auto &held = held_leases_[worker];
+  const auto found = std::find_if(held.begin(), held.end(), [&](const Held &each) { return each.lease.id == lease; });
+  if (found == held.end() || up_to < found->lease.end) return;
+  const TimePoint now = around_.system.now();
+  const std::int64_t slices = job_.manifest().slices_in({found->lease.begin, found->lease.end});
+  if (slices > 0) lease_size_.took(slices, now - found->since);
+  held.erase(found);
+  if (!held.empty()) held.front().since = now;
+}
+
+void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
+  Slot *slot = slot_of(worker);
+  if (slot == nullptr) return;
+  Departure gone = departure(*slot, status, page);
+  const auto begun = slice_begun(*slot, page);
+  const bool in_file =
+      begun && *begun < job_.manifest().positions() && has_files(job_.manifest().kind());  // not in merge()
+  if (!in_file || !status.signaled || status.value != SIGBUS) return left(*slot, std::move(gone));
+  // A file that shrinks under a mapping kills with SIGBUS: ask the file before blaming the slice.
+  const auto input = static_cast<std::size_t>(job_.manifest().slice_at(*begun).input);
+  ++commits_;
+  around_.store.check_inputs({job_.manifest().inputs()[input]}, [this, worker, gone](Result<void> same) {
+    --commits_;
+    Slot *slot = slot_of(worker);
+    if (slot == nullptr) return;
+    left(*slot, gone);
+    if (!same) fail_entry(same.error().text());
+  });
+}
+
+// Only what the messages said is done; the page tells which slice to charge.
+void JobEntry::left(Slot &slot, Departure gone) {
+  const auto begun = slice_begun(slot, gone.page);
+  // A verdict that did not arrive as a message does not count.
+  if (begun && gone.page.stage == static_cast<std::uint32_t>(Stage::Returned))
+    gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
+  const bool merge = begun && *begun == job_.manifest().positions();
+  if (begun) gone.place = merge ? "in merge()" : "in slice " + job_.place(*begun);
+  Judgement judgement = judge(gone);
+  const bool dismissed = gone.stopping && !gone.status.signaled && gone.status.value == 0;
+  if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
+  note_exit(slot, judgement);
+  lose_leases(slot, judgement, begun);
+  const bool leaving = slot.leaving;
+  forget_worker(slot);
+
+  if (stops_entry(judgement.verdict) && !leaving) {
+    apply(slot, WorkerEvent::LeftFailed);
+    fail_entry(judgement.reason);
+  } else if (job_.open_slices() == 0 || job_.state() != JobState::Running) {
+    apply(slot, WorkerEvent::LeftFinished);
+  } else if (begun || leaving || judgement.verdict == Verdict::Interrupted) {
+    restart_after(slot, Duration{});  // the slice has its own backoff
+  } else {
+    restart_by_policy(slot, judgement);
+  }
+  drop_surplus();
+  want_workers();
+  check_end();
+}
+
+void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun) {
+  const WorkerId worker = *slot.worker;
+  const SliceOutcome outcome = job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random());
+  if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
+  StoreBatch batch;
+  const bool merge = begun && *begun == job_.manifest().positions();
+  if (begun) {
+    const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(*begun);
+    for (const Held &held : held_leases_[worker])
+      if (held.sent && held.lease.begin <= *begun && *begun < held.lease.end)
+        batch.push_back(DropAttempt{stored_.identity.output + "/.attempts/" +
+                                    attempt_folder(span.input, span.begin, merge, held.lease.id)});
+  }
+  held_leases_.erase(worker);
+  commit_changes(std::move(batch));
+}
+
+// The slice the worker was in, by its page: trusted only as far as it lies in a lease that was sent.
+std::optional<std::int64_t> JobEntry::slice_begun(const Slot &slot, const WorkerPart &page) const {
+  if (page.layout != kPageLayout || slot.leaving) return std::nullopt;
+  const auto stage = static_cast<Stage>(page.stage);
+  if (stage != Stage::Running && stage != Stage::Returned) return std::nullopt;
+  const auto held = held_leases_.find(*slot.worker);
+  if (held == held_leases_.end()) return std::nullopt;
+  for (const Held &each : held->second)
+    if (each.sent && each.lease.begin <= page.begun && page.begun < each.lease.end) return page.begun;
+  return std::nullopt;
+}
+
+void JobEntry::protocol_error(Slot &slot, const std::string &what) {
+  slot.broke_protocol = true;
+  log(LogLevel::Error, fmt::format("{}: broke the protocol and is killed: {}", slot_name(slot), what));
+  around_.system.kill(*slot.worker);
+}
+
+}  // namespace hostler
