@@ -1,0 +1,63 @@
+# The control socket: docs/control.md as it is written, and clients that behave badly.
+source "$(dirname "$0")/../lib.sh"
+
+drop tick.so sums.so
+workers <<'END'
+workers:
+  - plugin: tick.so
+    params: {interval: 0.01}
+  - plugin: sums.so
+    count: 1
+    input: {range: {begin: 0, end: 1000}}
+END
+exits 0 hostler up
+socket=state/hostler.sock
+assert_eq "$(stat -c %a $socket)" 600 'mode of the socket'
+http() { curl --silent --max-time 20 --output reply --write-out '%{http_code}' --unix-socket $socket "$@" || true; }
+
+# Requests that make no sense are answered, with words.
+assert_eq "$(http http://x/v1/nothing)" 404
+assert_in '/v1/status' "$(jq -r .hint reply)"
+assert_eq "$(http -X POST http://x/v1/status)" 405
+assert_eq "$(http -X DELETE http://x/v1/reload)" 405
+assert_eq "$(http 'http://x/v1/wait?timeout_ms=soon')" 400
+assert_eq "$(http -X POST http://x/v1/reload -d '{"fresh": 7}')" 400
+assert_eq "$(http -X POST http://x/v1/reload -d '{"fresh": ["nobody"]}')" 409
+assert_in 'no entry has this name' "$(jq -r .error reply)"
+head -c 30000000 /dev/zero >huge
+assert_eq "$(http -X POST http://x/v1/reload --data-binary @huge)" 413
+assert_eq "$(http -H "X: $(head -c 100000 /dev/zero | tr '\0' x)" http://x/v1/status)" 431
+
+# Clients that say nothing, half a request, or rubbish, hold up nobody.
+perl -MIO::Socket::UNIX -e '
+  my @said = ("", "GET", "POST /v1/reload HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", "\0\1\2", "GET /v1/status HTTP/9.9\r\n\r\n",
+              "POST /v1/reload HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n");
+  $SIG{PIPE} = "IGNORE";
+  for my $i (1 .. 60) {
+    my $client = IO::Socket::UNIX->new(Peer => $ARGV[0]) or next;
+    syswrite $client, $said[$i % @said];
+    push @clients, $client;
+  }
+  $| = 1;
+  print "there\n";
+  sleep 100;
+' $socket >idle &
+idle=$!
+wait_until '[ -s idle ]'
+assert_eq "$(http http://x/v1/status)" 200
+kill "$idle"
+
+# A wrong configuration is 422 and changes nothing.
+before=$(pids tick)
+cp workers.yaml good.yaml
+printf 'workers:\n  - {plugin: tick.so, cout: 2}\n' >workers.yaml
+assert_eq "$(http -X POST http://x/v1/reload)" 422
+assert_in 'count' "$(jq -r .error reply)"
+assert_eq "$(pids tick)" "$before"
+cp good.yaml workers.yaml
+
+awk '/^```sh$/ {on = 1; next} /^```$/ {on = 0} on' "$SOURCE_DIR/docs/control.md" >snippet.sh
+exits 0 bash -eu snippet.sh
+assert_in 'tick running' "$said"
+assert_in 'true' "$said"
+assert_nobody_left
