@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,7 @@ class JobEntry final : public Entry {
   void send(WorkerId worker, std::uint64_t lease);
   void send_merge(WorkerId worker, std::uint64_t lease);
   void slice_ended(Slot &slot, const SliceEnded &ended);
+  [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;
   void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);

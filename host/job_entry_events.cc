@@ -48,7 +48,10 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
 
 void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   const bool stopping = slot.state != WorkerState::Running;
-  const Judgement judgement = judge(ended, stopping);
+  Judgement judgement = judge(ended, stopping);
+  if (judgement.verdict == Verdict::Done)
+    if (std::string fault = counter_fault(ended.counters); !fault.empty())
+      judgement = {Verdict::Failure, std::move(fault)};
   const TimePoint now = around_.system.now();
   const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
   if (!outcome) return protocol_error(slot, outcome.error().text());
@@ -71,6 +74,21 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (stops_entry(judgement.verdict)) return fail_entry(outcome->reason);
   hand_out(slot);
   if (outcome->state != SliceState::Done) want_workers();
+}
+
+// Why the job cannot take these counters on top of its own, or empty.
+std::string JobEntry::counter_fault(const std::map<std::string, std::int64_t> &deltas) const {
+  std::size_t names = stored_.counters.size();
+  for (const auto &[counter, delta] : deltas) {
+    const auto known = stored_.counters.find(counter);
+    std::int64_t sum = 0;
+    if (known == stored_.counters.end()) {
+      ++names;
+    } else if (__builtin_add_overflow(known->second, delta, &sum)) {
+      return fmt::format("the counter {} would leave the range of 64 bits", counter);
+    }
+  }
+  return names <= kMaxCounters ? "" : fmt::format("the job would have more than {} counters", kMaxCounters);
 }
 
 // What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.

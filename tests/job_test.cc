@@ -34,6 +34,29 @@ class JobTest : public FleetTest {
   std::map<std::int64_t, int> runs;
 };
 
+TEST_F(JobTest, ASliceWhoseCountersTheJobCannotTakeFails) {
+  const auto count = [&](const char *name, std::function<void(SliceEnded &)> how) {
+    system.script(name, job_script(milliseconds(30), [how](const Lease &, Interval) {
+                    SliceEnded ended;
+                    how(ended);
+                    return ended;
+                  }));
+    ASSERT_TRUE(apply({job_entry(name, 1, 2)}));
+    system.run_for(minutes(10));
+    EXPECT_EQ(entry(name).state, "failed");
+    EXPECT_EQ(entry(name).progress.done, 1);
+    EXPECT_EQ(entry(name).progress.quarantined, 1);
+  };
+  count("overflow", [](SliceEnded &ended) { ended.counters["c"] = std::numeric_limits<std::int64_t>::max(); });
+  EXPECT_EQ(entry("overflow").counters.at("c"), std::numeric_limits<std::int64_t>::max());
+  int slices = 0;
+  count("many", [&slices](SliceEnded &ended) {
+    for (int i = 0; i < 600; ++i) ended.counters[std::to_string(slices == 0 ? i : 1000 + i)] = 1;
+    ++slices;
+  });
+  EXPECT_EQ(entry("many").counters.size(), 600U);
+}
+
 TEST_F(JobTest, RunsEverySliceOnceAndSucceeds) {
   script("j", milliseconds(30));
   ASSERT_TRUE(apply({job_entry("j", 2, 20)}));

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -63,20 +65,28 @@ class CommandLine {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
-      return app_.exit(error) == 0 ? static_cast<int>(ExitCode::Fine) : static_cast<int>(ExitCode::Usage);
+      return app_.exit(error) == 0 ? finish(ExitCode::Fine) : static_cast<int>(ExitCode::Usage);
     }
     if (!chosen_) {
       fmt::print("{}", kWelcome);
-      return static_cast<int>(ExitCode::Fine);
+      return finish(ExitCode::Fine);
     }
     const auto outcome = chosen_();
+    if (outcome) return finish(*outcome);
     std::fflush(stdout);
-    if (outcome) return static_cast<int>(*outcome);
     fmt::print(stderr, "hostler: {}\n", outcome.error().text);
     return static_cast<int>(outcome.error().code);
   }
 
  private:
+  // What could not be written, to a full disk say, must not look like success. A reader that has gone has seen enough.
+  [[nodiscard]] static int finish(ExitCode code) {
+    errno = 0;
+    if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return static_cast<int>(code);
+    fmt::print(stderr, "hostler: standard output is not complete: {}\n",
+               errno != 0 ? std::strerror(errno) : "some of it could not be written");
+    return static_cast<int>(code == ExitCode::Fine ? ExitCode::Failed : code);
+  }
   [[nodiscard]] bool is_command(const std::string &word) const {
     const auto commands = app_.get_subcommands([&](const CLI::App *command) { return command->get_name() == word; });
     return !commands.empty();

@@ -10,6 +10,7 @@
 
 #include "core/config_params.h"
 #include "core/config_values.h"
+#include "core/units.h"
 
 namespace hostler {
 namespace {
@@ -131,8 +132,10 @@ Result<void> read_restart(const Node &value, const Place &place, Draft &draft) {
   RestartConfig &restart = draft.entry.config.restart;
   if (auto map = read_map<RestartConfig>(value, place, kRestartFields, restart); !map) return map;
   if (restart.delay > restart.max_delay)
-    return place.refuse(value.mark, "delay is longer than max_delay, which is 30s when it is not given",
-                        "raise max_delay or lower delay");
+    return place.refuse(value.mark,
+                        fmt::format("delay ({}) is longer than max_delay ({})", format_duration(restart.delay),
+                                    format_duration(restart.max_delay)),
+                        "delay is 100ms and max_delay 30s when they are not given");
   return {};
 }
 

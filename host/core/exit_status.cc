@@ -136,11 +136,14 @@ Judgement judge(const Departure &departure) {
     if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
     if (page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
     if (page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};
+    // What the plugin had said with fail() before.
+    const std::string said = stage == Stage::Running ? page_reason(page) : std::string();
     if (departure.status.signaled && departure.status.value == SIGKILL)
-      return {Verdict::OutOfMemory, how + before(stage) + place + ", not by the host: probably out of memory"};
-    if (departure.status.signaled) return {Verdict::Crash, how + before(stage) + place};
+      return {Verdict::OutOfMemory,
+              with_reason(how + before(stage) + place + ", not by the host: probably out of memory", said)};
+    if (departure.status.signaled) return {Verdict::Crash, with_reason(how + before(stage) + place, said)};
     const std::string_view without = stage == Stage::Running ? " without returning from run()" : "";
-    return {Verdict::Crash, fmt::format("{}{}{}{}", how, before(stage), without, place)};
+    return {Verdict::Crash, with_reason(fmt::format("{}{}{}{}", how, before(stage), without, place), said)};
   }
   if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, how + place};
   return {Verdict::Crash, how + place};

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "core/plain_text.h"
+
 namespace hostler {
 namespace {
 
@@ -22,7 +24,6 @@ enum class MessageType : std::uint8_t {
 // The ABI's limits (plugin.h), which core does not include.
 constexpr std::size_t kMaxResult = std::size_t{16} << 20;
 constexpr std::size_t kMaxReason = 1024;
-constexpr std::size_t kMaxCounters = 1024;
 constexpr std::size_t kMaxCounterName = 64;
 constexpr std::size_t kMaxFiles = 65536;
 constexpr std::size_t kMaxFileName = 128;
@@ -201,7 +202,7 @@ std::string_view fault(const Lease &lease) {
 
 bool is_file_name(const std::string &name) {
   return !name.empty() && name.size() <= kMaxFileName && name != "." && name != ".." &&
-         name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+         name.find('/') == std::string::npos && is_plain(name);
 }
 
 std::string_view fault(const SliceEnded &ended) {
@@ -210,8 +211,10 @@ std::string_view fault(const SliceEnded &ended) {
   if (ended.result.size() > kMaxResult) return "a result larger than 16 MiB";
   if (!ended.has_result && !ended.result.empty()) return "a result that is not there";
   if (ended.counters.size() > kMaxCounters) return "more than 1024 counters";
-  for (const auto &[counter, delta] : ended.counters)
+  for (const auto &[counter, delta] : ended.counters) {
     if (counter.empty() || counter.size() > kMaxCounterName) return "a counter's name that is empty or too long";
+    if (!is_plain(counter)) return "a counter's name that is no plain text";
+  }
   if (ended.files.size() > kMaxFiles) return "more than 65536 files";
   if (!std::all_of(ended.files.begin(), ended.files.end(), is_file_name)) return "a file name that is not one";
   if (!ended.files.empty() && ended.attempt_dir.empty()) return "files without a folder";
@@ -270,7 +273,11 @@ Result<HostMessage> decode_host_message(std::string_view frame) {
 }
 
 Result<WorkerMessage> decode_worker_message(std::string_view frame) {
-  return decode_any<WorkerMessage, Loaded, Ready, SliceEnded, LeaseEnded>(frame);
+  auto message = decode_any<WorkerMessage, Loaded, Ready, SliceEnded, LeaseEnded>(frame);
+  if (!message) return message;
+  // A plugin's words go to logs and terminals.
+  if (auto *ended = std::get_if<SliceEnded>(&*message)) ended->reason = in_one_line(ended->reason);
+  return message;
 }
 
 Result<std::string_view> FrameReader::next() {

@@ -20,6 +20,7 @@
 
 namespace hostler {
 
+inline constexpr std::size_t kMaxCounters = 1024;  // the ABI's: different names in one job
 inline constexpr std::size_t kMaxFrame = std::size_t{48}
                                          << 20;  // results are at most 16 MiB, counters and files come on top
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "core/plain_text.h"
+
 namespace hostler {
 namespace {
 
@@ -37,7 +39,7 @@ std::string output_path(const OutputPlace &place, std::string_view name) {
 
 bool is_output_name(std::string_view name, bool merge) {
   if (name.empty() || name.size() > kMaxName || name == "." || name == "..") return false;
-  if (name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos) return false;
+  if (name.find('/') != std::string_view::npos || !is_plain(name)) return false;
   const bool ours = name == kAttemptsFolder || name == kPartsFolder || name == kOutputManifest || name == kSuccessFile;
   return !merge || !ours;
 }

@@ -230,6 +230,9 @@ Result<std::uint32_t> parse_umask(std::string_view text) {
   if (error != std::errc() || end != digits.data() + digits.size() || value > kMost)
     return fail("", fmt::format("\"{}\" is not a umask", shown(text)),
                 "write three octal digits in quotes, as \"027\"");
+  if ((value & 0700) != 0)
+    return fail("", fmt::format("the umask \"{}\" would keep hostler from its own files", shown(text)),
+                "the first of its three digits must be 0, as in \"027\"");
   return value;
 }
 

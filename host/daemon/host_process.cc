@@ -94,6 +94,7 @@ class Host {
     supervisor_ = std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs));
     fleet_->serve(*supervisor_);
     plugins_.emplace(state + "/store", "/proc/self/exe");
+    plugins_->clear_workshops();
     reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, state);
     return build_control();
   }
@@ -116,6 +117,7 @@ class Host {
   }
 
   void started(const ReloadOutcome &plans) {
+    if (stopping_) return report_(exit_code_ = ExitCode::Interrupted, "stopped before it was ready");
     if (!plans) {
       exit_code_ = plans.error().invalid_config ? ExitCode::InvalidConfig : ExitCode::Failed;
       report_(exit_code_, plans.error().error.text());
@@ -128,9 +130,12 @@ class Host {
   void on_signal(int number) {
     switch (number) {
       case SIGHUP: return reloader_->reload({}, [](const auto &) {});
+      case SIGCHLD: return fleet_->on_child_signal();
       case SIGUSR1: logs_->reopen(); return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
       case SIGQUIT:
         logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");
+        stopping_ = true;
+        reloader_->stop();
         return supervisor_->stop_at_once([this] { loop_.stop(); });
       default: return stop();  // TERM, INT
     }
@@ -138,12 +143,15 @@ class Host {
 
   void stop() {
     logs_->host(LogLevel::Info, "stopping");
+    stopping_ = true;
+    reloader_->stop();
     supervisor_->stop([this] { loop_.stop(); });
   }
 
   HostOptions options_;
   StartReport report_;
   ExitCode exit_code_ = ExitCode::Fine;
+  bool stopping_ = false;
   EventLoop loop_;  // outlives all that is watched on it
   std::optional<HostSignals> signals_;
   Config config_;

@@ -13,7 +13,7 @@ namespace hostler {
 Result<HostSignals> HostSignals::block() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1}) sigaddset(&set, number);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGCHLD}) sigaddset(&set, number);
   const int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) return fail("signalfd", std::strerror(errno));
   sigaddset(&set, SIGPIPE);  // a reader that is gone is an error of the write

@@ -13,7 +13,7 @@ class HostSignals {
  public:
   // Blocks the signals for this thread and all that it starts: to be called before any thread is.
   [[nodiscard]] static Result<HostSignals> block();
-  // Hands each signal to the handler (HUP, TERM, INT, QUIT, USR1), on the loop's thread.
+  // Hands each signal to the handler (HUP, TERM, INT, QUIT, USR1, CHLD), on the loop's thread.
   void deliver_to(EventLoop &loop, std::function<void(int)> handler);
 
  private:

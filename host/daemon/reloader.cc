@@ -7,6 +7,11 @@
 #include "edge/preparer.h"
 
 namespace hostler {
+namespace {
+
+const ReloadFailure kStopping{false, {"", "the host is stopping", ""}};
+
+}  // namespace
 
 Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
                    std::string state_dir)
@@ -17,19 +22,29 @@ Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &p
       state_dir_(std::move(state_dir)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
-  requests_.push_back({std::move(options), true, std::move(done)});
-  if (requests_.size() == 1) begin_next();
+  ask({std::move(options), true, std::move(done)});
 }
 
 void Reloader::preview(ReloadOptions options, Done done) {
-  requests_.push_back({std::move(options), false, std::move(done)});
+  ask({std::move(options), false, std::move(done)});
+}
+
+void Reloader::ask(Request request) {
+  if (stopping_) return request.done(tl::unexpected(kStopping));
+  requests_.push_back(std::move(request));
   if (requests_.size() == 1) begin_next();
+}
+
+void Reloader::stop() {
+  stopping_ = true;
+  thread_.request_stop();
+  for (const Request &request : std::exchange(requests_, {})) request.done(tl::unexpected(kStopping));
 }
 
 void Reloader::begin_next() {
   try {
-    thread_ = std::jthread([this] {
-      auto prepared = std::make_shared<Result<Prepared>>(prepare_all());
+    thread_ = std::jthread([this](const std::stop_token &stop) {
+      auto prepared = std::make_shared<Result<Prepared>>(prepare_all(stop));
       loop_.post([this, prepared] { finish(std::move(*prepared)); });
     });
   } catch (const std::system_error &error) {
@@ -38,17 +53,18 @@ void Reloader::begin_next() {
   }
 }
 
-Result<Prepared> Reloader::prepare_all() const {
+Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
   auto config = read_config(config_);
   if (!config) return tl::unexpected(config.error());
   if (config->host.state != state_dir_)
     return fail(config_, "host.state is now " + config->host.state + ", but this host lives in " + state_dir_,
                 "the state folder cannot change while the host runs: stop it first");
-  return prepare(*config, plugins_);
+  return prepare(*config, plugins_, stop);
 }
 
 void Reloader::finish(Result<Prepared> prepared) {
   if (thread_.joinable()) thread_.join();
+  if (stopping_) return;  // answered already
   const Request request = std::move(requests_.front());
   requests_.pop_front();
   if (!prepared) {

@@ -35,6 +35,8 @@ class Reloader {
   void reload(ReloadOptions options, Done done);
   // The same up to the plan; nothing is applied.
   void preview(ReloadOptions options, Done done);
+  // The host is stopping: all that is asked for is refused, what is under way included.
+  void stop();
 
  private:
   struct Request {
@@ -43,8 +45,9 @@ class Reloader {
     Done done;
   };
 
+  void ask(Request request);
   void begin_next();
-  [[nodiscard]] Result<Prepared> prepare_all() const;
+  [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop) const;
   void finish(Result<Prepared> prepared);
 
   EventLoop &loop_;
@@ -53,6 +56,7 @@ class Reloader {
   std::string config_;
   std::string state_dir_;
   std::deque<Request> requests_;  // the first is being prepared
+  bool stopping_ = false;
   std::jthread thread_;
 };
 

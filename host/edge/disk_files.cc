@@ -45,7 +45,8 @@ tl::unexpected<Error> missing_plugin(const std::string &folder, const std::strin
   auto near = nearest(name, known);
   if (const auto suffixed = std::ranges::find(known, name + ".so"); suffixed != known.end()) near = *suffixed;
   return fail("", fmt::format("there is no plugin {} in {}: {}", in_quotes(name), in_quotes(folder), reason(why)),
-              near ? fmt::format("did you mean \"{}\"?", *near) : "put it there, or set host.plugins to its folder");
+              near && *near != name ? fmt::format("did you mean \"{}\"?", *near)
+                                    : "put it there, or set host.plugins to its folder");
 }
 
 }  // namespace

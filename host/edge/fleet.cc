@@ -10,13 +10,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "edge/pidfd.h"
+#include "edge/strays.h"
 
 namespace hostler {
 namespace {
@@ -25,6 +25,13 @@ constexpr std::size_t kPiece = std::size_t{64} << 10;
 // Read from one worker in one go; the others want their turn. After its death: more than a socket can hold.
 constexpr std::size_t kOneTurn = std::size_t{1} << 20;
 constexpr std::size_t kLastWords = std::size_t{64} << 20;
+// A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
+constexpr Duration kAfterClosing = std::chrono::seconds(1);
+// Between two looks for children that nobody watches.
+constexpr Duration kBetweenSweeps = std::chrono::seconds(1);
+// What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
+constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
+constexpr Duration kForTheRest = std::chrono::seconds(30);
 
 std::string errno_words(const char *what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
@@ -37,18 +44,6 @@ rlimit raise_open_files() {
     ::setrlimit(RLIMIT_NOFILE, &highest);
   }
   return before;
-}
-
-pid_t parent_of(pid_t pid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  std::string word;
-  while (status >> word)
-    if (word == "PPid:") {
-      pid_t parent = 0;
-      status >> parent;
-      return parent;
-    }
-  return 0;
 }
 
 }  // namespace
@@ -69,6 +64,10 @@ struct Fleet::Worker {
   bool dismissed = false;  // no more is sent, once `outgoing` is empty
   bool kill_at_birth = false;
   bool is_garbage = false;  // it said something that cannot be right: nothing more is read
+  bool is_job = false;
+  bool is_dead = false;  // and what it has left behind is not all dead yet
+  TimePoint died{};
+  std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
   EventLoop::Watch channel_watch;
   EventLoop::Watch write_watch;
   bool write_watched = false;
@@ -92,23 +91,27 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       binary_(std::move(binary)),
       alarm_(loop),
       random_(std::random_device{}()),
+      sweep_timer_(loop),
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files},
-          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }) {}
+          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }) {
+  become_subreaper();
+  for (const pid_t pid : own_children()) strangers_.insert(pid);
+}
 
 Fleet::~Fleet() {
-  const bool forks_under_way =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto &each) { return each.second->pid == 0; });
   for (const auto &[id, worker] : workers_) kill_group(*worker);
   template_.end();
-  if (forks_under_way) end_strays();
+  end_strays();
   const auto bury = [](const UniqueFd &pidfd) {
     if (!pidfd) return;
     (void)wait_for_death(pidfd, std::chrono::seconds(10));
     (void)reap(pidfd);
   };
   for (const auto &[id, worker] : workers_) bury(worker->pidfd);
-  for (const auto &[pid, stray] : strays_) bury(stray.pidfd);
+  for (end_strays(); !strays_.empty(); end_strays()) {  // the death of one brings its children
+    for (const auto &[pid, stray] : std::exchange(strays_, {})) bury(stray.pidfd);
+  }
   lock_.end_holders();  // what plugins have forked, and what has left its group
   pages_.remove();      // under the lock still: the next host opens its own after it has that
 }
@@ -196,6 +199,7 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
 void Fleet::start(WorkerId id, const Start &start) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
+  worker->is_job = start.job;
   worker->host_part.go = 1;
   worker->host_part.count = start.count;
   pages_.write(worker->page, worker->host_part);
@@ -291,15 +295,27 @@ void Fleet::on_channel(WorkerId id) {
     Worker *worker = find(id);
     if (worker == nullptr) return;
     const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (size < 0 && errno == ECONNRESET) continue;  // it left something unread; the end of file comes next
     if (size < 0) return;
-    if (size == 0) {  // it has closed its end, and the death it is likely to die comes by the pidfd
-      worker->channel_watch = {};
-      return;
-    }
+    if (size == 0) return on_closed_line(id);
     taken += static_cast<std::size_t>(size);
+    if (worker->is_dead) continue;  // somebody else speaks
     worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
     deliver(id);
   }
+}
+
+// Nobody holds the other end any more: the end of a dead worker is complete; one that lives is about to die, or cannot
+// tell what becomes of its slice.
+void Fleet::on_closed_line(WorkerId id) {
+  Worker &worker = *find(id);
+  worker.channel_watch = {};
+  if (worker.is_dead) return bury(id);
+  if (!worker.is_job) return;
+  worker.patience = std::make_unique<EventLoop::Timer>(loop_);
+  worker.patience->set(EventLoop::now() + kAfterClosing, [this, id] {
+    garbage(id, {{}, "closed its line to the host", {}});
+  });
 }
 
 // Each message may change the fleet, so nothing of it is held across a call of the events.
@@ -327,32 +343,80 @@ void Fleet::on_death(WorkerId id) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   kill_group(*worker);
+  worker->patience.reset();
   // What it said before is still in the socket; what a process of its own goes on saying there is bounded.
   std::array<char, kPiece> piece;
   std::size_t taken = 0;
-  while (worker != nullptr && !worker->is_garbage && taken < kLastWords) {
-    const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+  ssize_t size = 0;
+  while (worker != nullptr && taken < kLastWords) {
+    size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (size < 0 && errno == ECONNRESET) continue;
     if (size <= 0) break;
     taken += static_cast<std::size_t>(size);
-    worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
-    deliver(id);
+    if (!worker->is_garbage) {
+      worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
+      deliver(id);
+    }
     worker = find(id);
   }
+  if (size == 0) return bury(id);
+  // Not the end of file: something that it has started lives, if only for the moment that killing its group takes.
+  worker->is_dead = true;
+  worker->is_garbage = false;
+  worker->died = EventLoop::now();
+  worker->death_watch = {};
+  worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
+  worker->patience = std::make_unique<EventLoop::Timer>(loop_);
+  worker->patience->set(EventLoop::now(), [this, id] { end_the_rest(id); });
+}
+
+// Looks again and again, as what is killed may have started more.
+void Fleet::end_the_rest(WorkerId id) {
+  Worker &worker = *find(id);
+  end_strays();
+  const TimePoint now = EventLoop::now();
+  if (now - worker.died > kForTheRest) {
+    logs_.host(LogLevel::Error, fmt::format("{}/{}[{}] has left a process behind that does not die of SIGKILL",
+                                            worker.entry, worker.instance, worker.pid));
+    return bury(id);
+  }
+  worker.patience->set(now + kBetweenLooks, [this, id] { end_the_rest(id); });
+}
+
+void Fleet::bury(WorkerId id) {
+  const Worker *worker = find(id);
   const auto status = reap(worker->pidfd);
   const WorkerPart page = pages_.read(worker->page);
   pages_.release(worker->page);
   workers_.erase(id);
+  sweep_soon();
   events_->on_exit(id, status.value_or(WaitStatus{}), page);
 }
 
-// They hold the fleet lock, are our children, and nobody was told of them. They wait for a GO that never comes.
+// What closed all that it had inherited delays nobody's exit, and is found a little later.
+void Fleet::sweep_soon() {
+  if (std::exchange(sweep_is_set_, true)) return;
+  sweep_timer_.set(EventLoop::now() + kBetweenSweeps, [this] {
+    sweep_is_set_ = false;
+    end_strays();
+  });
+}
+
+// Children that belong to no worker that lives. What is in the group of one that does is its own affair, until it dies.
 void Fleet::end_strays() {
-  for (const pid_t pid : lock_.holders()) {
-    bool known = pid == template_.pid() || strays_.contains(pid);
-    for (const auto &[id, worker] : workers_) known = known || (worker->pid == pid && worker->pidfd);
-    if (known || parent_of(pid) != ::getpid()) continue;
+  if (template_.is_forking()) return sweep_soon();  // it may have forked what we have not heard of
+  std::set<pid_t> ours{template_.pid()};
+  std::set<pid_t> groups;
+  for (const auto &[id, worker] : workers_) {
+    ours.insert(worker->pid);
+    if (!worker->is_dead) groups.insert(worker->pid);
+  }
+  for (const pid_t pid : own_children()) {
+    if (ours.contains(pid) || strays_.contains(pid)) continue;
     UniqueFd pidfd = open_pidfd(pid);
     if (!pidfd) continue;
+    const bool lives = !wait_for_death(pidfd, Duration{});
+    if (lives && (strangers_.contains(pid) || groups.contains(::getpgid(pid)))) continue;
     send_signal(pidfd, SIGKILL);
     Stray &stray = strays_[pid];
     stray.pidfd = std::move(pidfd);

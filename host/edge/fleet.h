@@ -1,6 +1,7 @@
 // The workers, for real: core/system.h over the kernel. A worker is held by a pidfd, spoken to over its channel, seen
 // through its page; its output goes to the log files. When it has died, its whole group is killed before it is reaped, so
-// that the group's number cannot be someone else's.
+// that the group's number cannot be someone else's. What has left the group comes to the host, the subreaper, and is
+// ended; as long as any of it holds the worker's channel, the worker's exit is not told.
 // The loop's thread, which must be the host's main thread: its death is the workers'.
 #pragma once
 
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -50,6 +52,9 @@ class Fleet final : public System {
   void kill(WorkerId id) override;
   [[nodiscard]] WorkerPart page(WorkerId id) override;
 
+  // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
+  void on_child_signal() { sweep_soon(); }
+
   // 0: there is none at the moment.
   [[nodiscard]] pid_t template_pid() const { return template_.pid(); }
 
@@ -63,6 +68,10 @@ class Fleet final : public System {
   void on_channel(WorkerId id);
   void on_writable(WorkerId id);
   void on_death(WorkerId id);
+  void end_the_rest(WorkerId id);
+  void bury(WorkerId id);
+  void on_closed_line(WorkerId id);
+  void sweep_soon();
   void deliver(WorkerId id);
   void garbage(WorkerId id, const Error &error);
   void send(Worker &worker, std::string frame);
@@ -79,12 +88,16 @@ class Fleet final : public System {
   EventLoop::Timer alarm_;
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
-  // Forked by a template that died before it told of them; ended, not yet reaped.
+  // Children that belong to no worker: left by one that died, or forked by a template that died before it told of them.
+  // They are killed, and watched until they are reaped.
   struct Stray {
     UniqueFd pidfd;
     EventLoop::Watch watch;
   };
   std::map<pid_t, Stray> strays_;
+  std::set<pid_t> strangers_;  // children that were there before us: not ours to end
+  EventLoop::Timer sweep_timer_;
+  bool sweep_is_set_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted, and comes too late
   TemplateProcess template_;
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -24,6 +26,7 @@ namespace {
 
 constexpr int kFactsFd = 3;  // where the child writes
 constexpr std::size_t kMostFacts = 65536;
+constexpr Duration kLastAct = std::chrono::seconds(2);  // to end what the plugin has started: killing takes no time
 
 struct Child {
   pid_t pid = 0;
@@ -90,17 +93,30 @@ Result<Child> spawn(const std::string &binary, const std::string &library) {
   return fail({}, fmt::format("cannot be inspected: {}", std::strerror(no_pidfd)));
 }
 
-// Until end of file or the deadline; a grandchild may keep the pipe open after the child's end.
-std::string read_facts(const Child &child, TimePoint deadline) {
+// Readable from when a stop is asked for, which may be on another thread.
+class StopEvent {
+ public:
+  explicit StopEvent(const std::stop_token &stop)
+      : fd_(::eventfd(0, EFD_CLOEXEC)), callback_(stop, [this] { (void)::eventfd_write(fd_.get(), 1); }) {}
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  std::stop_callback<std::function<void()>> callback_;
+};
+
+// Until end of file, the deadline or the stop; a grandchild may keep the pipe open after the child's end.
+std::string read_facts(const Child &child, TimePoint deadline, const StopEvent &stop) {
   std::string text;
   std::array<char, 4096> bytes;
   while (text.size() < kMostFacts) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    std::array<pollfd, 2> polls{{{child.facts.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> polls{
+        {{child.facts.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}, {stop.fd(), POLLIN, 0}}};
     if (left.count() <= 0) break;
     const int ready = ::poll(polls.data(), polls.size(), static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) break;
+    if (ready <= 0 || polls[2].revents != 0) break;
     if (polls[0].revents == 0) break;  // it has left, and all that it wrote has been read
     const ssize_t size = ::read(child.facts.get(), bytes.data(), bytes.size());
     if (size <= 0) break;
@@ -109,9 +125,10 @@ std::string read_facts(const Child &child, TimePoint deadline) {
   return text;
 }
 
-// The child and all that it started.
+// The child and all that it started: asked first, it ends also what has left its group.
 WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
   timed_out = !wait_for_death(child.pidfd, patience);
+  if (timed_out && send_signal(child.pidfd, SIGTERM)) (void)wait_for_death(child.pidfd, kLastAct);
   ::kill(-child.pid, SIGKILL);
   send_signal(child.pidfd, SIGKILL);
   (void)wait_for_death(child.pidfd, std::chrono::hours(1));  // SIGKILL is certain
@@ -120,14 +137,18 @@ WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
 
 }  // namespace
 
-Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library, Duration time_limit) {
+Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library, Duration time_limit,
+                                   const std::stop_token &stop) {
   const TimePoint deadline = std::chrono::steady_clock::now() + time_limit;
   auto child = spawn(binary, library);
   if (!child) return tl::unexpected(child.error());
-  const std::string text = read_facts(*child, deadline);
+  const StopEvent stopped(stop);
+  const std::string text = read_facts(*child, deadline, stopped);
   bool timed_out = false;
-  const Duration left = std::max<Duration>(deadline - std::chrono::steady_clock::now(), Duration{});
+  const Duration left =
+      stop.stop_requested() ? Duration{} : std::max<Duration>(deadline - std::chrono::steady_clock::now(), Duration{});
   const WaitStatus status = end(*child, left, timed_out);
+  if (stop.stop_requested()) return fail({}, "was not inspected: the host is stopping");
   if (timed_out)
     return fail({}, fmt::format("did not finish loading within {}", format_duration(time_limit)),
                 "does a constructor of it wait for something?");

@@ -1,6 +1,7 @@
 // Loads a plugin in a process of its own, which may crash or hang, and tells what it found there. Blocking.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "core/error.h"
@@ -10,8 +11,8 @@
 namespace hostler {
 
 // `binary` is run as `hostler __inspect LIBRARY`. Errors say what happened, without the plugin's name; a plugin that
-// cannot be loaded is one.
+// cannot be loaded is one, and so is a stop asked for meanwhile.
 [[nodiscard]] Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library,
-                                                 Duration time_limit);
+                                                 Duration time_limit, const std::stop_token &stop);
 
 }  // namespace hostler

@@ -79,12 +79,14 @@ std::chrono::nanoseconds age(const struct stat &status) {
          std::chrono::nanoseconds(now.tv_nsec - status.st_ctim.tv_nsec);
 }
 
+constexpr std::string_view kWorkshop = ".new-";
+
 // A folder in the store that is removed again unless its files have moved on.
 class Workshop {
  public:
   static Result<Workshop> make(const std::string &store_dir) {
     static std::atomic<int> number{0};
-    const std::string path = fmt::format("{}/.new-{}-{}", store_dir, ::getpid(), ++number);
+    const std::string path = fmt::format("{}/{}{}-{}", store_dir, kWorkshop, ::getpid(), ++number);
     std::error_code error;
     fs::remove_all(path, error);  // of a host that died, and whose pid is ours now
     if (::mkdir(path.c_str(), 0700) != 0) return fail(path, errno_words(errno));
@@ -279,12 +281,29 @@ std::string without_prefix(const std::string &text, const std::string &prefix) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
 }
 
+// A library that lies beside the plugin and is not found there.
+std::string hint_for(const Error &error, const std::map<std::string, std::string> &beside) {
+  for (const auto &[name, hash] : beside)
+    if (error.what.starts_with(name + ": cannot open shared object file"))
+      return "it lies beside the plugin; link what needs it with -Wl,-rpath,'$ORIGIN'";
+  return error.hint;
+}
+
 }  // namespace
 
 PluginStore::PluginStore(std::string store_dir, std::string binary, Duration time_limit)
     : store_dir_(std::move(store_dir)), binary_(std::move(binary)), time_limit_(time_limit) {}
 
-Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha256_pin) const {
+void PluginStore::clear_workshops() const {
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (fs::directory_iterator each(store_dir_, error), end; !error && each != end; each.increment(error))
+    if (each->path().filename().string().starts_with(kWorkshop)) left.push_back(each->path());
+  for (const fs::path &each : left) fs::remove_all(each, error);
+}
+
+Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha256_pin,
+                               const std::stop_token &stop) const {
   if (auto made = make_folder(store_dir_); !made) return tl::unexpected(made.error());
   if (auto executable = check_executable(store_dir_); !executable) return tl::unexpected(executable.error());
   const auto workshop = Workshop::make(store_dir_);
@@ -306,8 +325,9 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
 
   auto facts = cached_facts(build.library);
   if (!facts) {
-    facts = inspect_plugin(binary_, build.library, time_limit_);
-    if (!facts) return fail(plugin, without_prefix(facts.error().what, name + ": "), facts.error().hint);
+    facts = inspect_plugin(binary_, build.library, time_limit_, stop);
+    if (!facts)
+      return fail(plugin, without_prefix(facts.error().what, name + ": "), hint_for(facts.error(), copy->libraries));
     cache_facts(build.library, *facts, workshop->path());
   }
   build.id = facts->id;

@@ -27,10 +27,11 @@ tl::unexpected<Error> at_key(std::string where, Error error) {
   return fail(std::move(where), std::move(what), std::move(error.hint));
 }
 
-Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, Builds &builds) {
+Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, const std::stop_token &stop,
+                         Builds &builds) {
   const auto key = std::pair(entry.plugin, entry.sha256);
   if (const auto known = builds.find(key); known != builds.end()) return known->second;
-  auto build = store.add(entry.plugin, entry.sha256);
+  auto build = store.add(entry.plugin, entry.sha256, stop);
   if (!build) return at_key(entry.plugin_where, std::move(build.error()));
   return builds.emplace(key, std::move(*build)).first->second;
 }
@@ -84,13 +85,13 @@ Result<Manifest> make_manifest(const EntryConfig &entry) {
 
 }  // namespace
 
-Result<Prepared> prepare(const Config &config, const PluginStore &store) {
+Result<Prepared> prepare(const Config &config, const PluginStore &store, const std::stop_token &stop) {
   Prepared prepared;
   prepared.config = config;
   prepared.entries.reserve(config.entries.size());
   Builds builds;
   for (const EntryConfig &entry : config.entries) {
-    auto build = find_build(entry, store, builds);
+    auto build = find_build(entry, store, stop, builds);
     if (!build) return tl::unexpected(build.error());
     auto manifest = make_manifest(entry);
     if (!manifest) return tl::unexpected(manifest.error());

@@ -3,6 +3,8 @@
 // store.
 #pragma once
 
+#include <stop_token>
+
 #include "core/config.h"
 #include "core/error.h"
 #include "core/plan.h"
@@ -11,6 +13,8 @@
 namespace hostler {
 
 // All entries or the first error; where = "FILE:LINE:COLUMN: workers[I].KEY". The order of the entries is kept.
-[[nodiscard]] Result<Prepared> prepare(const Config &config, const PluginStore &store);
+// A stop asked for meanwhile is an error, soon.
+[[nodiscard]] Result<Prepared> prepare(const Config &config, const PluginStore &store,
+                                       const std::stop_token &stop = {});
 
 }  // namespace hostler

@@ -1,12 +1,16 @@
 #include "edge/sqlite.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "edge/unique_fd.h"
 
 namespace hostler {
 namespace {
@@ -16,6 +20,24 @@ constexpr int kBusyMilliseconds = 10'000;
 struct CloseDatabase {
   void operator()(sqlite3 *database) const { sqlite3_close_v2(database); }
 };
+// SQLite makes a path of at most 512 bytes of whatever it is given, all links resolved; a state folder may lie deeper.
+// So it gets a short path, through a descriptor of the folder, and takes it as it is.
+sqlite3_vfs *literal_paths() {
+  static sqlite3_vfs vfs = [] {
+    sqlite3_vfs copy = *sqlite3_vfs_find(nullptr);
+    copy.zName = "hostler";
+    copy.pNext = nullptr;
+    copy.xFullPathname = [](sqlite3_vfs *, const char *path, int room, char *full) {
+      if (std::strlen(path) >= static_cast<std::size_t>(room)) return SQLITE_CANTOPEN;
+      std::strcpy(full, path);
+      return SQLITE_OK;
+    };
+    return copy;
+  }();
+  static const int registered = sqlite3_vfs_register(&vfs, 0);
+  return registered == SQLITE_OK ? &vfs : nullptr;
+}
+
 struct FinalizeStatement {
   void operator()(sqlite3_stmt *statement) const { sqlite3_finalize(statement); }
 };
@@ -81,6 +103,7 @@ bool may_pass(int code) {
 
 struct Database::Impl {
   std::string path;
+  UniqueFd folder;  // outlives the database, which reaches its files through it
   std::unique_ptr<sqlite3, CloseDatabase> database;
   std::unordered_map<std::string_view, StatementPtr> statements;  // keys are literals
   bool failure_may_pass = false;
@@ -131,8 +154,13 @@ Result<Database> Database::open(const std::string &path, Access access) {
   impl->path = path;
   const int flags = (access == Access::ReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
                     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const std::size_t slash = path.rfind('/');
+  impl->folder.reset(::open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!impl->folder) return fail(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
+  const std::string reached = fmt::format("/proc/self/fd/{}/{}", impl->folder.get(), path.substr(slash + 1));
+  const sqlite3_vfs *vfs = literal_paths();
   sqlite3 *made = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &made, flags, nullptr);
+  const int code = sqlite3_open_v2(reached.c_str(), &made, flags, vfs == nullptr ? nullptr : vfs->zName);
   impl->database.reset(made);
   if (code != SQLITE_OK) return impl->failed(code);
   sqlite3_busy_timeout(made, kBusyMilliseconds);

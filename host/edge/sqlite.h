@@ -39,7 +39,7 @@ class SqlRow {
 class Database {
  public:
   enum class Access { ReadWrite, ReadOnly };
-  // ReadWrite makes the file when it is missing (its folder must be there).
+  // `path` is absolute, and as long as one likes. ReadWrite makes the file when it is missing (its folder must be there).
   [[nodiscard]] static Result<Database> open(const std::string &path, Access access);
   Database(Database &&) noexcept;
   Database &operator=(Database &&) noexcept;

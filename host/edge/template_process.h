@@ -43,6 +43,8 @@ class TemplateProcess {
   void end();
 
   [[nodiscard]] pid_t pid() const { return pid_; }  // 0: none at the moment
+  // There may be workers that it has forked and nobody was told of.
+  [[nodiscard]] bool is_forking() const { return pid_ != 0 && !asked_.empty(); }
 
  private:
   struct Request {

@@ -14,16 +14,13 @@
 #include <hostler/plugin.h>
 
 #include "core/messages.h"
+#include "core/output_layout.h"
 
 namespace hostler {
 namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kAppend = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
-
-bool is_one_component(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos;
-}
 
 Result<void> sync_fd(int fd, const std::string &path) {
   if (::fsync(fd) == 0) return {};
@@ -58,7 +55,7 @@ int AttemptFiles::make_dir() {
 int AttemptFiles::open(const char *name) {
   if (name == nullptr) return -EINVAL;
   if (::strnlen(name, HOSTLER_MAX_OUTPUT_NAME + 1) > HOSTLER_MAX_OUTPUT_NAME) return -EMSGSIZE;
-  if (!is_one_component(name)) return -EINVAL;
+  if (!is_output_name(name, place_.merge)) return -EINVAL;
   const auto known = std::find_if(files_.begin(), files_.end(), [&](const auto &file) { return file.name == name; });
   if (known != files_.end()) return known->is_open() ? known->fd.get() : open_again(*known);
   if (!dir_fd_) {

@@ -1,10 +1,16 @@
 #include "worker/inspect_main.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
+#include <cerrno>
+#include <fstream>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "core/plugin_facts.h"
 #include "worker/plugin_loader.h"
@@ -28,19 +34,73 @@ PluginFacts inspect(const std::string &library) {
   return facts;
 }
 
+// Loads the plugin and tells what it is.
+[[noreturn]] void tell_facts(const std::string &library) {
+  const std::string text = format_facts(inspect(library));
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t n = ::write(kInspectFd, text.data() + written, text.size() - written);
+    if (n <= 0) ::_exit(1);
+    written += static_cast<std::size_t>(n);
+  }
+  ::_exit(0);  // no destructor of the plugin runs
+}
+
+// Whatever the plugin's constructors have started, in groups and sessions of their own too: we are the subreaper.
+void end_all_children() {
+  const std::string list = fmt::format("/proc/self/task/{}/children", ::getpid());
+  do {
+    std::ifstream children(list);
+    for (pid_t pid = 0; children >> pid;) ::kill(pid, SIGKILL);
+  } while (::waitpid(-1, nullptr, 0) > 0 || errno != ECHILD);
+}
+
+// Leaves as the child has left.
+[[noreturn]] void leave_like(int status) {
+  if (WIFSIGNALED(status)) {
+    const rlimit no_core{};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    ::signal(WTERMSIG(status), SIG_DFL);
+    sigset_t all;
+    sigemptyset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    ::raise(WTERMSIG(status));
+  }
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 }  // namespace
 
 int inspect_main(int argc, char **argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (argc != 3) return 2;
-  const std::string text = format_facts(inspect(argv[2]));
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t n = ::write(kInspectFd, text.data() + written, text.size() - written);
-    if (n <= 0) return 1;
-    written += static_cast<std::size_t>(n);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  sigset_t awaited;
+  sigset_t before;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, SIGCHLD);
+  sigaddset(&awaited, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &awaited, &before);
+  const pid_t self = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) return 1;
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != self) ::_exit(1);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    tell_facts(argv[2]);
   }
-  ::_exit(0);  // no destructor of the plugin runs
+  ::close(kInspectFd);
+  int status = 0;
+  pid_t gone = 0;
+  while (gone == 0) {
+    const int signal = ::sigwaitinfo(&awaited, nullptr);
+    if (signal == SIGTERM) break;
+    gone = ::waitpid(child, &status, WNOHANG);
+  }
+  end_all_children();
+  if (gone != child) return 1;
+  leave_like(status);
 }
 
 }  // namespace hostler

@@ -1,5 +1,6 @@
-// `hostler __inspect PLUGIN`: the throwaway child of the plugin store. Loads the plugin, whose constructors may do
-// anything, and writes what it found (core/plugin_facts.h) to descriptor 3.
+// `hostler __inspect PLUGIN`: the throwaway process of the plugin store. A child of its own loads the plugin, whose
+// constructors may do anything, and writes what it found (core/plugin_facts.h) to descriptor 3; then, or on SIGTERM,
+// all that they have started is ended, and this process leaves as that child did.
 #pragma once
 
 namespace hostler {

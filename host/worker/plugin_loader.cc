@@ -16,6 +16,8 @@ namespace {
 
 using Library = boost::dll::shared_library;
 
+constexpr std::size_t kLongestName = 128;  // of id and version
+
 tl::unexpected<LoadError> refuse(std::string what, bool passing = false) {
   return tl::unexpected<LoadError>(LoadError{std::move(what), passing});
 }
@@ -51,6 +53,14 @@ const link_map *home_of(const Library &library) {
   return ::dlinfo(library.native(), RTLD_DI_LINKMAP, &map) == 0 ? map : nullptr;
 }
 
+// A variable of that name, not a function.
+bool is_object(const void *symbol) {
+  Dl_info info{};
+  void *entry = nullptr;
+  if (::dladdr1(symbol, &info, &entry, RTLD_DL_SYMENT) == 0 || entry == nullptr) return false;
+  return ELF64_ST_TYPE(static_cast<const ElfW(Sym) *>(entry)->st_info) == STT_OBJECT;
+}
+
 struct Symbol {
   void *address = nullptr;
   std::string stranger;  // not the plugin's own: the library that it comes from
@@ -63,7 +73,8 @@ Symbol find(const Library &library, const char *name) {
   const link_map *home = home_of(symbol.address);
   if (home == home_of(library)) return symbol;
   symbol.address = nullptr;
-  symbol.stranger = home != nullptr && home->l_name != nullptr && *home->l_name != '\0' ? home->l_name : "the host";
+  const std::string_view path = home != nullptr && home->l_name != nullptr ? home->l_name : "";
+  symbol.stranger = path.empty() ? "the host" : path.substr(path.rfind('/') + 1);
   return symbol;
 }
 
@@ -84,6 +95,9 @@ std::string fault(const hostler_plugin_t &about, const std::string &name) {
   if ((about.flags & ~std::int64_t{HOSTLER_SPLITTABLE}) != 0)
     return fmt::format("{}: flags {:#x} has bits that this host does not know", name, about.flags);
   if (about.id == nullptr || about.version == nullptr) return fmt::format("{}: id or version is NULL", name);
+  const std::size_t id = ::strnlen(about.id, kLongestName + 1);
+  if (id == 0 || id > kLongestName || ::strnlen(about.version, kLongestName + 1) > kLongestName)
+    return fmt::format("{}: id is empty, or id or version are longer than {} bytes", name, kLongestName);
   return {};
 }
 
@@ -113,6 +127,7 @@ tl::expected<LoadedPlugin, LoadError> load_plugin(const std::string &library, co
     return refuse(run.stranger.empty()
                       ? fmt::format("{}: exports no run()", name)
                       : fmt::format("{}: run() is not the plugin's own, it comes from {}", name, run.stranger));
+  if (is_object(run.address)) return refuse(fmt::format("{}: run is a variable, not a function", name));
   result.run = as_function<decltype(result.run)>(run);
   result.prepare = as_function<decltype(result.prepare)>(find(plugin, "prepare"));
   result.merge = as_function<decltype(result.merge)>(find(plugin, "merge"));

@@ -10,6 +10,7 @@
 #include <new>
 #include <string_view>
 
+#include "core/plain_text.h"
 #include "worker/runtime.h"
 
 namespace hostler {
@@ -143,6 +144,7 @@ struct Calls {
     if (name == nullptr || *name == '\0') return -EINVAL;
     const std::size_t size = ::strnlen(name, HOSTLER_MAX_COUNTER_NAME + 1);
     if (size > HOSTLER_MAX_COUNTER_NAME) return -EMSGSIZE;
+    if (!is_plain({name, size})) return -EINVAL;
     const std::lock_guard lock(runtime.mutex_);
     if (!may_leave_something(runtime)) return -EPERM;  // run() returned meanwhile
     auto found = runtime.counters_.find(std::string_view(name, size));

@@ -1,5 +1,6 @@
 #include "worker/worker_main.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "core/exit_status.h"
 #include "worker/call_plugin.h"
 #include "worker/channel.h"
 #include "worker/job_loop.h"
@@ -40,6 +42,8 @@ SharedPage join_the_fleet(const WorkerSetUp &set_up) {
   ::prctl(PR_SET_NAME, std::string(set_up.title).c_str());
   ::dup2(set_up.log, STDOUT_FILENO);
   ::dup2(set_up.log, STDERR_FILENO);
+  // What the plugin forks or executes holds our end too, unless it closes all: so the host knows when none is left.
+  ::fcntl(set_up.channel, F_SETFD, 0);
   ::close(set_up.log);
   ::close(set_up.page_file);
   ::close(set_up.control);
@@ -92,7 +96,7 @@ void prepare(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin) {
   (void)std::fflush(nullptr);
   if (returned == HOSTLER_DONE) return;
   const std::string &reason = runtime.reason();
-  fail_before_run(page, fmt::format("prepare() returned {}{}{}", returned, reason.empty() ? "" : ": ", reason),
+  fail_before_run(page, fmt::format("prepare() {}{}{}", returned_words(returned), reason.empty() ? "" : ": ", reason),
                   returned == HOSTLER_RETRY_LATER);
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 namespace exec {
 namespace {
@@ -63,6 +64,16 @@ struct ChildPlan {
   ::_exit(kNotExecuted);
 }
 
+/// The program and all that it has started, in the background or in sessions of their own too: as a subreaper we
+/// inherit whatever loses its parent. Nothing of a slice may write once its verdict is told.
+void end_children() {
+  const std::string list = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
+  do {
+    std::ifstream children(list);
+    for (pid_t pid = 0; children >> pid;) ::kill(pid, SIGKILL);
+  } while (::waitpid(-1, nullptr, 0) > 0 || errno != ECHILD);
+}
+
 [[noreturn]] void throw_no_exec(const std::string &program, int error) {
   const bool ours = error == E2BIG || error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
   const std::string hint = error == ENOENT ? " (is it in PATH, and is its #! interpreter there?)" : "";
@@ -78,6 +89,7 @@ void Fd::close() {
 }
 
 Program::Program(const Start &start) : unfed_(start.input.value_or("")), stop_word_(start.stop_word) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   // A program that closes its stdin early is no error, and must not end the worker.
   ::signal(SIGPIPE, SIG_IGN);
   if (start.input) {
@@ -111,9 +123,7 @@ void Program::spawn(const Start &start, const Fd &input) {
 }
 
 Program::~Program() {
-  if (pid_ < 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  end_children();
 }
 
 Ending Program::wait(hostler::Slice &slice) {
@@ -130,7 +140,7 @@ Ending Program::wait(hostler::Slice &slice) {
     const bool eager = asked != HOSTLER_GO_ON && !stopped_;
     if (::poll(events, 3, eager ? kStoppingMs : kHeartbeatMs) > 0 && events[2].revents != 0) feed();
   }
-  pid_ = -1;
+  end_children();
   return {status, stopped_};
 }
 

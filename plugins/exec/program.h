@@ -44,7 +44,8 @@ class Fd {
   int fd_ = -1;
 };
 
-/// A running program. It dies with the worker, by the parent-death signal, and with this object.
+/// A running program. It dies with the worker, by the parent-death signal, and with this object, and so does all that
+/// it has started.
 class Program {
  public:
   /// Throws hostler::Verdict: BAD_CONFIG when it cannot be executed, RETRY_LATER when the machine is short of

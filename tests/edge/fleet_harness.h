@@ -114,6 +114,7 @@ class FleetHarness : public SystemEvents {
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override {
     seen[worker].status = status;
     seen[worker].page = page;
+    if (when_gone) when_gone(worker);
   }
   void on_alarm() override { ++alarms; }
 
@@ -123,6 +124,7 @@ class FleetHarness : public SystemEvents {
   std::map<WorkerId, Seen> seen;
   int alarms = 0;
   std::function<void(WorkerId, const WorkerMessage &)> when_told;
+  std::function<void(WorkerId)> when_gone;
 
  private:
   std::string binary_;
@@ -131,17 +133,5 @@ class FleetHarness : public SystemEvents {
   std::map<WorkerId, Start> starts_;
   WorkerId last_ = 0;
 };
-
-// A zombie counts as dead: who reaps it is not the test's affair.
-inline bool is_dead(int pid) {
-  const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto state = stat.rfind(") ");
-  return state == std::string::npos || stat[state + 2] == 'Z' || stat[state + 2] == 'X';
-}
-
-inline int read_pid(const std::string &path) {
-  const std::string text = read_file(path);
-  return text.empty() ? 0 : std::stoi(text);
-}
 
 }  // namespace hostler

@@ -54,6 +54,56 @@ TEST_F(FleetTest, KillsTheGroupOfAWorkerThatDied) {
   h.until([&] { return is_dead(child); });
 }
 
+TEST_F(FleetTest, WhatHasLeftTheGroupIsDeadBeforeItsWorkersExitIsTold) {
+  for (const char *what : {"runaway", "daemon"}) {
+    const std::string file = h.dir.path(what);
+    const WorkerId worker = h.launch("strays.so", {{"leave", what}, {"file", file}});
+    bool alive_at_exit = true;
+    h.when_gone = [&](WorkerId) { alive_at_exit = !is_dead(read_pid(file)); };
+    h.until_gone(worker);
+    EXPECT_EQ(h.seen[worker].status->value, SIGABRT);
+    ASSERT_GT(read_pid(file), 0);
+    EXPECT_FALSE(alive_at_exit) << what;
+  }
+}
+
+TEST_F(FleetTest, WhatHasClosedEverythingDelaysNobodyAndIsFoundALittleLater) {
+  const std::string file = h.dir.path("pid");
+  const WorkerId worker = h.launch("strays.so", {{"leave", "hermit"}, {"file", file}});
+  h.until_gone(worker);
+  const int hermit = read_pid(file);
+  ASSERT_GT(hermit, 0);
+  h.until([&] { return is_dead(hermit); });
+}
+
+TEST_F(FleetTest, WhatAWorkerStartedInItsGroupIsItsOwnAffairWhileItLives) {
+  const std::string file = h.dir.path("pid");
+  const WorkerId worker = h.launch("strays.so", {{"leave", "orphan"}, {"file", file}});
+  h.until([&] { return !read_file(file).empty(); });
+  // A sweep that ends what belongs to nobody leaves it alone, though it is our child.
+  const WorkerId hermit = h.launch("strays.so", {{"leave", "hermit"}, {"file", h.dir.path("hermit")}});
+  h.until_gone(hermit);
+  h.until([&] { return is_dead(read_pid(h.dir.path("hermit"))); });
+  EXPECT_FALSE(is_dead(read_pid(file)));
+  h.fleet->kill(worker);
+  h.until_gone(worker);
+  EXPECT_TRUE(is_dead(read_pid(file)));
+}
+
+TEST_F(FleetTest, AJobsWorkerThatClosesItsLineAndLivesOnIsEnded) {
+  Start start = h.start_of("strays.so", {{"leave", "line"}});
+  start.job = true;
+  const WorkerId worker = h.launch(start);
+  Lease lease;
+  lease.end = 1;
+  lease.kind = InputKind::Range;
+  lease.inputs = {Input{"", 1, 0, 0, 0}};
+  h.when_told = [&](WorkerId told, const WorkerMessage &) { h.fleet->lease(told, lease); };
+  h.until_gone(worker);
+  ASSERT_TRUE(h.seen[worker].garbage);
+  EXPECT_EQ(h.seen[worker].garbage->what, "closed its line to the host");
+}
+
 TEST_F(FleetTest, KillsAWorkerThatSpeaksGarbage) {
   const WorkerId worker = h.launch("misbehave.so", {{"do", "babble"}});
   h.until_gone(worker);

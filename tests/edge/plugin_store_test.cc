@@ -116,6 +116,34 @@ TEST_F(PluginStoreTest, EndsAPluginThatHangsInItsConstructor) {
   EXPECT_NE(build.error().text().find("did not finish loading within 300ms"), std::string::npos);
 }
 
+TEST_F(PluginStoreTest, EndsWhatAConstructorHasStartedInASessionOfItsOwn) {
+  const std::string file = dir.path("left");
+  ::setenv("LEFT_BEHIND", file.c_str(), 1);
+  const auto build = store.add(drop("leave_in_constructor.so"), "");
+  ::unsetenv("LEFT_BEHIND");
+  ASSERT_TRUE(build) << build.error().text();
+  ASSERT_GT(read_pid(file), 0);
+  EXPECT_TRUE(is_dead(read_pid(file)));
+}
+
+TEST_F(PluginStoreTest, StopsInspectingWhenItIsAskedTo) {
+  std::stop_source stop;
+  const std::string plugin = drop("hang_in_constructor.so");
+  const PluginStore patient(dir.path("store"), HOSTLER_BINARY, std::chrono::hours(1));
+  std::jthread asking([&] { stop.request_stop(); });
+  const auto build = patient.add(plugin, "", stop.get_token());
+  ASSERT_FALSE(build);
+  EXPECT_NE(build.error().what.find("the host is stopping"), std::string::npos) << build.error().text();
+}
+
+TEST_F(PluginStoreTest, ClearsWhatADeadHostLeftHalfMade) {
+  ASSERT_TRUE(store.add(drop("nothing.so"), ""));
+  fs::create_directory(dir.path("store") + "/.new-1-1");
+  store.clear_workshops();
+  EXPECT_FALSE(fs::exists(dir.path("store") + "/.new-1-1"));
+  EXPECT_TRUE(store.add(drop("nothing.so"), ""));
+}
+
 TEST_F(PluginStoreTest, RefusesFilesThatAreNoSharedObject) {
   write_file(dir.path("text.so"), "#!/bin/sh\n" + std::string(1000, 'x'));
   EXPECT_NE(refusal(dir.path("text.so")).find("is not a shared object"), std::string::npos);

@@ -39,4 +39,16 @@ inline void write_file(const std::string &path, const std::string &text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
+// A zombie counts as dead: who reaps it is not the test's affair.
+inline bool is_dead(int pid) {
+  const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  const auto state = stat.rfind(") ");
+  return state == std::string::npos || stat[state + 2] == 'Z' || stat[state + 2] == 'X';
+}
+
+inline int read_pid(const std::string &path) {
+  const std::string text = read_file(path);
+  return text.empty() ? 0 : std::stoi(text);
+}
+
 }  // namespace hostler

@@ -150,7 +150,7 @@ TEST_F(Worker, ThatCannotBeSetUpSaysWhy) {
 TEST_F(Worker, PreparesBeforeItRunsAndAFailureOfThatIsFinal) {
   const auto &seen = finish(h.launch("misbehave.so", {{"prepare", "78"}}));
   EXPECT_EQ(seen.page.failed_before_run, 1);
-  EXPECT_EQ(page_reason(seen.page), "prepare() returned 78: prepare does as it is told");
+  EXPECT_EQ(page_reason(seen.page), "prepare() returned 78 (HOSTLER_BAD_CONFIG): prepare does as it is told");
   EXPECT_EQ(finish(h.launch("misbehave.so", {{"prepare", "75"}})).page.failed_before_run, 2);
 }
 

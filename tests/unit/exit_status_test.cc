@@ -118,6 +118,8 @@ TEST(ExitStatus, ThePlaceAndThePluginsWordsStandInTheReason) {
   Departure crashed = left({true, SIGSEGV, true}, Stage::Running);
   crashed.place = "in slice 3-16777216";
   EXPECT_EQ(judge(crashed).reason, "killed by SIGSEGV (core dumped) in slice 3-16777216");
+  set_reason(crashed.page, "the disk is gone");
+  EXPECT_EQ(judge(crashed).reason, "killed by SIGSEGV (core dumped) in slice 3-16777216: the disk is gone");
   Departure failed = returned(70);
   set_reason(failed.page, "no such column");
   EXPECT_EQ(judge(failed).reason, "returned 70 (HOSTLER_ERROR): no such column");

@@ -140,7 +140,8 @@ TEST(Umasks, AreOctal) {
   EXPECT_EQ(parse_umask("0o22").value(), 022U);
   EXPECT_EQ(parse_umask("0").value(), 0U);
   EXPECT_EQ(format_umask(027), "027");
-  EXPECT_EQ(format_umask(parse_umask("777").value()), "777");
+  EXPECT_EQ(format_umask(parse_umask("077").value()), "077");
+  for (const char *text : {"777", "100"}) expect_refused(parse_umask(text), "its own files", "\"027\"");
   for (const char *text : {"", "028", "1000", "-1", "27 ", "0x1", "99999999999"})
     expect_refused(parse_umask(text), "not a umask", "\"027\"");
 }

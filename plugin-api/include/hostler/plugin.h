@@ -177,7 +177,8 @@ struct hostler_host_t {
   int (*checkpoint)(const hostler_slice_t *slice, int64_t position, const void *data, int64_t size);
 
   /* R. A descriptor of an append-only file in a folder of this attempt's own; the file becomes visible when the host
-   * commits the slice, and never if it does not. `name` is one path component. The same name gives the same descriptor.
+   * commits the slice, and never if it does not. `name` is one path component of plain text (UTF-8 without control
+   * characters), in merge none of parts, .attempts, manifest.json and _SUCCESS. The same name gives the same descriptor.
    * It belongs to the host, which syncs and closes it after run: do not close it (fdopen a dup), and flush your own
    * buffers before you return. */
   int (*output)(const hostler_slice_t *slice, const char *name);
@@ -185,7 +186,8 @@ struct hostler_host_t {
   /* R. The slice's result: any bytes, stored together with its verdict. The last call counts. Returns 0. */
   int (*result)(const hostler_slice_t *slice, const void *data, int64_t size);
 
-  /* A. Adds `delta` to a counter of the job; only what commits is summed. Returns 0. */
+  /* A. Adds `delta` to a counter of the job; only what commits is summed. `name` is plain text. A slice that would
+   * bring the job beyond HOSTLER_MAX_COUNTERS names, or a total out of int64_t, fails. Returns 0. */
   int (*counter)(const hostler_slice_t *slice, const char *name, int64_t delta);
 
   /* R. A bad record at [begin, end): its bytes are put aside with the reason, the run goes on. Returns 0.

@@ -42,6 +42,19 @@ assert_eq "$(parts items)" 'x|axb|y z|ay zb|$(w)|a$(w)b|' 'items'
 parts files | awk '{print $1}' | xargs | grep -qx '999 100' || die "files: $(parts files)"
 assert_eq "$(parts numbers | xargs)" '5 0/3 1 5-6 numbers 6 1/3 1 6-7 numbers 7 2/3 1 7-8 numbers' 'numbers'
 
+# What a program leaves running in the background writes nothing into an output that is committed.
+workers <<'YAML'
+workers:
+  - name: late
+    plugin: exec.so
+    count: 1
+    input: {items: [x, y], slice: 1}
+    params: {command: [sh, -c, 'if [ $HOSTLER_ITEM = x ]; then (setsid sh -c "echo \$\$ >pid; exec sleep 1000") & until [ -s pid ]; do :; done; fi; echo done']}
+YAML
+exits 0 hostler run
+assert_eq "$(parts late | xargs)" 'done done'
+alive "$(cat pid)" && die 'what the program left runs on'
+
 # To the log instead, and a failure in words.
 workers <<'YAML'
 workers:

@@ -1,0 +1,56 @@
+/* Leaves processes behind, in the way that `leave` says; `file` gets the pid. All but the last two then crash.
+ *
+ *   runaway   out of the group, with every descriptor
+ *   daemon    the same, and its parent has ended: a double fork
+ *   hermit    out of the group, without any descriptor
+ *   orphan    within the group, its parent has ended; the worker lives on
+ *   line      nothing: closes its line to the host instead, and lives on
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <hostler/plugin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+HOSTLER_PLUGIN("strays", "1.0.0", 0);
+
+static void wait_for_ever(void) {
+  for (;;) pause();
+}
+
+static void write_own_pid(const char *path) {
+  char text[32];
+  char other[4096];
+  const int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
+  snprintf(other, sizeof other, "%s.new", path);
+  const int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || write(fd, text, (size_t)size) != size || rename(other, path) != 0) abort();
+  close(fd);
+}
+
+static void leave(const char *how, const char *path) {
+  const int is_double = strcmp(how, "daemon") == 0 || strcmp(how, "orphan") == 0;
+  if (is_double && fork() != 0) _exit(0);
+  if (strcmp(how, "orphan") != 0) setsid();
+  if (strcmp(how, "hermit") == 0) closefrom(0);
+  write_own_pid(path);
+  wait_for_ever();
+}
+
+int run(const hostler_slice_t *slice) {
+  const char *how = slice->host->param(slice, "leave");
+  const char *path = slice->host->param(slice, "file");
+  if (strcmp(how, "line") == 0) {
+    closefrom(3);
+    wait_for_ever();
+  }
+  const pid_t child = fork();
+  if (child == 0) leave(how, path);
+  if (strcmp(how, "daemon") == 0 || strcmp(how, "orphan") == 0) waitpid(child, NULL, 0);
+  while (access(path, F_OK) != 0) usleep(1000);
+  if (strcmp(how, "orphan") == 0) wait_for_ever();
+  abort();
+}
