@@ -139,6 +139,8 @@ Judgement judge(const Departure &departure) {
     if (departure.status.signaled && departure.status.value == SIGKILL)
       return {Verdict::OutOfMemory, how + before(stage) + place + ", not by the host: probably out of memory"};
     if (departure.status.signaled) return {Verdict::Crash, how + before(stage) + place};
+    if (stage == Stage::Running && departure.place == kInMerge)
+      return {Verdict::Crash, how + " without returning from merge()"};
     const std::string_view without = stage == Stage::Running ? " without returning from run()" : "";
     return {Verdict::Crash, fmt::format("{}{}{}{}", how, before(stage), without, place)};
   }
