@@ -41,8 +41,8 @@ void JobEntry::start() {
   wanted_ = true;
   failure_.clear();
   waiting_.clear();
-  if (stored_.state != JobState::Running) return around_.changed();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
+  if (stored_.state != JobState::Running) return around_.changed();
   resize(config().count);
   create();
   want_workers();

@@ -30,7 +30,7 @@ class JobEntry final : public Entry {
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   [[nodiscard]] bool is_quiet() const override;
   [[nodiscard]] bool is_up() const override {
-    return stored_.state == JobState::Succeeded || stored_.state == JobState::Partial;
+    return failure_.empty() && (stored_.state == JobState::Succeeded || stored_.state == JobState::Partial);
   }
   [[nodiscard]] bool has_failed() const override {
     return Entry::has_failed() || stored_.state == JobState::Failed || stored_.state == JobState::Cancelled;

@@ -71,7 +71,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
     want_workers();
   });
   sample_rate();
-  if (stops_entry(judgement.verdict)) return fail_entry(outcome->reason);
+  if (stops_entry(judgement.verdict) && job_.state() == JobState::Running) return fail_entry(outcome->reason);
   hand_out(slot);
   if (outcome->state != SliceState::Done) want_workers();
 }
@@ -162,7 +162,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
   if (begun && gone.page.stage == static_cast<std::uint32_t>(Stage::Returned))
     gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
   const bool merge = begun && *begun == job_.manifest().positions();
-  if (begun) gone.place = merge ? "in merge()" : "in slice " + job_.place(*begun);
+  if (begun) gone.place = merge ? std::string(kInMerge) : "in slice " + job_.place(*begun);
   Judgement judgement = judge(gone);
   const bool dismissed = gone.stopping && !gone.status.signaled && gone.status.value == 0;
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};

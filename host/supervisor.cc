@@ -98,7 +98,8 @@ Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared,
                               stored.identity.output, wanted->config.output),
                   "keep the folder, or start from zero with --fresh " + each.name);
     auto resumed = resume_job(stored.manifest, stored.rows, wanted->manifest);
-    if (!resumed) return tl::unexpected(resumed.error());
+    if (!resumed)
+      return fail(wanted->config.where, fmt::format("{}: {}", each.name, resumed.error().what), resumed.error().hint);
   }
   return plans;
 }
@@ -183,6 +184,7 @@ void Supervisor::change_arrival(const EntryPlan &plan, PreparedEntry prepared) {
 void Supervisor::retire(const std::string &name) {
   auto node = entries_.extract(name);
   node.mapped()->stop();
+  node.mapped()->set_held({});  // whatever it was, it is on its way
   retiring_.insert(std::move(node));
 }
 
@@ -342,6 +344,7 @@ HostStatus Supervisor::status() const {
   status.last_reload = last_reload_;
   status.last_reload_ok = last_reload_ok_;
   status.stopping = stopping_;
+  status.waits_for = waits_for_;
   status.jobs_ended = jobs_ended();
   for (const std::string &name : order_)
     if (const auto found = entries_.find(name); found != entries_.end())
@@ -352,6 +355,11 @@ HostStatus Supervisor::status() const {
       status.entries.back().reason =
           arrivals_.contains(name) ? "makes place for its successor" : "removed from the file";
   }
+  if (!waits_for_.empty())  // what was measured before says nothing now
+    for (EntryStatus &entry : status.entries) {
+      entry.rate = 0;
+      entry.eta_seconds = -1;
+    }
   return status;
 }
 

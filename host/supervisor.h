@@ -31,6 +31,9 @@ class Supervisor final : public SystemEvents {
   // A reload was refused before it came here; kept for status and log.
   void reject(const Error &error);
 
+  // What nothing of the jobs can become durable for (a full disk), for status; empty when it can.
+  void set_waits_for(std::string trouble) { waits_for_ = std::move(trouble); }
+
   // Stops everything, with grace; `stopped` is called once nothing is left. What is on its way to a disk that is full is
   // waited for a few seconds only: the next host goes on from what the ledger has.
   void stop(std::function<void()> stopped);
@@ -94,6 +97,7 @@ class Supervisor final : public SystemEvents {
   std::vector<std::string> order_;  // names as in the file
   std::string last_reload_ = "none yet";
   bool last_reload_ok_ = true;
+  std::string waits_for_;
   bool stopping_ = false;
   bool waits_for_disk_ = true;  // when stopping
   TimerQueue::Timer disk_wait_;

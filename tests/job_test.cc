@@ -275,6 +275,102 @@ TEST_F(JobTest, MergeRunsOnceAfterAllSlices) {
   EXPECT_EQ(store.results("j").at(-1), "merge");
 }
 
+TEST_F(JobTest, AMergeThatRefusesItsConfigurationEndsTheJob) {
+  int merges = 0;
+  system.script("j", job_script(milliseconds(5), [&](const Lease &lease, Interval) {
+                  SliceEnded ended;
+                  if (lease.merge_input.empty()) return ended;
+                  ++merges;
+                  ended.returned = 78;
+                  ended.reason = "no such column";
+                  return ended;
+                }));
+  auto job = job_entry("j", 2, 6);
+  job.build.has_merge = true;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(merges, 1);
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_EQ(entry("j").reason, "merge: returned 78 (HOSTLER_BAD_CONFIG): no such column");
+  EXPECT_EQ(store.job("j").state, JobState::Failed);  // which tells the output folder
+  EXPECT_FALSE(logged("not charged to the slice"));
+  EXPECT_TRUE(supervisor->jobs_ended());
+  // And the next build may do better.
+  system.script("j", job_script(milliseconds(5), [](const Lease &, Interval) { return SliceEnded{}; }));
+  ASSERT_TRUE(apply({job}, {{}, {"j"}}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
+TEST_F(JobTest, AMergeThatLeavesByItselfIsNotSaidToHaveLeftRun) {
+  int merges = 0;
+  system.script("j", job_script(milliseconds(5), [&](const Lease &lease, Interval) {
+                  SliceEnded ended;
+                  if (!lease.merge_input.empty() && ++merges == 1) ended.returned = kCrash;
+                  return ended;
+                }));
+  auto job = job_entry("j", 1, 1);
+  job.build.has_merge = true;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(merges, 2);
+  EXPECT_FALSE(logged("run()"));
+}
+
+TEST_F(JobTest, WhileTheDiskIsWaitedForNoRateIsTold) {
+  script("j", milliseconds(100));
+  ASSERT_TRUE(apply({job_entry("j", 1, 100)}));
+  system.run_for(seconds(3));
+  EXPECT_GT(entry("j").rate, 0);
+  EXPECT_GE(entry("j").eta_seconds, 0);
+  supervisor->set_waits_for("/state/ledger.sqlite: the disk is full");
+  EXPECT_EQ(supervisor->status().waits_for, "/state/ledger.sqlite: the disk is full");
+  EXPECT_EQ(entry("j").rate, 0);
+  EXPECT_EQ(entry("j").eta_seconds, -1);
+  supervisor->set_waits_for("");
+  EXPECT_GT(entry("j").rate, 0);
+}
+
+TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) {
+  script("j", milliseconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
+  system.run_for(seconds(1));
+  ASSERT_EQ(entry("j").state, "succeeded");
+  auto stored = store.load();
+  stored[0].problem = "out/parts/a: was committed and is no longer there";
+  system.set_alarm(std::nullopt);
+  supervisor.reset();
+  boot(std::move(stored));
+  ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_NE(entry("j").reason.find("no longer there"), std::string::npos);
+  EXPECT_TRUE(supervisor->jobs_ended());
+}
+
+TEST_F(JobTest, WhatCannotBeResumedIsToldByEntryAndPlace) {
+  script("j", milliseconds(10));
+  ASSERT_TRUE(apply({job_entry("j", 1, 20)}));
+  system.run_for(seconds(5));
+  auto shrunk = job_entry("j", 1, 5);
+  shrunk.config.where = "workers.yaml:7:5: workers[2]";
+  const auto refused = apply({shrunk}, {{}, {"j"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, "workers.yaml:7:5: workers[2]");
+  EXPECT_EQ(refused.error().what.substr(0, 3), "j: ") << refused.error().what;
+}
+
+TEST_F(JobTest, OnceItIsResumedNothingIsHeldAnyMore) {
+  script("j", seconds(1));
+  ASSERT_TRUE(apply({job_entry("j", 1, 20)}));
+  system.run_for(seconds(2));
+  ASSERT_TRUE(apply({job_entry("j", 1, 30)}));
+  EXPECT_NE(entry("j").held, "");
+  ASSERT_TRUE(apply({job_entry("j", 1, 30)}, {{}, {"j"}}));
+  EXPECT_EQ(entry("j").reason, "makes place for its successor");
+  EXPECT_EQ(entry("j").held, "");
+}
+
 TEST_F(JobTest, ABusErrorOnAChangedInputBlamesTheInput) {
   script("j", milliseconds(1), [](const Lease &, Interval) { return 0; });
   auto job = job_entry("j", 1, 3);

@@ -43,6 +43,10 @@ Result<std::optional<ControlClient>> ControlClient::connect(const std::string &s
 Result<HttpReply> ControlClient::ask(std::string_view method, std::string_view target, std::string_view body) {
   if (auto sent = send_all(fd_.get(), serialize_request(method, target, body)); !sent)
     return tl::unexpected<Error>(sent.error());
+  return receive();
+}
+
+Result<HttpReply> ControlClient::receive() {
   HttpReplyReader reader;
   std::array<char, kReadAtOnce> buffer;
   for (;;) {
@@ -56,7 +60,13 @@ Result<HttpReply> ControlClient::ask(std::string_view method, std::string_view t
 }
 
 Result<std::string> ControlClient::get(std::string_view target) {
-  auto reply = ask("GET", target);
+  if (auto sent = send_all(fd_.get(), serialize_request("GET", target, {})); !sent)
+    return tl::unexpected<Error>(sent.error());
+  return receive_text(target);
+}
+
+Result<std::string> ControlClient::receive_text(std::string_view target) {
+  auto reply = receive();
   if (!reply) return tl::unexpected<Error>(reply.error());
   if (reply->status == 200) return std::move(reply->body);
   const auto error = error_from_json(reply->body);
@@ -65,7 +75,16 @@ Result<std::string> ControlClient::get(std::string_view target) {
 }
 
 Result<HostStatus> ControlClient::status(std::string_view target) {
-  const auto text = get(target);
+  if (auto asked = ask_for_status(target); !asked) return tl::unexpected<Error>(asked.error());
+  return take_status();
+}
+
+Result<void> ControlClient::ask_for_status(std::string_view target) {
+  return send_all(fd_.get(), serialize_request("GET", target, {}));
+}
+
+Result<HostStatus> ControlClient::take_status() {
+  const auto text = receive_text("to tell its status");
   if (!text) return tl::unexpected<Error>(text.error());
   return status_from_json(*text);
 }

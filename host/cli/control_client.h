@@ -23,7 +23,14 @@ class ControlClient {
   [[nodiscard]] Result<std::string> get(std::string_view target);
   [[nodiscard]] Result<HostStatus> status(std::string_view target = "/v1/status");
 
+  // status() in two steps, for who has something else to look at meanwhile: the answer comes when fd() is readable.
+  [[nodiscard]] Result<void> ask_for_status(std::string_view target);
+  [[nodiscard]] Result<HostStatus> take_status();
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
  private:
+  [[nodiscard]] Result<HttpReply> receive();
+  [[nodiscard]] Result<std::string> receive_text(std::string_view target);
   explicit ControlClient(UniqueFd connected) : fd_(std::move(connected)) {}
   UniqueFd fd_;
 };

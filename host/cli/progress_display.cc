@@ -58,8 +58,13 @@ void ProgressDisplay::draw(const HostStatus &host) {
   for (const auto *entry : entries) name_columns = std::max(name_columns, columns_of(entry->name));
   std::string text;
   std::size_t lines = 0;
+  std::size_t above = 0;
+  if (!host.waits_for.empty()) {
+    text += fit("jobs wait: " + host.waits_for, size.columns - 1) + "\n";
+    above = 1;
+  }
   for (const auto *entry : entries) {
-    if (lines + 2 >= size.rows) {  // what scrolls away cannot be drawn anew
+    if (above + lines + 2 >= size.rows) {  // what scrolls away cannot be drawn anew
       text += fmt::format("… and {} more\n", entries.size() - lines);
       ++lines;
       break;
@@ -72,10 +77,13 @@ void ProgressDisplay::draw(const HostStatus &host) {
   clear();
   fmt::print(stderr, "{}", text);
   std::fflush(stderr);
-  drawn_ = lines;
+  drawn_ = above + lines;
 }
 
 void ProgressDisplay::print_changes(const HostStatus &host) {
+  if (std::exchange(waits_for_, host.waits_for) != host.waits_for)
+    fmt::print(stderr, "{}\n",
+               host.waits_for.empty() ? "what jobs waited for has passed" : "jobs wait: " + host.waits_for);
   for (const auto *entry : shown(host)) {
     const std::string words =
         entry->kind == "job" ? fmt::format("{}: {}", entry->name, progress_words(*entry)) : failed_words(*entry);

@@ -29,6 +29,7 @@ class ProgressDisplay {
   bool terminal_;
   std::size_t drawn_ = 0;                    // lines
   std::map<std::string, std::string> said_;  // by entry
+  std::string waits_for_;                    // as it was said
 };
 
 }  // namespace hostler

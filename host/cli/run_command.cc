@@ -31,24 +31,34 @@ namespace {
 constexpr int kTerminalPauseMs = 200;
 constexpr int kPlainPauseMs = 1000;
 
-Result<StartedChild> start_host(const StartOptions &options) {
+Result<StartedChild> start_host(const StartOptions &options, const StopSignals &signals) {
   HostOptions host;
   host.config = absolute_path(options.config);
   host.fresh = options.fresh;
   host.resume = options.resume;
-  return start_child([&](const auto &report) {
-    return static_cast<int>(
-        run_host(host, [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
-  });
+  return start_child(
+      [&](const auto &report) {
+        return static_cast<int>(
+            run_host(host, [&](ExitCode code, const std::string &text) { report(static_cast<int>(code), text); }));
+      },
+      signals.fd());
+}
+
+// False when a signal has arrived first, which is left to be taken.
+bool wait_for_answer(const ControlClient &client, const StopSignals &signals) {
+  std::array<pollfd, 2> events = {{{client.fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+  while (::poll(events.data(), events.size(), -1) < 0) continue;
+  return events[1].revents == 0;
 }
 
 // Shows progress until all jobs have ended or somebody interrupts; then nothing. An error: the host is gone.
-Result<std::optional<HostStatus>> follow(ControlClient &client, StopSignals &signals, ProgressDisplay &display) {
+Result<std::optional<HostStatus>> follow(ControlClient &client, const StopSignals &signals, ProgressDisplay &display) {
   const std::string target =
       fmt::format("/v1/wait?timeout_ms={}", display.is_terminal() ? kTerminalPauseMs : kPlainPauseMs);
   for (;;) {
-    if (signals.arrived() != 0) return std::nullopt;
-    auto status = client.status(target);
+    if (auto asked = client.ask_for_status(target); !asked) return tl::unexpected<Error>(asked.error());
+    if (!wait_for_answer(client, signals)) return std::nullopt;
+    auto status = client.take_status();
     if (!status) return tl::unexpected<Error>(status.error());
     if (status->jobs_ended) return std::move(*status);
     display.show(*status);
@@ -56,14 +66,21 @@ Result<std::optional<HostStatus>> follow(ControlClient &client, StopSignals &sig
 }
 
 // Asks the host to end, and waits. Who is impatient (another signal) gets an end without grace.
-void take_down(const StartedChild &host, ControlClient &client, StopSignals &signals) {
-  if (!client.ask("POST", "/v1/down")) send_signal(host.pidfd, SIGTERM);
+void take_down(const StartedChild &host, StopSignals &signals, int signal) {
+  send_signal(host.pidfd, signal);
   for (;;) {
     std::array<pollfd, 2> events = {{{host.pidfd.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
     if (::poll(events.data(), events.size(), -1) < 0) continue;
     if (events[0].revents != 0) return;
     if (signals.arrived() != 0) send_signal(host.pidfd, SIGQUIT);
   }
+}
+
+// Somebody wants it to end: gracefully, unless the signal is QUIT.
+void take_down_interrupted(const StartedChild &host, StopSignals &signals) {
+  const bool at_once = signals.arrived() == SIGQUIT;
+  fmt::print(stderr, "interrupted, {}\n", at_once ? "stopping at once" : "stopping; once more to stop at once");
+  take_down(host, signals, at_once ? SIGQUIT : SIGTERM);
 }
 
 ExitCode exit_code_of(const EntryStatus &job) {
@@ -134,11 +151,15 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
     return give_up(ExitCode::Failed, fmt::format("{}: no entry has an input, so there is nothing to run to an end "
                                                  "(`hostler up` keeps services running)",
                                                  options.config));
-  const auto host = start_host(options);
-  if (!host) return give_up(ExitCode::Failed, host.error());
-  if (host->reply.code != 0) return give_up(static_cast<ExitCode>(host->reply.code), host->reply.text);
   auto signals = StopSignals::take();
   if (!signals) return give_up(ExitCode::Failed, signals.error());
+  const auto host = start_host(options, *signals);
+  if (!host) return give_up(ExitCode::Failed, host.error());
+  if (!host->reply) {
+    take_down_interrupted(*host, *signals);
+    return give_up(ExitCode::Interrupted, "interrupted while the host was starting: no job has been begun by it");
+  }
+  if (host->reply->code != 0) return give_up(static_cast<ExitCode>(host->reply->code), host->reply->text);
   auto client = ControlClient::connect(config->host.state);
   if (!client || !*client) return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
 
@@ -148,10 +169,13 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
     display.clear();
     return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
   }
-  if (!*ended) fmt::print(stderr, "interrupted, stopping; once more to stop at once\n");
-  take_down(*host, **client, *signals);
+  if (*ended) {
+    take_down(*host, *signals, SIGTERM);
+    display.clear();
+    return report(**ended);
+  }
   display.clear();
-  if (*ended) return report(**ended);
+  take_down_interrupted(*host, *signals);
   fmt::print(stderr, "interrupted: what is done is kept, `hostler run` goes on from there\n");
   return ExitCode::Interrupted;
 }

@@ -12,7 +12,7 @@ namespace hostler {
 Result<StopSignals> StopSignals::take() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
     ::signal(signal, SIG_DFL);  // an ignored signal would never arrive
     ::sigaddset(&set, signal);
   }

@@ -1,4 +1,4 @@
-// INT, TERM and HUP as something to look at, for commands that wait: nothing happens until they are asked for.
+// INT, TERM, HUP and QUIT as something to look at, for commands that wait: nothing happens until they are asked for.
 #pragma once
 
 #include "core/error.h"

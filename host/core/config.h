@@ -59,6 +59,7 @@ struct EntryConfig {
   std::string where;         // "FILE:LINE:COLUMN: workers[I]" for errors found later
   std::string plugin_where;  // likewise "…: workers[I].plugin"
   std::string input_where;   // likewise, of a job
+  std::string output_where;  // likewise; of the entry when it names none
   std::string name;
   std::string plugin;      // absolute path in the plugins folder
   std::string sha256;      // lower-case hex, or empty: no pin

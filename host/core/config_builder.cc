@@ -120,7 +120,8 @@ Result<void> ConfigBuilder::add(EntryDraft draft) {
                 fmt::format("the name {} is already taken by {}", in_quotes(draft.config.name), known->second),
                 "give one of the two another name:");
   depends_on_where_.push_back(std::move(draft.depends_on_where));
-  output_where_.push_back(std::move(draft.output_where));
+  output_where_.push_back(draft.output_where);
+  draft.config.output_where = std::move(draft.output_where);
   config_.entries.push_back(std::move(draft.config));
   return {};
 }

@@ -142,6 +142,8 @@ Judgement judge(const Departure &departure) {
       return {Verdict::OutOfMemory,
               with_reason(how + before(stage) + place + ", not by the host: probably out of memory", said)};
     if (departure.status.signaled) return {Verdict::Crash, with_reason(how + before(stage) + place, said)};
+    if (stage == Stage::Running && departure.place == kInMerge)
+      return {Verdict::Crash, with_reason(how + " without returning from merge()", said)};
     const std::string_view without = stage == Stage::Running ? " without returning from run()" : "";
     return {Verdict::Crash, with_reason(fmt::format("{}{}{}{}", how, before(stage), without, place), said)};
   }

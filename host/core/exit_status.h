@@ -49,6 +49,8 @@ struct Judgement {
 [[nodiscard]] std::string returned_words(std::int32_t value);
 
 // What is known when a process has gone.
+inline constexpr std::string_view kInMerge = "in merge()";
+
 struct Departure {
   WaitStatus status;
   WorkerPart page;              // as it stood at death
@@ -57,7 +59,7 @@ struct Departure {
   bool killed_by_host = false;  // by the host's SIGKILL, at the end of the grace period
   bool timed_out = false;       // by the host's SIGKILL, for a time limit or the watchdog
   bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
-  std::string place;            // "in slice 3-16777216", or empty
+  std::string place;            // "in slice 3-16777216", kInMerge, or empty
 };
 
 // The verdict on a process that left. A verdict that was *returned* from run() stands, whatever came after it.

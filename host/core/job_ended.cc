@@ -158,6 +158,10 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
     case Verdict::Timeout: return charge(std::move(row), reason, now, random);
     case Verdict::RetryLater: return put_off(std::move(row), reason, now, random);
     case Verdict::BadConfig:
+      if (row.begin != table_.merge_position()) break;
+      // All else has ended, so the job ends here, with what its slices left.
+      ++row.attempts;
+      return quarantine(std::move(row), reason, "the job has failed");
     case Verdict::Yield:
     case Verdict::Interrupted:
     case Verdict::LoadFailure:

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/messages.h"
 #include "core/plain_text.h"
 
 namespace hostler {
@@ -35,6 +36,19 @@ std::optional<OutputPlace> parse_part_folder(std::string_view folder) {
 std::string output_path(const OutputPlace &place, std::string_view name) {
   if (place.merge) return std::string(name);
   return fmt::format("{}/{}/{}", kPartsFolder, part_folder(place.input, place.begin), name);
+}
+
+bool is_attempt_name(std::string_view name) {
+  std::uint64_t lease = 0;
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos || !parse(name.substr(dot + 1), lease)) return false;
+  const std::string_view slice = name.substr(0, dot);
+  if (slice == "merge") return attempt_folder(0, 0, true, lease) == name;
+  OutputPlace place;
+  const std::size_t dash = slice.find('-');
+  if (dash == std::string_view::npos) return false;
+  if (!parse(slice.substr(0, dash), place.input) || !parse(slice.substr(dash + 1), place.begin)) return false;
+  return attempt_folder(place.input, place.begin, false, lease) == name;
 }
 
 bool is_output_name(std::string_view name, bool merge) {

@@ -32,6 +32,9 @@ struct OutputPlace {
 // "parts/000003-0000000000016777216/NAME", or "NAME" of the merge.
 [[nodiscard]] std::string output_path(const OutputPlace &place, std::string_view name);
 
+// Has `name` the form of an attempt's folder (core/messages.h, attempt_folder)?
+[[nodiscard]] bool is_attempt_name(std::string_view name);
+
 // One path component of 1 to 128 bytes of plain text; of the merge, none of ours.
 [[nodiscard]] bool is_output_name(std::string_view name, bool merge);
 

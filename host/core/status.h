@@ -54,6 +54,7 @@ struct HostStatus {
   std::string last_reload;  // "applied: …", "nothing to change", "rejected: …"
   bool last_reload_ok = true;
   bool stopping = false;
+  std::string waits_for;    // what the ledger and the output folders wait for (a full disk), or empty
   bool jobs_ended = false;  // every job of the file has ended (false without a job)
   std::vector<EntryStatus> entries;
 };

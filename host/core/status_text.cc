@@ -54,6 +54,7 @@ std::string status_text(const HostStatus &host, const std::map<std::int32_t, std
       fmt::format("hostler {} {} for {} (pid {}) with {}\n", host.version, host.stopping ? "is stopping, up" : "is up",
                   human_seconds(host.up_seconds), host.pid, host.config);
   if (!host.last_reload.empty()) text += fmt::format("last reload: {}\n", host.last_reload);
+  if (!host.waits_for.empty()) text += fmt::format("jobs wait: {}\n", host.waits_for);
   if (host.entries.empty()) return text;
   Table table;
   table.add({"NAME", "KIND", "STATE", "PID", "UP", "RESTARTS", "MEMORY", ""});

@@ -80,7 +80,7 @@ class Host {
     if (!fleet) return tl::unexpected(fleet.error());
     auto opened = DurableJobStore::open(
         state + "/ledger.sqlite", state, [this](EventLoop::Handler handler) { loop_.post(std::move(handler)); },
-        [log](const std::string &words) { log(LogLevel::Warning, words); });
+        [this](const std::string &trouble) { store_waits(trouble); });
     if (!opened) return tl::unexpected(opened.error());
     for (const Error &problem : opened->problems) {
       log(LogLevel::Error, problem.text());
@@ -114,6 +114,12 @@ class Host {
     supervisor_->on_settled([this] { api_->on_settled(); });
     signals_->deliver_to(loop_, [this](int number) { on_signal(number); });
     return {};
+  }
+
+  void store_waits(const std::string &trouble) {
+    logs_->host(LogLevel::Warning,
+                trouble.empty() ? "what jobs waited for has passed" : trouble + "; jobs wait until this has passed");
+    supervisor_->set_waits_for(trouble);
   }
 
   void started(const ReloadOutcome &plans) {

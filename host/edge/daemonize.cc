@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -49,10 +50,14 @@ void send_reply(int fd, int code, const std::string &text) {
   }
 }
 
-StartReply receive_reply(int fd) {
+// Nothing when `interrupt` is readable first.
+std::optional<StartReply> receive_reply(int fd, int interrupt) {
   std::string message;
   std::array<char, 4096> buffer{};
   for (;;) {
+    std::array<pollfd, 2> events = {{{fd, POLLIN, 0}, {interrupt, POLLIN, 0}}};
+    if (::poll(events.data(), events.size(), -1) < 0) continue;
+    if (events[0].revents == 0) return std::nullopt;
     const ssize_t count = ::read(fd, buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
@@ -60,7 +65,7 @@ StartReply receive_reply(int fd) {
   }
   StartReply reply;
   const auto [end, error] = std::from_chars(message.data(), message.data() + message.size(), reply.code);
-  if (error != std::errc()) return {1, "the host ended before it was ready"};
+  if (error != std::errc()) return StartReply{1, "the host ended before it was ready"};
   reply.text = message.substr(static_cast<std::size_t>(end - message.data()) + 1);
   return reply;
 }
@@ -139,10 +144,10 @@ Result<StartReply> start_daemon(const ProcessBody &body) {
   if (child == 0) become_daemon(body, std::move(*pipe));
   pipe->write.reset();
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) continue;
-  return receive_reply(pipe->read.get());
+  return *receive_reply(pipe->read.get(), -1);
 }
 
-Result<StartedChild> start_child(const ProcessBody &body) {
+Result<StartedChild> start_child(const ProcessBody &body, int interrupt) {
   auto pipe = make_pipe();
   if (!pipe) return tl::unexpected<Error>(pipe.error());
   std::fflush(nullptr);
@@ -155,7 +160,7 @@ Result<StartedChild> start_child(const ProcessBody &body) {
   StartedChild started;
   started.pid = child;
   started.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  started.reply = receive_reply(pipe->read.get());
+  started.reply = receive_reply(pipe->read.get(), interrupt);
   return started;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "core/error.h"
@@ -26,12 +27,12 @@ using ProcessBody = std::function<int(const std::function<void(int, const std::s
 [[nodiscard]] Result<StartReply> start_daemon(const ProcessBody &body);
 
 // A child in a process group of its own, so that a ^C of the terminal does not reach it, and told to end (TERM) when this
-// thread ends. Standard input and output are /dev/null, standard error stays.
+// thread ends. Standard input and output are /dev/null, standard error stays; signals are at their defaults.
 struct StartedChild {
   pid_t pid = 0;
   UniqueFd pidfd;
-  StartReply reply;
+  std::optional<StartReply> reply;  // none: `interrupt` was readable before it came, and the child lives on
 };
-[[nodiscard]] Result<StartedChild> start_child(const ProcessBody &body);
+[[nodiscard]] Result<StartedChild> start_child(const ProcessBody &body, int interrupt = -1);
 
 }  // namespace hostler

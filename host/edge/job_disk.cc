@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -49,16 +50,23 @@ Result<JobDisk> JobDisk::open(const std::string &ledger_path, const std::string 
 Result<void> JobDisk::roll_forward(Loaded &loaded) {
   Result<std::vector<StoredJob>> jobs = ledger_.load_jobs();
   if (!jobs) return tl::unexpected(jobs.error());
+  std::set<std::string> kept;  // folders
   for (const StoredJob &job : *jobs) outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
-  std::map<std::string, std::set<std::string>> stuck;
-  const Result<bool> moved = roll_moves_forward(loaded, stuck);
-  if (!moved) return tl::unexpected(moved.error());
-  if (Result<void> removed = remove_files(""); !removed) loaded.problems.push_back(removed.error());
   const Result<std::vector<std::string>> untold = ledger_.unfinished_outputs();
   if (!untold) return tl::unexpected(untold.error());
-  for (const std::string &job : *untold)
+  const std::set<std::string> ours = lock_outputs(*jobs, *untold, loaded);
+  std::map<std::string, std::set<std::string>> stuck;
+  const Result<bool> moved = roll_moves_forward(loaded, ours, stuck);
+  if (!moved) return tl::unexpected(moved.error());
+  if (Result<void> removed = remove_files(""); !removed) loaded.problems.push_back(removed.error());
+  for (const std::string &job : *untold) {
+    if (!ours.contains(job)) continue;
     if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back({job, told.error().error.text(), {}});
-  for (auto &[job, folder] : outputs_) folder.clear_attempts(stuck[job]);
+  }
+  for (const std::string &job : ours) outputs_.at(job).clear_attempts(stuck[job]);
+  for (const StoredJob &job : *jobs)
+    if (job.state == JobState::Running) kept.insert(job.identity.output);
+  std::erase_if(locks_, [&](const auto &lock) { return !kept.contains(lock.first); });
   if (Result<void> noted = transact({}); !noted) return noted;
   if (*moved) jobs = ledger_.load_jobs();  // again, as it is now
   if (!jobs) return tl::unexpected(jobs.error());
@@ -66,12 +74,29 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   return {};
 }
 
+// The jobs whose folders are still to be written to, unless another host has them.
+std::set<std::string> JobDisk::lock_outputs(const std::vector<StoredJob> &jobs, const std::vector<std::string> &untold,
+                                            Loaded &loaded) {
+  std::set<std::string> ours;
+  for (const StoredJob &job : jobs) {
+    const bool ended = std::find(untold.begin(), untold.end(), job.name) == untold.end();
+    if (job.state != JobState::Running && ended) continue;
+    if (const Result<void> locked = lock(OutputFolder(job.identity.output)); locked)
+      ours.insert(job.name);
+    else
+      loaded.problems.push_back({job.name, locked.error().text(), {}});
+  }
+  return ours;
+}
+
 // Says whether a slice has become done by it.
-Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, std::map<std::string, std::set<std::string>> &stuck) {
+Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours,
+                                         std::map<std::string, std::set<std::string>> &stuck) {
   const Result<std::vector<MoveFiles>> moves = ledger_.pending_moves();
   if (!moves) return tl::unexpected(moves.error());
   std::vector<const MoveFiles *> done;
   for (const MoveFiles &move : *moves) {
+    if (!ours.contains(move.job)) continue;
     OutputFolder &folder = outputs_.at(move.job);
     MoveResult placed = folder.place(move);
     if (placed) placed = folder.sync();
@@ -94,7 +119,11 @@ Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, std::map<std::string, s
 std::optional<Error> JobDisk::commit(const std::vector<BatchInWork *> &batches) {
   for (BatchInWork *batch : batches)
     if (Result<void> fine = look_at(batch->steps); !fine) batch->outcome = fine;
-  const Result<void> done = transact(batches);
+  Result<void> done = transact(batches);
+  if (!done && ledger_.failure_may_pass()) {
+    ledger_.give_back_room();
+    done = transact(batches);
+  }
   if (done) return std::nullopt;
   if (ledger_.failure_may_pass()) return done.error();
   for (BatchInWork *batch : batches)
@@ -149,8 +178,8 @@ void JobDisk::close() {
 Result<void> JobDisk::look_at(const StoreBatch &steps) {
   for (const StoreStep &step : steps) {
     Result<void> fine;
-    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job);
-    if (const auto *replan = as<ReplanJob>(step)) fine = OutputFolder(replan->job.identity.output).create();
+    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job, true);
+    if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(replan->job, false);
     if (const auto *move = as<MoveFiles>(step)) {
       const OutputFolder *folder = folder_of(move->job);
       fine = folder == nullptr ? fail("ledger", "knows no job " + move->job) : folder->check_attempt(*move);
@@ -160,7 +189,8 @@ Result<void> JobDisk::look_at(const StoreBatch &steps) {
   return {};
 }
 
-Result<void> JobDisk::look_at_job(const StoredJob &job) {
+// `anew`: not one that keeps what it has in its folder.
+Result<void> JobDisk::look_at_job(const StoredJob &job, bool anew) {
   for (const auto &[name, folder] : outputs_)
     if (name != job.name && folder.path() == job.identity.output) {
       const Result<std::optional<StoredJob>> other = ledger_.load_job(name);
@@ -169,10 +199,31 @@ Result<void> JobDisk::look_at_job(const StoredJob &job) {
         return fail(folder.path(), "is the output folder of job " + name + ", which has not ended");
     }
   const OutputFolder folder(job.identity.output);
-  const Result<void> ours = folder.check([&](const OutputPlace &place, std::string_view name) {
-    return ledger_.owns_file(job.name, job.identity.output, place, name);
-  });
-  return ours ? folder.create() : ours;
+  const Result<std::optional<StoredJob>> before = ledger_.load_job(job.name);
+  if (!before) return tl::unexpected(before.error());
+  const bool used = *before && (*before)->identity.output == folder.path();
+  const bool locked = locks_.contains(folder.path());
+  Result<void> fine = lock(folder);
+  if (fine && anew)
+    fine = folder.check([&](const OutputPlace &place,
+                            std::string_view name) { return ledger_.owns_file(job.name, folder.path(), place, name); },
+                        used);
+  if (fine) fine = folder.create();
+  if (!fine && !locked) locks_.erase(folder.path());
+  return fine;
+}
+
+Result<void> JobDisk::lock(const OutputFolder &folder) {
+  if (locks_.contains(folder.path())) return {};
+  Result<OutputLock> lock = folder.lock();
+  if (!lock) return tl::unexpected(lock.error());
+  locks_.emplace(folder.path(), std::move(*lock));
+  return {};
+}
+
+// The job has ended, or leaves its folder.
+void JobDisk::unlock(const std::string &job) {
+  if (const OutputFolder *folder = folder_of(job)) locks_.erase(folder->path());
 }
 
 std::optional<Error> JobDisk::follow_up(const std::vector<BatchInWork *> &batches) {
@@ -220,14 +271,19 @@ MoveResult JobDisk::follow_step(const StoreStep &step) {
   if (const auto *create = as<CreateJob>(step)) return follow_planned(create->job);
   if (const auto *replan = as<ReplanJob>(step)) return follow_planned(replan->job);
   if (const auto *drop = as<DropAttempt>(step)) drop_attempt(drop->attempt_dir);
-  if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running)
-    return follow_ended(state->job);
+  if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running) {
+    MoveResult ended = follow_ended(state->job);
+    if (ended || !ended.error().may_pass()) unlock(state->job);
+    return ended;
+  }
   const auto *move = as<MoveFiles>(step);
   OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job);
   return folder == nullptr ? MoveResult{} : folder->place(*move);
 }
 
 MoveResult JobDisk::follow_planned(const StoredJob &job) {
+  if (const OutputFolder *former = folder_of(job.name); former != nullptr && former->path() != job.identity.output)
+    unlock(job.name);
   outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
   const Result<void> removed = remove_files(job.identity.output);
   if (!removed) return tl::unexpected(MoveError{removed.error(), 0});

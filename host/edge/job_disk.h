@@ -2,7 +2,8 @@
 //
 // A batch goes through three stages: it is looked at (may it commit at all?), its transaction commits (many batches in
 // one), and what it asks for outside of the ledger is done: files moved and removed, folders told. What is interrupted
-// after the commit point is rolled forward by the next open().
+// after the commit point is rolled forward by the next open(). The output folder of a job that has not ended is locked:
+// two hosts never write into the same one.
 #pragma once
 
 #include <map>
@@ -50,10 +51,15 @@ class JobDisk {
   JobDisk(Ledger ledger, std::string merge_dir) : ledger_(std::move(ledger)), merge_dir_(std::move(merge_dir)) {}
 
   [[nodiscard]] Result<void> roll_forward(Loaded &loaded);
-  [[nodiscard]] Result<bool> roll_moves_forward(Loaded &loaded, std::map<std::string, std::set<std::string>> &stuck);
+  [[nodiscard]] std::set<std::string> lock_outputs(const std::vector<StoredJob> &jobs,
+                                                   const std::vector<std::string> &untold, Loaded &loaded);
+  [[nodiscard]] Result<bool> roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours,
+                                                std::map<std::string, std::set<std::string>> &stuck);
 
   [[nodiscard]] Result<void> look_at(const StoreBatch &steps);
-  [[nodiscard]] Result<void> look_at_job(const StoredJob &job);
+  [[nodiscard]] Result<void> look_at_job(const StoredJob &job, bool anew);
+  [[nodiscard]] Result<void> lock(const OutputFolder &folder);
+  void unlock(const std::string &job);
   [[nodiscard]] Result<void> transact(const std::vector<BatchInWork *> &batches);
   [[nodiscard]] Result<void> note_followed();
   void forget_followed();
@@ -70,6 +76,7 @@ class JobDisk {
   Ledger ledger_;
   std::string merge_dir_;
   std::map<std::string, OutputFolder> outputs_;  // by job
+  std::map<std::string, OutputLock> locks_;      // by path: of jobs that have not ended
   // Followed up, and yet to be noted in the ledger: with the next transaction.
   std::vector<MoveFiles> placed_;
   std::vector<std::string> removed_;

@@ -162,9 +162,7 @@ class DurableJobStore::Thread {
     const std::string words = trouble ? trouble->text() : std::string();
     if (words == told_) return;
     told_ = words;
-    if (!report_) return;
-    const std::string line = trouble ? words + "; jobs wait until this has passed" : "what jobs waited for has passed";
-    post_([report = report_, line] { report(line); });
+    if (report_) post_([report = report_, words] { report(words); });
   }
 
   // The end of the host, with trouble still standing.

@@ -22,8 +22,8 @@ class DurableJobStore final : public JobStore {
  public:
   // Has its argument called on the supervisor's thread, soon and in order. Called on the I/O thread.
   using Post = std::function<void(std::function<void()>)>;
-  // Words for the log, called on the supervisor's thread: trouble that is waited for, and its end.
-  using Report = std::function<void(const std::string &words)>;
+  // Called on the supervisor's thread: trouble that is waited for, whenever it becomes another; empty when it is over.
+  using Report = std::function<void(const std::string &trouble)>;
 
   // `jobs`: as the ledger has them, with all that a former host committed in its place and its attempts removed.
   // `problems`: jobs (`where`) whose committed files could not be moved; these slices stay committing.

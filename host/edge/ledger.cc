@@ -36,8 +36,8 @@ Result<void> Ledger::check_schema() {
 
 Result<void> Ledger::set_up() {
   Result<void> ready = database_.execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"
-      "PRAGMA temp_store = MEMORY");
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 100;"
+      "PRAGMA journal_size_limit = 1048576; PRAGMA temp_store = MEMORY");
   if (!ready) return ready;
   const Result<std::optional<std::int64_t>> version = database_.number("PRAGMA user_version");
   if (!version) return tl::unexpected(version.error());
@@ -55,6 +55,11 @@ Result<void> Ledger::begin() {
 
 Result<void> Ledger::commit() {
   return database_.run("COMMIT");
+}
+
+// By execute(), which leaves failure_may_pass() as it is.
+void Ledger::give_back_room() {
+  (void)database_.execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 // By execute(), which leaves failure_may_pass() as it is.

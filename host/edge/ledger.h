@@ -40,6 +40,8 @@ class Ledger {
   [[nodiscard]] Result<void> apply(const StoreBatch &batch);
   [[nodiscard]] Result<void> commit();
   void rollback();
+  // On a disk that is full: what the log of transactions takes beside the tables. Outside of a transaction; best effort.
+  void give_back_room();
   [[nodiscard]] bool in_transaction() const { return database_.in_transaction(); }
   // Did the last step of a transaction fail for something that may pass (a full disk, an I/O error, another process)?
   [[nodiscard]] bool failure_may_pass() const { return database_.failure_may_pass(); }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -84,6 +85,11 @@ Result<std::vector<std::string>> names_in(UniqueFd folder, const std::string &pa
   return names;
 }
 
+// An attempt, or manifest.json on its way.
+bool is_own_attempt(const std::string &name) {
+  return is_attempt_name(name) || name == kOutputManifest;
+}
+
 MoveResult move_file(int from, int to, const std::string &name, const std::string &path) {
   const auto source = look(from, name);
   if (!source) {
@@ -117,6 +123,22 @@ bool MoveError::may_pass() const {
   }
 }
 
+OutputLock::~OutputLock() {
+  // Not by closing alone: a child that is about to execute something may have the descriptor for a moment longer.
+  if (folder_) ::flock(folder_.get(), LOCK_UN);
+}
+
+Result<OutputLock> OutputFolder::lock() const {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error) return fail(path_, "the output folder cannot be made: " + error.message());
+  UniqueFd folder(::open(path_.c_str(), kFolder));
+  if (!folder) return fail(path_, std::string("the output folder cannot be opened: ") + std::strerror(errno));
+  if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    return fail(path_, "the output folder is in use by another host", "choose another output:, or stop that host");
+  return OutputLock(std::move(folder));
+}
+
 Result<void> OutputFolder::create() const {
   std::error_code error;
   std::filesystem::create_directories(path_ + "/" + attempts(), error);
@@ -124,7 +146,7 @@ Result<void> OutputFolder::create() const {
   return {};
 }
 
-Result<void> OutputFolder::check(const IsOurs &ours) const {
+Result<void> OutputFolder::check(const IsOurs &ours, bool used) const {
   const auto foreign = [this](const std::string &name) {
     return fail(path_, "holds " + name + ", which is not of this job", "empty the folder, or choose another output:");
   };
@@ -145,6 +167,14 @@ Result<void> OutputFolder::check(const IsOurs &ours) const {
     return {};
   };
   if (Result<void> top = check_files(output.get(), "", {true, 0, 0}); !top) return top;
+  if (look(output.get(), attempts())) {
+    UniqueFd attempts_fd = open_below(output.get(), attempts());
+    if (!attempts_fd) return foreign(attempts());
+    const auto names = names_in(std::move(attempts_fd), path_);
+    if (!names) return tl::unexpected(names.error());
+    for (const std::string &name : *names)
+      if (!used || !is_own_attempt(name)) return foreign(attempts() + "/" + name);
+  }
   if (!look(output.get(), parts())) return {};
   const UniqueFd parts_fd = open_below(output.get(), parts());
   if (!parts_fd) return foreign(parts());
@@ -163,7 +193,7 @@ std::string OutputFolder::attempt_name(std::string_view attempt_dir) const {
   const std::string prefix = path_ + "/" + attempts() + "/";
   if (attempt_dir.substr(0, prefix.size()) != prefix) return {};
   const std::string_view name = attempt_dir.substr(prefix.size());
-  return is_output_name(name, false) ? std::string(name) : std::string();
+  return is_attempt_name(name) ? std::string(name) : std::string();
 }
 
 Result<void> OutputFolder::check_attempt(const MoveFiles &move) const {
@@ -240,7 +270,8 @@ void OutputFolder::clear_attempts(const std::set<std::string> &but) const {
   if (!names) return;
   std::error_code ignored;
   for (const std::string &name : *names)
-    if (!but.contains(name)) std::filesystem::remove_all(path_ + "/" + attempts() + "/" + name, ignored);
+    if (is_own_attempt(name) && !but.contains(name))
+      std::filesystem::remove_all(path_ + "/" + attempts() + "/" + name, ignored);
 }
 
 Result<void> OutputFolder::remove_file(const std::string &relative) const {

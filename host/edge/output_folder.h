@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/error.h"
 #include "core/job_store.h"
@@ -34,6 +35,18 @@ struct OutputSummary {
   std::map<std::string, std::int64_t> counters;
 };
 
+// A folder that is ours alone. Its descriptor is not inherited by what is executed.
+class OutputLock {
+ public:
+  explicit OutputLock(UniqueFd folder) : folder_(std::move(folder)) {}
+  OutputLock(OutputLock &&) = default;
+  OutputLock &operator=(OutputLock &&) = delete;
+  ~OutputLock();
+
+ private:
+  UniqueFd folder_;
+};
+
 class OutputFolder {
  public:
   explicit OutputFolder(std::string path) : path_(std::move(path)) {}
@@ -41,9 +54,13 @@ class OutputFolder {
 
   // Makes it and what attempts need.
   [[nodiscard]] Result<void> create() const;
-  // Refuses a folder with a file for which `ours` says no. A folder that is not there is fine.
+  // Refuses a folder with a file for which `ours` says no, and attempts unless we `used` the folder before. A folder
+  // that is not there is fine.
   using IsOurs = std::function<Result<bool>(const OutputPlace &, std::string_view name)>;
-  [[nodiscard]] Result<void> check(const IsOurs &ours) const;
+  [[nodiscard]] Result<void> check(const IsOurs &ours, bool used) const;
+  // Makes the folder, without what is in it, and keeps every other host out of it for as long as the lock lives. Where
+  // the filesystem knows no such locks (some that are reached over a network) nobody is kept out.
+  [[nodiscard]] Result<OutputLock> lock() const;
 
   // The attempt's folder within .attempts, from the path a worker told; empty when it is none of ours.
   [[nodiscard]] std::string attempt_name(std::string_view attempt_dir) const;
@@ -55,14 +72,14 @@ class OutputFolder {
   [[nodiscard]] MoveResult sync();
   // Removes the attempt with all it left.
   void drop_attempt(std::string_view attempt_dir) const;
-  // Removes all attempts but these, by their names.
+  // Removes all attempts but these, by their names, and nothing that has no attempt's name.
   void clear_attempts(const std::set<std::string> &but) const;
 
   // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
   [[nodiscard]] Result<void> remove_file(const std::string &relative) const;
 
   // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more. `files` calls its
-  // argument for each file.
+  // argument for each file; one that is no longer there is an error, and nothing is told then.
   using TakeFile = std::function<Result<void>(const OutputPlace &, std::string_view name)>;
   using ListFiles = std::function<Result<void>(const TakeFile &)>;
   [[nodiscard]] MoveResult finish(const OutputSummary &summary, const ListFiles &files) const;

@@ -80,15 +80,22 @@ std::string head(const OutputSummary &summary) {
   return text + "},\n\"files\": [";
 }
 
-MoveResult write_files(Writer &writer, int output, const OutputFolder::ListFiles &files) {
+// The file is not where it was put, or is something else by now.
+tl::unexpected<MoveError> missing(std::string path) {
+  return tl::unexpected(MoveError{{std::move(path), "was committed and is no longer there", {}}, 0});
+}
+
+MoveResult write_files(Writer &writer, int output, const std::string &folder, const OutputFolder::ListFiles &files) {
   MoveResult written;
   std::string_view before = "\n";
   const Result<void> listed = files([&](const OutputPlace &place, std::string_view name) -> Result<void> {
     const std::string path = output_path(place, name);
     struct stat status {};
-    const bool there = ::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-    written = writer.write(
-        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", before, quoted(path), there ? status.st_size : 0));
+    if (::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) {
+      written = missing(folder + "/" + path);
+    } else {
+      written = writer.write(fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", before, quoted(path), status.st_size));
+    }
     before = ",\n";
     if (!written) return tl::unexpected(written.error().error);
     return {};
@@ -113,7 +120,7 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   if (!file) return failed(path, "cannot be drafted");
   Writer writer(std::move(file), path);
   if (MoveResult done = writer.write(head(summary)); !done) return done;
-  if (MoveResult done = write_files(writer, output.get(), files); !done) return done;
+  if (MoveResult done = write_files(writer, output.get(), path_, files); !done) return done;
   if (MoveResult done = writer.write("\n]}\n"); !done) return done;
   if (MoveResult done = writer.finish(); !done) return done;
   if (::renameat(output.get(), draft.c_str(), output.get(), manifest.c_str()) != 0)

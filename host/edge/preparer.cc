@@ -1,14 +1,21 @@
 #include "edge/preparer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "core/config_place.h"
+#include "core/output_layout.h"
 #include "core/slicing.h"
 #include "edge/file_list.h"
 
@@ -69,11 +76,47 @@ Result<std::vector<Input>> list_inputs(const EntryConfig &entry) {
   return files;
 }
 
+bool holds(const std::string &folder, std::string_view name) {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(folder + "/" + std::string(name), error));
+}
+
+// What can be said of the output before the job begins, without a change: the job itself looks at every file.
+Result<void> check_output(const EntryConfig &entry) {
+  namespace fs = std::filesystem;
+  const auto refuse = [&](std::string_view what, std::string_view hint) {
+    return at_key(entry.output_where,
+                  {"", fmt::format("the output {} {}", in_quotes(entry.output), what), std::string(hint)});
+  };
+  std::error_code error;
+  fs::path there = entry.output;
+  while (fs::symlink_status(there, error).type() == fs::file_type::not_found && there.has_relative_path())
+    there = there.parent_path();
+  const bool made = there == fs::path(entry.output);
+  if (!fs::is_directory(there, error))
+    return refuse(made ? "is no folder" : fmt::format("cannot be made: {} is no folder", in_quotes(there.string())),
+                  "choose another output:");
+  if (::access(there.c_str(), made ? R_OK | W_OK | X_OK : W_OK | X_OK) != 0) {
+    const std::string why = std::strerror(errno);
+    return refuse(
+        made ? "cannot be written to: " + why : fmt::format("cannot be made in {}: {}", in_quotes(there.string()), why),
+        "make it writable for the user of hostler, or choose another output:");
+  }
+  if (!made || holds(entry.output, kAttemptsFolder) || holds(entry.output, kPartsFolder) ||
+      holds(entry.output, kOutputManifest))
+    return {};
+  const fs::directory_iterator first(there, error);
+  if (error || first == fs::directory_iterator()) return {};
+  return refuse(fmt::format("holds {}, which is of no job", in_quotes(first->path().filename().string())),
+                "empty the folder, or choose another output:");
+}
+
 Result<Manifest> make_manifest(const EntryConfig &entry) {
   if (!entry.is_job()) return Manifest();
   const InputConfig &input = entry.input;
   auto inputs = list_inputs(entry);
   if (!inputs) return tl::unexpected(inputs.error());
+  if (auto good = check_output(entry); !good) return tl::unexpected(good.error());
   if (!Manifest::fits(*inputs))
     return at_key(entry.input_where, {"", "the input is larger than can be counted", "divide it over several entries"});
   if (inputs->size() > kMostInputs)

@@ -1,6 +1,6 @@
 // From a configuration to entries that are ready to run: each plugin in the store and inspected, each job's input
-// listed. Blocking, for as long as plugins and folders take; not for the supervisor's thread. Changes nothing but the
-// store.
+// listed and its output looked at. Blocking, for as long as plugins and folders take; not for the supervisor's thread.
+// Changes nothing but the store.
 #pragma once
 
 #include <stop_token>

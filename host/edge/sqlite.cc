@@ -88,6 +88,17 @@ std::string words(int code, sqlite3 *database) {
   }
 }
 
+const char *hint(int code) {
+  switch (code & 0xff) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      return "put a copy of it back, or move it away with its -wal and -shm: jobs then begin from zero, in empty "
+             "output "
+             "folders";
+    default: return "";
+  }
+}
+
 bool may_pass(int code) {
   switch (code & 0xff) {
     case SQLITE_FULL:
@@ -110,7 +121,7 @@ struct Database::Impl {
 
   tl::unexpected<Error> failed(int code) {
     failure_may_pass = may_pass(code);
-    return fail(path, words(code, database.get()));
+    return fail(path, words(code, database.get()), hint(code));
   }
 
   Result<sqlite3_stmt *> prepare(const char *sql, std::initializer_list<SqlValue> values) {
@@ -169,7 +180,7 @@ Result<Database> Database::open(const std::string &path, Access access) {
 
 Result<void> Database::execute(const char *script) {
   const int code = sqlite3_exec(impl_->database.get(), script, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return fail(impl_->path, words(code, impl_->database.get()));
+  if (code != SQLITE_OK) return fail(impl_->path, words(code, impl_->database.get()), hint(code));
   return {};
 }
 

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "core/encoding.h"
+
 namespace hostler {
 namespace {
 
@@ -74,6 +76,7 @@ void fields(Visitor &member, Is<HostStatus> auto &host) {
   member("last_reload", host.last_reload);
   member("last_reload_ok", host.last_reload_ok);
   member("stopping", host.stopping);
+  member("waits_for", host.waits_for);
   member("jobs_ended", host.jobs_ended);
   member("entries", host.entries);
 }
@@ -116,7 +119,10 @@ void fields(Visitor &member, Is<ResultStatus> auto &result) {
   member("input", result.input);
   member("begin", result.begin);
   member("end", result.end);
-  member("result", result.result);
+  if (is_utf8(result.result))
+    member("result", result.result);
+  else
+    member("result_base64", base64(result.result));
 }
 
 class Writer {

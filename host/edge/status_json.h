@@ -2,8 +2,8 @@
 // status --json` prints and are only ever added to. A key that is missing leaves its default, an unknown one is
 // ignored: host and command line may be of different versions. nlohmann-json is behind it, in status_json.cc alone.
 //
-//   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "jobs_ended",
-//             "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
+//   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "waits_for",
+//             "jobs_ended", "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
 //                          "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
 //                          "last_exit", "slice", "beats", "ready", "note"}],
 //                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
@@ -49,7 +49,7 @@ struct ResultStatus {
   std::int64_t input = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
-  std::string result;
+  std::string result;  // bytes; goes as "result" when it is UTF-8, else as "result_base64" (RFC 4648, with padding)
 };
 
 enum class Layout { Compact, Pretty };

@@ -1,6 +1,10 @@
 // exec: makes any program a worker. README.md says what the params mean.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include <hostler/plugin.hpp>
 
@@ -46,13 +50,33 @@ struct Turn {
   std::optional<std::string_view> input;  // for stdin
 };
 
+/// Is there no room for what it wanted to write? Asks for a little and gives it back.
+bool is_full(int output) {
+  struct stat status {};
+  constexpr off_t kLittle = off_t{64} * 1024;
+  if (::fstat(output, &status) != 0) return false;
+  if (::fallocate(output, FALLOC_FL_KEEP_SIZE, status.st_size, kLittle) != 0) return errno == ENOSPC || errno == EDQUOT;
+  (void)!::ftruncate(output, status.st_size);
+  return false;
+}
+
+bool is_verdict(int code) {
+  return code == HOSTLER_BAD_DATA || code == HOSTLER_RETRY_LATER || code == HOSTLER_BAD_CONFIG || code == HOSTLER_YIELD;
+}
+
 /// What the end of the program means.
 int judge(hostler::Slice &slice, const Settings &settings, const Turn &turn, const Ending &ending) {
   if (ending.stopped) return slice->kind == HOSTLER_NONE ? HOSTLER_DONE : HOSTLER_YIELD;
   if (ending.wait_status == 0) return HOSTLER_DONE;
   const std::string of_item = turn.item ? " on " + std::string(*turn.item) : "";
-  slice.fail(settings.command.front() + of_item + " " + describe_ending(ending.wait_status));
-  return settings.sysexits && WIFEXITED(ending.wait_status) ? WEXITSTATUS(ending.wait_status) : HOSTLER_ERROR;
+  const std::string words = settings.command.front() + of_item + " " + describe_ending(ending.wait_status);
+  const int code = settings.sysexits && WIFEXITED(ending.wait_status) ? WEXITSTATUS(ending.wait_status) : HOSTLER_ERROR;
+  if (settings.to_output && !is_verdict(code) && is_full(slice.output("stdout").fd())) {
+    slice.fail(words + ", and the disk of its output is full");
+    return HOSTLER_RETRY_LATER;
+  }
+  slice.fail(words);
+  return code;
 }
 
 /// Runs the program once, to its end.

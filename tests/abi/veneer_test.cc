@@ -1,4 +1,5 @@
 // plugin.hpp against a host made by hand.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -445,8 +446,19 @@ TEST(Run, FailsWhenTheHostRefusesAResult) {
 
 TEST(Run, FailsWhenAnOutputCannotBeWritten) {
   FakeHost host;
-  host.table()->output = [](const hostler_slice_t *, const char *) { return -ENOSPC; };
+  host.table()->output = [](const hostler_slice_t *, const char *) { return -EACCES; };
   EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &slice) { slice.output("x"); }), HOSTLER_ERROR);
+  EXPECT_EQ(host.failure, "output 'x': Permission denied");
+}
+
+TEST(Run, ComesBackLaterWhenTheDiskOfAnOutputIsFull) {
+  FakeHost host;
+  host.table()->output = [](const hostler_slice_t *, const char *) { return -EDQUOT; };
+  EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &slice) { slice.output("x"); }), HOSTLER_RETRY_LATER);
+  host.table()->output = [](const hostler_slice_t *, const char *) {
+    return ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  };
+  EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &slice) { slice.output("x").write("lost"); }), HOSTLER_RETRY_LATER);
   EXPECT_EQ(host.failure, "output 'x': No space left on device");
 }
 

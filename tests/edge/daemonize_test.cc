@@ -70,13 +70,33 @@ TEST(Daemonize, ChildHasItsOwnGroupAndItsExitCodeArrives) {
     return 5;
   });
   ASSERT_TRUE(child) << child.error().text();
-  EXPECT_EQ(child->reply.code, 0);
-  EXPECT_EQ(child->reply.text, "leads its group");
+  ASSERT_TRUE(child->reply);
+  EXPECT_EQ(child->reply->code, 0);
+  EXPECT_EQ(child->reply->text, "leads its group");
   pollfd pidfd{child->pidfd.get(), POLLIN, 0};
   EXPECT_EQ(::poll(&pidfd, 1, -1), 1);
   int status = 0;
   ASSERT_EQ(::waitpid(child->pid, &status, 0), child->pid);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+}
+
+TEST(Daemonize, WaitingForAChildThatSaysNothingCanBeInterrupted) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(::write(ends[1], "x", 1), 1);
+  const auto child = start_child(
+      [](const Report &) -> int {
+        for (;;) ::pause();
+      },
+      ends[0]);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  ASSERT_TRUE(child) << child.error().text();
+  EXPECT_FALSE(child->reply);
+  ASSERT_EQ(::kill(child->pid, SIGTERM), 0);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child->pid, &status, 0), child->pid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
 TEST(Daemonize, ChildIsToldToEndWhenItsStarterIsKilled) {

@@ -295,7 +295,8 @@ TEST(Ledger, AFileThatIsNoLedgerIsRefused) {
   write_file(dir.path("ledger.sqlite"), std::string(4096, 'x'));
   const Result<Ledger> ledger = Ledger::open(dir.path("ledger.sqlite"));
   ASSERT_FALSE(ledger);
-  EXPECT_EQ(ledger.error().text(), dir.path("ledger.sqlite") + ": is not a ledger");
+  EXPECT_EQ(ledger.error().where + ": " + ledger.error().what, dir.path("ledger.sqlite") + ": is not a ledger");
+  EXPECT_NE(ledger.error().hint.find("move it away"), std::string::npos);
 }
 
 TEST(Ledger, ALedgerOfANewerHostlerIsRefused) {

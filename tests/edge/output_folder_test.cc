@@ -113,7 +113,7 @@ TEST_F(OutputFolderTest, OnlyRegularFilesAreMovedAndNoLinkIsFollowed) {
 
 TEST_F(OutputFolderTest, AnAttemptThatIsALinkElsewhereIsNotEntered) {
   write_file(dir_.path("a"), "secret");
-  const std::string link = out_ + "/.attempts/link";
+  const std::string link = out_ + "/.attempts/0-0.1";
   ::symlink(dir_.path().c_str(), link.c_str());
   const MoveFiles move{"job", {0, 10}, 0, 0, false, link, {"a"}};
   EXPECT_FALSE(folder_.check_attempt(move));
@@ -124,7 +124,7 @@ TEST_F(OutputFolderTest, AnAttemptThatIsALinkElsewhereIsNotEntered) {
 }
 
 TEST_F(OutputFolderTest, AnAttemptMustLieAmongTheAttempts) {
-  EXPECT_EQ(folder_.attempt_name(out_ + "/.attempts/x-1"), "x-1");
+  EXPECT_EQ(folder_.attempt_name(out_ + "/.attempts/3-16777216.17"), "3-16777216.17");
   for (const std::string &wrong :
        {std::string("/etc"), out_, out_ + "/.attempts", out_ + "/.attempts/", out_ + "/.attempts/..",
         out_ + "/.attempts/a/b", out_ + "/.attempts/../../x", std::string()}) {
@@ -147,19 +147,19 @@ TEST_F(OutputFolderTest, NamesThatLeaveTheFolderAreRefused) {
 TEST_F(OutputFolderTest, StaleAttemptsAreClearedButThoseStillNeeded) {
   attempt("job", out_, 10, {"a"});
   attempt("job", out_, 20, {"a"});
-  fs::create_directories(out_ + "/.attempts/a-30/deep/er");
-  folder_.clear_attempts({"a-20"});
-  EXPECT_EQ(files_in(out_), std::set<std::string>{".attempts/a-20/a"});
+  fs::create_directories(out_ + "/.attempts/0-30.9/deep/er");
+  folder_.clear_attempts({"0-20.7"});
+  EXPECT_EQ(files_in(out_), std::set<std::string>{".attempts/0-20.7/a"});
   OutputFolder(dir_.path("nowhere")).clear_attempts({});
 }
 
 TEST_F(OutputFolderTest, AFolderWithForeignFilesIsRefused) {
-  EXPECT_TRUE(OutputFolder(dir_.path("nowhere")).check(nothing));
-  EXPECT_TRUE(folder_.check(nothing));
+  EXPECT_TRUE(OutputFolder(dir_.path("nowhere")).check(nothing, true));
+  EXPECT_TRUE(folder_.check(nothing, true));
   attempt("job", out_, 10, {"a"});
-  EXPECT_TRUE(folder_.check(nothing));
+  EXPECT_TRUE(folder_.check(nothing, true));
   write_file(out_ + "/thesis.txt", "x");
-  const Result<void> refused = folder_.check(nothing);
+  const Result<void> refused = folder_.check(nothing, true);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().text(),
             out_ + ": holds thesis.txt, which is not of this job (empty the folder, or choose another output:)");
@@ -167,10 +167,10 @@ TEST_F(OutputFolderTest, AFolderWithForeignFilesIsRefused) {
 
 TEST_F(OutputFolderTest, ForeignThingsAreFoundWhereverTheyLie) {
   const auto check_and_remove = [&](const std::string &path) {
-    const Result<void> refused = folder_.check(nothing);
+    const Result<void> refused = folder_.check(nothing, true);
     EXPECT_FALSE(refused) << path;
     fs::remove_all(path);
-    EXPECT_TRUE(folder_.check(nothing)) << path;
+    EXPECT_TRUE(folder_.check(nothing, true)) << path;
   };
   fs::create_directories(out_ + "/other");
   check_and_remove(out_ + "/other");
@@ -179,7 +179,7 @@ TEST_F(OutputFolderTest, ForeignThingsAreFoundWhereverTheyLie) {
   fs::create_directories(out_ + "/parts/mine");
   check_and_remove(out_ + "/parts/mine");
   fs::create_directories(out_ + "/parts/" + part_folder(0, 0));
-  EXPECT_TRUE(folder_.check(nothing));
+  EXPECT_TRUE(folder_.check(nothing, true));
   write_file(part_path(out_, 0, "a"), "x");
   check_and_remove(part_path(out_, 0, "a"));
   fs::remove_all(out_ + "/parts");
@@ -187,14 +187,69 @@ TEST_F(OutputFolderTest, ForeignThingsAreFoundWhereverTheyLie) {
   check_and_remove(out_ + "/parts");
 }
 
+TEST_F(OutputFolderTest, AttemptsAreForeignWhereWeHaveNotWorkedAndOtherNamesAreAlways) {
+  attempt("job", out_, 10, {"a"});
+  EXPECT_TRUE(folder_.check(nothing, true));
+  const Result<void> refused = folder_.check(nothing, false);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("holds .attempts/0-10.7, which is not of this job"), std::string::npos);
+  fs::remove_all(out_ + "/.attempts");
+  fs::create_directories(out_ + "/.attempts/0");
+  EXPECT_FALSE(folder_.check(nothing, true));
+  fs::remove_all(out_ + "/.attempts");
+  ::symlink("/etc", (out_ + "/.attempts").c_str());
+  EXPECT_FALSE(folder_.check(nothing, true));
+}
+
+TEST_F(OutputFolderTest, OnlyWhatHasAnAttemptsNameIsCleared) {
+  attempt("job", out_, 10, {"a"});
+  write_file(out_ + "/.attempts/manifest.json", "half");
+  fs::create_directories(out_ + "/.attempts/0");
+  write_file(out_ + "/.attempts/0/mine", "x");
+  write_file(out_ + "/.attempts/precious", "x");
+  folder_.clear_attempts({});
+  EXPECT_EQ(files_in(out_), (std::set<std::string>{".attempts/0/mine", ".attempts/precious"}));
+  folder_.drop_attempt(out_ + "/.attempts/precious");
+  EXPECT_TRUE(fs::exists(out_ + "/.attempts/precious"));
+}
+
+TEST_F(OutputFolderTest, ALockedFolderIsRefusedToOthersUntilTheLockIsGone) {
+  const OutputFolder other(out_);
+  {
+    const Result<OutputLock> lock = folder_.lock();
+    ASSERT_TRUE(lock);
+    const Result<OutputLock> refused = other.lock();
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().what.find("in use by another host"), std::string::npos);
+  }
+  EXPECT_TRUE(other.lock());
+}
+
+TEST_F(OutputFolderTest, TheEndIsNotToldOverAMissingFile) {
+  ASSERT_TRUE(folder_.place(attempt("job", out_, 20, {"a", "b"})));
+  fs::remove(part_path(out_, 20, "b"));
+  const auto list = [](const OutputFolder::TakeFile &take) {
+    const Result<void> first = take({false, 0, 20}, "a");
+    return first ? take({false, 0, 20}, "b") : first;
+  };
+  const MoveResult finished = folder_.finish({"job", "id-1", JobState::Succeeded, {}}, list);
+  ASSERT_FALSE(finished);
+  EXPECT_FALSE(finished.error().may_pass());
+  EXPECT_EQ(finished.error().error.text(), part_path(out_, 20, "b") + ": was committed and is no longer there");
+  EXPECT_FALSE(fs::exists(out_ + "/_SUCCESS"));
+  EXPECT_FALSE(fs::exists(out_ + "/manifest.json"));
+}
+
 TEST_F(OutputFolderTest, OurOwnFilesAreNotForeign) {
   ASSERT_TRUE(folder_.place(attempt("job", out_, 20, {"a"})));
   write_file(out_ + "/_SUCCESS", "");
   std::set<std::string> asked;
-  EXPECT_TRUE(folder_.check([&](const OutputPlace &place, std::string_view name) -> Result<bool> {
-    asked.insert(output_path(place, name));
-    return true;
-  }));
+  EXPECT_TRUE(folder_.check(
+      [&](const OutputPlace &place, std::string_view name) -> Result<bool> {
+        asked.insert(output_path(place, name));
+        return true;
+      },
+      true));
   EXPECT_EQ(asked, (std::set<std::string>{"_SUCCESS", output_path({false, 0, 20}, "a")}));
 }
 

@@ -1,6 +1,7 @@
 #include "edge/preparer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -20,7 +21,7 @@ class Preparer : public testing::Test {
     write_file(dir_.path("data/a"), "twelve bytes");
   }
 
-  static EntryConfig entry(const std::string &name, InputConfig input = {}) {
+  EntryConfig entry(const std::string &name, InputConfig input = {}) {
     EntryConfig config;
     config.where = "workers.yaml:2:5: workers[0]";
     config.plugin_where = "workers.yaml:2:13: workers[0].plugin";
@@ -29,7 +30,8 @@ class Preparer : public testing::Test {
     config.plugin = HOSTLER_PLUGINS "/tick.so";
     config.count = 2;
     config.input = std::move(input);
-    config.output = "/nowhere/" + name;
+    config.output_where = "workers.yaml:4:13: workers[0].output";
+    config.output = dir_.path("deep/er/" + name);
     return config;
   }
   InputConfig files(InputKind kind, const std::string &pattern) {
@@ -124,6 +126,45 @@ TEST_F(Preparer, RefusesAnInputInTheJobsOwnOutput) {
   EntryConfig config = entry("job", files(InputKind::Lines, "**/a"));
   config.output = dir_.path("data");
   expect_refused(config, "3:12: workers[0].input", "lies in the output of the same job");
+}
+
+TEST_F(Preparer, RefusesAnOutputThatIsNoFolderOrCannotBeMade) {
+  EntryConfig config = entry("job", files(InputKind::Lines, "data/a"));
+  const std::string where = "4:13: workers[0].output";
+  config.output = dir_.path("data/b");
+  expect_refused(config, where, "data/b\" is no folder");
+  config.output = dir_.path("data/b/out");
+  expect_refused(config, where, "data/b/out\" cannot be made: ");
+  ::symlink(dir_.path("gone").c_str(), dir_.path("link").c_str());
+  config.output = dir_.path("link");
+  expect_refused(config, where, "link\" is no folder");
+}
+
+TEST_F(Preparer, RefusesAnOutputThatHoldsForeignFilesAlone) {
+  EntryConfig config = entry("job", files(InputKind::Lines, "data/a"));
+  config.output = dir_.path("mine");
+  fs::create_directory(config.output);
+  EXPECT_TRUE(prepare_one(config));
+  write_file(config.output + "/thesis", "x");
+  expect_refused(config, "4:13: workers[0].output", "mine\" holds \"thesis\", which is of no job");
+  EXPECT_EQ(read_file(config.output + "/thesis"), "x");
+  // With something that may be ours beside it, the ledger is asked when the job begins.
+  for (const char *ours : {".attempts", "parts", "manifest.json"}) {
+    fs::create_directory(config.output + "/" + ours);
+    EXPECT_TRUE(prepare_one(config)) << ours;
+    fs::remove(config.output + "/" + ours);
+  }
+}
+
+TEST_F(Preparer, RefusesAnOutputThatCannotBeWritten) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  EntryConfig config = entry("job", files(InputKind::Lines, "data/a"));
+  config.output = dir_.path("locked");
+  fs::create_directory(config.output);
+  fs::permissions(config.output, fs::perms::owner_read | fs::perms::owner_exec);
+  expect_refused(config, "4:13: workers[0].output", "cannot be written to");
+  config.output += "/out";
+  expect_refused(config, "4:13: workers[0].output", "cannot be made in");
 }
 
 TEST_F(Preparer, RefusesMoreThanCanBeCounted) {

@@ -49,6 +49,7 @@ HostStatus full_status() {
   host.last_reload = "rejected: ümlaut";
   host.last_reload_ok = false;
   host.stopping = true;
+  host.waits_for = "state/ledger.sqlite: the disk is full";
   host.jobs_ended = true;
   host.entries = {job};
   return host;
@@ -72,10 +73,12 @@ TEST(StatusJson, StatusMakesTheRoundTrip) {
 // Scripts of users depend on these.
 TEST(StatusJson, KeysAreStable) {
   const std::string text = to_json(full_status());
-  EXPECT_EQ(text.find(R"({"pid":42,"version":"0.1.0","config":"/etc/workers.yaml","state_dir":"/var/lib/hostler",)"
-                      R"("up_seconds":0.25,"last_reload":"rejected: ümlaut","last_reload_ok":false,"stopping":true,)"
-                      R"("jobs_ended":true,"entries":[{"name":"words","kind":"job","state":"running",)"),
-            0U)
+  EXPECT_EQ(
+      text.find(
+          R"({"pid":42,"version":"0.1.0","config":"/etc/workers.yaml","state_dir":"/var/lib/hostler",)"
+          R"("up_seconds":0.25,"last_reload":"rejected: ümlaut","last_reload_ok":false,"stopping":true,)"
+          R"("waits_for":"state/ledger.sqlite: the disk is full","jobs_ended":true,"entries":[{"name":"words","kind":"job","state":"running",)"),
+      0U)
       << text;
   EXPECT_NE(
       text.find(
@@ -112,6 +115,13 @@ TEST(StatusJson, BytesThatAreNotUtf8AreReplaced) {
   const auto back = status_from_json(to_json(host));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->last_reload, "a\xef\xbf\xbd");
+}
+
+TEST(StatusJson, AResultThatIsNoTextGoesWhole) {
+  EXPECT_EQ(to_json(ResultStatus{"0-5", 0, 5, 9, "grün"}),
+            "{\"slice\":\"0-5\",\"input\":0,\"begin\":5,\"end\":9,\"result\":\"grün\"}\n");
+  EXPECT_EQ(to_json(ResultStatus{"merge", 0, 0, 0, std::string("\0\xff\xfe", 3)}),
+            "{\"slice\":\"merge\",\"input\":0,\"begin\":0,\"end\":0,\"result_base64\":\"AP/+\"}\n");
 }
 
 TEST(StatusJson, ErrorMakesTheRoundTripAndHasItsLine) {

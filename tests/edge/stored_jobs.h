@@ -46,7 +46,7 @@ inline MoveFiles attempt(const std::string &job, const std::string &output, std:
   move.job = job;
   move.slice = {begin, begin + 10};
   move.begin = begin;
-  move.attempt_dir = output + "/.attempts/a-" + std::to_string(begin);
+  move.attempt_dir = output + "/.attempts/0-" + std::to_string(begin) + ".7";
   move.files = files;
   std::filesystem::create_directories(move.attempt_dir);
   for (const std::string &file : files) write_file(move.attempt_dir + "/" + file, text);

@@ -51,9 +51,10 @@ class FleetTest : public testing::Test {
   FleetTest() { boot(); }
 
   // A host starts on what the ledger has.
-  void boot() {
+  void boot() { boot(store.load()); }
+  void boot(std::vector<StoredJob> jobs) {
     supervisor = std::make_unique<Supervisor>(
-        system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, store.load());
+        system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, std::move(jobs));
     system.serve(*supervisor);
   }
   // kill -9 of the host: workers die with it, transactions under way are lost.

@@ -5,8 +5,20 @@
 #include <random>
 #include <vector>
 
+#include "core/output_layout.h"
+
 namespace hostler {
 namespace {
+
+TEST(OutputLayout, OnlyAttemptFoldersHaveAnAttemptsName) {
+  for (const std::string &name :
+       {attempt_folder(3, 16777216, false, 17), attempt_folder(0, 0, false, 1), attempt_folder(0, 0, true, 18),
+        attempt_folder(999'999, INT64_MAX, false, UINT64_MAX)})
+    EXPECT_TRUE(is_attempt_name(name)) << name;
+  for (const char *other : {"", ".", "0", "0-0", "0-0.", "0.1", "merge", "merge.", "merge.x", "00-0.1", "0-0.01",
+                            "a-0.1", "0-0.1.2", "+1-0.1", "precious", "manifest.json", "0-0.99999999999999999999"})
+    EXPECT_FALSE(is_attempt_name(other)) << other;
+}
 
 Start a_start() {
   Start start;

@@ -69,7 +69,8 @@ TEST(ProgressText, VerdictSaysWhatWasDoneAndWhatWaits) {
   job.progress.retries = 3;
   job.reason = "1 of 64 slices quarantined";
   EXPECT_EQ(verdict_line(job),
-            "words: partial, 63 of 64 slices done, 1 quarantined, 3 retries: 1 of 64 slices quarantined");
+            "words: partial, 63 of 64 slices done, 1 quarantined, 3 retries: 1 of 64 slices quarantined\n"
+            "  `--resume words` tries again what is not done, `--fresh words` starts from zero");
   job = running_job();
   job.state = "succeeded";
   job.progress.done = 64;

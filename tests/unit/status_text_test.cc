@@ -49,6 +49,13 @@ TEST(StatusText, EntryIsFollowedByItsWorkers) {
             "  words/1        backoff  -    -      2         -        again in 400ms; last: killed by SIGSEGV\n");
 }
 
+TEST(StatusText, WhatJobsWaitForIsSaid) {
+  HostStatus host = sample();
+  host.waits_for = "/state/ledger.sqlite: the disk is full";
+  EXPECT_NE(status_text(host, {}).find("last reload: none yet\njobs wait: /state/ledger.sqlite: the disk is full\n"),
+            std::string::npos);
+}
+
 TEST(StatusText, TheLastExitIsToldOnce) {
   auto host = sample();
   host.entries[0].workers[1].note = "gave up: 3 restarts within 1m; last: killed by SIGSEGV";

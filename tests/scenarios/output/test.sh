@@ -34,10 +34,55 @@ exits 0 hostler run --fresh copy
 mkdir other
 echo mine >other/mine.txt
 sed -i 's/output: out/output: other/' workers.yaml
-exits 1 hostler run --fresh copy
+exits 4 hostler run --fresh copy
 assert_in mine.txt "$said"
 assert_eq "$(cat other/mine.txt)" mine
 assert_eq "$(ls other)" mine.txt 'what is in a refused folder'
+
+# `check` says so already, and a reload too; it is the file's fault.
+exits 4 hostler check
+assert_in 'workers.yaml:5:13: workers[0].output' "$said"
+assert_in 'other" holds "mine.txt"' "$said"
+sed -i 's/output: other/output: data\/a.txt/' workers.yaml
+exits 4 hostler check
+assert_in 'a.txt" is no folder' "$said"
+sed -i 's/output: .*/output: again/' workers.yaml
+mkdir -p again/.attempts/0
+echo x | tee again/.attempts/0/mine >again/.attempts/precious
+exits 1 hostler run --fresh copy
+assert_in 'again: holds .attempts/' "$said"
+assert_eq "$(cat again/.attempts/0/mine again/.attempts/precious | xargs)" 'x x'
+
+# A committed file that is gone at the end: no _SUCCESS, and the file is named.
+sed -i 's/output: .*/output: lost/; s/cat\]/sh, -c, "cat; [ $HOSTLER_INDEX != 1 ] || read -r _ <go"]/' workers.yaml
+sed -i 's/output: lost/output: lost\n    count: 2/' workers.yaml
+mkfifo go go2
+"$HOSTLER" run --fresh copy >lost.log 2>&1 &
+running=$!
+wait_until '[ -e lost/parts/000000-0000000000000000000/stdout ]'
+rm lost/parts/000000-0000000000000000000/stdout
+echo >go
+status=0
+wait $running || status=$?
+assert_eq $status 1 "exit code, having said: $(cat lost.log)"
+assert_in 'parts/000000-0000000000000000000/stdout: was committed and is no longer there' "$(cat lost.log)"
+assert_in '`--resume copy` tries again what is not done, `--fresh copy` starts from zero' "$(cat lost.log)"
+[ ! -e lost/_SUCCESS ] || die '_SUCCESS over a missing file'
+exits 1 hostler run
+assert_in 'no longer there' "$said"
+
+# Two hosts do not share one either.
+mkdir first second
+for host in first second; do
+  printf 'host: {plugins: %s/plugins}\nworkers:\n  - {name: j, plugin: exec.so, count: 1, input: {items: [a]}, output: %s/both, params: {command: [sh, -c, "read -r _ <%s/go2"]}}\n' \
+    "$dir" "$dir" "$dir" >$host/workers.yaml
+done
+exits 0 hostler up -c first/workers.yaml
+exits 1 hostler run -c second/workers.yaml
+assert_in 'both: the output folder is in use by another host' "$said"
+echo >go2
+wait_until '[ -e both/_SUCCESS ]'
+exits 0 hostler down -c first/workers.yaml
 
 # Two entries do not share one.
 workers <<'YAML'

@@ -26,7 +26,7 @@ class Output {
     }
   }
 
-  /// Hands all to the kernel. Throws what stood in the way, such as a full disk.
+  /// Hands all to the kernel. Throws what stood in the way; a full disk is HOSTLER_RETRY_LATER.
   void flush() {
     write_all(buffer_);
     buffer_.clear();

@@ -4,6 +4,7 @@
 
 #include <hostler/plugin.h>
 
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -24,9 +25,10 @@ class Verdict : public std::runtime_error {
 
 namespace detail {
 
-/// Throws HOSTLER_ERROR with "WHAT: why" for an errno value.
+/// Throws "WHAT: why" for an errno value: HOSTLER_RETRY_LATER for a full disk, else HOSTLER_ERROR.
 [[noreturn]] inline void throw_errno(const std::string &what, int error) {
-  throw Verdict(HOSTLER_ERROR, what + ": " + std::strerror(error));
+  const bool full = error == ENOSPC || error == EDQUOT;
+  throw Verdict(full ? HOSTLER_RETRY_LATER : HOSTLER_ERROR, what + ": " + std::strerror(error));
 }
 
 /// Passes a host call's answer on, or throws what it says.

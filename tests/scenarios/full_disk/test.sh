@@ -1,0 +1,67 @@
+# A full disk below the output is waited for, by whoever writes, and is said so; with room again all ends well.
+# In a mount namespace of its own, where a folder can be a small disk.
+if [ -z "${APART-}" ]; then
+  unshare --mount true 2>/dev/null || { echo 'no mount namespace may be made here'; exit 0; }
+  exec env APART=1 unshare --mount bash "$0"
+fi
+source "$(dirname "$0")/../lib.sh"
+
+drop exec.so
+mkdir out state
+mount -t tmpfs -o size=1m tmpfs out
+mount -t tmpfs -o size=64m tmpfs state
+leave() {
+  local code=$? pid
+  set +e
+  trap - ERR
+  [ $code = 0 ] || tail -n 40 state/host.log >&2
+  for pid in $(survivors); do kill -KILL "$pid"; done
+  umount -l out state
+  (exit $code)
+  finish
+}
+trap leave EXIT
+
+# The program's own writes: its failure costs no attempt.
+workers <<'YAML'
+workers:
+  - name: copy
+    plugin: exec.so
+    count: 1
+    attempts: 1
+    input: {items: [a, b]}
+    output: out
+    params: {command: [sh, -c, 'echo try >&2; head -c 300000 /dev/zero']}
+    restart: {delay: 50ms, max_delay: 200ms}
+YAML
+exec 9>out/filler # on the disk, and not in the folder
+rm out/filler
+head -c 2m /dev/zero >&9 2>/dev/null || true
+exits 0 hostler up
+wait_until 'grep -q "the disk of its output is full; again in" state/host.log'
+exec 9>&-
+wait_until '[ "$(entry copy .state)" = succeeded ]'
+exits 0 hostler down
+assert_eq "$(find out/parts -name stdout -size 300000c | wc -l)" 2 'whole outputs'
+
+# The ledger's: nothing can become durable, so nothing is told as if it went on.
+workers <<'YAML'
+workers:
+  - name: slow
+    plugin: exec.so
+    count: 1
+    input: {range: {begin: 0, end: 200}, slice: 1}
+    params: {command: [sh, -c, 'sleep 0.05; echo x']}
+YAML
+exits 0 hostler up
+wait_until '[ "$(entry slow .progress.done)" -gt 3 ]'
+# Again and again: what the ledger gives back when there is no room is taken too.
+wait_until 'head -c 100m /dev/zero >>state/filler 2>/dev/null; [ -n "$(status .waits_for)" ]'
+assert_in 'the disk is full' "$(status .waits_for)"
+assert_in 'jobs wait: ' "$(hostler status)"
+assert_eq "$(entry slow '.rate == 0 and .eta_seconds == -1')" true 'no rate and no time to go'
+rm state/filler
+wait_until '[ -z "$(status .waits_for)" ]'
+wait_until '[ "$(entry slow .state)" = succeeded ]' 60
+exits 0 hostler down
+assert_nobody_left
