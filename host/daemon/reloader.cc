@@ -14,12 +14,13 @@ const ReloadFailure kStopping{false, {"", "the host is stopping", ""}};
 }  // namespace
 
 Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
-                   std::string state_dir)
+                   std::string state_dir, Applied applied)
     : loop_(loop),
       supervisor_(supervisor),
       plugins_(plugins),
       config_(std::move(config)),
-      state_dir_(std::move(state_dir)) {}
+      state_dir_(std::move(state_dir)),
+      applied_(std::move(applied)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
   ask({std::move(options), true, std::move(done)});
@@ -71,8 +72,10 @@ void Reloader::finish(Result<Prepared> prepared) {
     if (request.apply) supervisor_.reject(prepared.error());
     request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
   } else {
+    const HostConfig host = prepared->config.host;
     const auto plans = request.apply ? supervisor_.apply(std::move(*prepared), request.options)
                                      : supervisor_.preview(*prepared, request.options);
+    if (request.apply && plans) applied_(host);
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
   }
   if (!requests_.empty()) begin_next();

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -17,6 +18,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/log_text.h"
 #include "edge/event_loop.h"
@@ -27,7 +29,7 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
 constexpr std::size_t kFlushAt = std::size_t{256} << 10;    // of one file; less is written once a turn of the loop
-constexpr int kLastReads = 16;                              // of one pipe at the end: a pipe holds at most 1 MiB
+constexpr Duration kTryAgain = std::chrono::seconds(1);     // to write a file that lost lines
 constexpr std::int64_t kMaxQueued = std::int64_t{4} << 20;  // bytes of the host's own lines not yet taken over
 
 UnixMilliseconds wall_clock() {
@@ -65,6 +67,7 @@ using Sources = std::list<Source>;
 struct EntryFile {
   LogFile file;
   int sources = 0;
+  bool touched = false;  // since the last flush
 };
 
 enum class ReadOutcome { Read, NothingNow, Ended };
@@ -73,24 +76,34 @@ enum class ReadOutcome { Read, NothingNow, Ended };
 
 // Runs on its own thread, but for post(), `queued` and `refused`.
 struct LogFiles::Impl {
-  Impl(std::string dir, LogFile own, bool to_stderr)
-      : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr) {}
+  Impl(std::string dir, LogFile own, bool to_stderr, const LogConfig &each)
+      : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr), limits(each) {}
 
   void add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
   ReadOutcome read(Source &source);
   void end(Sources::iterator source);
   void host_line(UnixMilliseconds at, LogLevel level, std::string_view text);
+  void touch(const std::string &name, EntryFile &entry);
   void flush_soon();
-  void flush_all();
+  void flush_touched();
   void flush(EntryFile &entry);
+  void flush_host_file();
+  void say_if_changed(const std::string &path, int was, int now, std::string_view good, std::string_view bad);
+  void try_again_later();
+  void set_limits(const LogConfig &each);
+  void reopen();
   void finish();
 
   EventLoop loop;
+  EventLoop::Timer again{loop};  // runs while a file loses lines
+  bool trying_again = false;
   std::thread thread;
   std::string logs_dir;
   LogFile host_file;
   bool echo;
+  LogConfig limits;
   std::map<std::string, EntryFile> files;  // by entry
+  std::vector<std::string> touched;        // those that have something to write
   Sources sources;
   std::array<char, kReadAtOnce> buffer{};
   bool flush_posted = false;
@@ -103,7 +116,8 @@ void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t i
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   const auto source = sources.insert(
       sources.end(), Source{entry, fmt::format(" {}/{}[{}] ", entry, instance, pid), {}, std::move(pipe), {}});
-  ++files.try_emplace(entry, EntryFile{LogFile(logs_dir + "/" + entry + ".log")}).first->second.sources;
+  ++files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)})
+        .first->second.sources;
   source->watch = loop.watch(fd, EventLoop::Ready::Read, [this, source] {
     if (read(*source) == ReadOutcome::Ended) end(source);
   });
@@ -117,18 +131,18 @@ ReadOutcome LogFiles::Impl::read(Source &source) {
   const std::string prefix = timestamp(wall_clock()) + source.label;
   source.lines.feed({buffer.data(), static_cast<std::size_t>(count)},
                     [&](std::string_view line) { entry.file.add_line(prefix, line); });
+  touch(source.entry, entry);
   if (entry.file.pending_bytes() >= kFlushAt) flush(entry);
-  flush_soon();
   return ReadOutcome::Read;
 }
 
 void LogFiles::Impl::end(Sources::iterator source) {
-  const auto entry = files.find(source->entry);
+  EntryFile &entry = files.at(source->entry);
   const std::string prefix = timestamp(wall_clock()) + source->label;
-  source->lines.finish([&](std::string_view line) { entry->second.file.add_line(prefix, line); });
+  source->lines.finish([&](std::string_view line) { entry.file.add_line(prefix, line); });
+  --entry.sources;
+  touch(source->entry, entry);
   sources.erase(source);
-  --entry->second.sources;
-  flush_soon();
 }
 
 void LogFiles::Impl::host_line(UnixMilliseconds at, LogLevel level, std::string_view text) {
@@ -143,39 +157,91 @@ void LogFiles::Impl::host_line(UnixMilliseconds at, LogLevel level, std::string_
   flush_soon();
 }
 
+void LogFiles::Impl::touch(const std::string &name, EntryFile &entry) {
+  if (!std::exchange(entry.touched, true)) touched.push_back(name);
+  flush_soon();
+}
+
 void LogFiles::Impl::flush_soon() {
   if (flush_posted) return;
   flush_posted = true;
   loop.post([this] {
     flush_posted = false;
-    flush_all();
+    flush_touched();
   });
 }
 
-void LogFiles::Impl::flush_all() {
-  for (auto entry = files.begin(); entry != files.end();) {
+void LogFiles::Impl::flush_touched() {
+  bool losing = false;
+  for (const std::string &name : std::exchange(touched, {})) {
+    const auto entry = files.find(name);
+    entry->second.touched = false;
     flush(entry->second);
-    const bool unused = entry->second.sources == 0 && entry->second.file.dropped() == 0;
-    entry = unused ? files.erase(entry) : std::next(entry);
+    if (entry->second.file.dropped() > 0) {
+      losing = true;
+      entry->second.touched = true;
+      touched.push_back(name);
+    } else if (entry->second.sources == 0) {
+      files.erase(entry);
+    }
   }
-  host_file.flush();
+  flush_host_file();
+  if (losing || host_file.dropped() > 0) try_again_later();
 }
 
 void LogFiles::Impl::flush(EntryFile &entry) {
-  const int was = entry.file.error();
-  entry.file.flush();
-  const int now = entry.file.error();
+  LogFile &file = entry.file;
+  const int error = file.error();
+  const int rotation = file.rotation_error();
+  file.flush();
+  say_if_changed(file.path(), error, file.error(), "is written again", "loses lines");
+  say_if_changed(file.path(), rotation, file.rotation_error(), "is rotated again", "is full and grows on");
+}
+
+void LogFiles::Impl::flush_host_file() {
+  const int rotation = host_file.rotation_error();
+  host_file.flush();
+  say_if_changed(host_file.path(), rotation, host_file.rotation_error(), "is rotated again", "is full and grows on");
+}
+
+void LogFiles::Impl::say_if_changed(const std::string &path, int was, int now, std::string_view good,
+                                    std::string_view bad) {
   if (now == was) return;
-  const std::string words = now == 0 ? "is written again" : "loses lines: " + std::generic_category().message(now);
-  host_line(wall_clock(), now == 0 ? LogLevel::Info : LogLevel::Error, entry.file.path() + " " + words);
+  if (now == 0)
+    host_line(wall_clock(), LogLevel::Info, fmt::format("{} {}", path, good));
+  else
+    host_line(wall_clock(), LogLevel::Error, fmt::format("{} {}: {}", path, bad, std::generic_category().message(now)));
+}
+
+void LogFiles::Impl::try_again_later() {
+  if (std::exchange(trying_again, true)) return;
+  again.set(EventLoop::now() + kTryAgain, [this] {
+    trying_again = false;
+    flush_touched();
+  });
+}
+
+void LogFiles::Impl::set_limits(const LogConfig &each) {
+  limits = each;
+  host_file.set_limits(each);
+  for (auto &[name, entry] : files) entry.file.set_limits(each);
+}
+
+void LogFiles::Impl::reopen() {
+  flush_touched();
+  host_file.reopen();
+  for (auto &[name, entry] : files) entry.file.reopen();
 }
 
 void LogFiles::Impl::finish() {
   for (auto source = sources.begin(); source != sources.end();) {
-    for (int reads = 0; reads < kLastReads && read(*source) == ReadOutcome::Read; ++reads) continue;
+    // Who has escaped us may write for ever: what the pipe holds now is enough.
+    const int capacity = ::fcntl(source->pipe.get(), F_GETPIPE_SZ);
+    const auto reads = static_cast<std::size_t>(std::max(capacity, 1)) / buffer.size() + 1;
+    for (std::size_t i = 0; i < reads && read(*source) == ReadOutcome::Read; ++i) continue;
     end(source++);
   }
-  flush_all();
+  flush_touched();
   loop.stop();
 }
 
@@ -192,13 +258,13 @@ LogFiles::LogFiles(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo) {
+Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo, const LogConfig &limits) {
   const std::string logs_dir = state_dir + "/logs";
   if (::mkdir(logs_dir.c_str(), 0700) != 0 && errno != EEXIST)
     return fail(logs_dir, "cannot be made: " + std::generic_category().message(errno));
-  LogFile host_file(state_dir + "/host.log");
+  LogFile host_file(state_dir + "/host.log", limits);
   if (auto opened = host_file.open(); !opened) return tl::unexpected<Error>(opened.error());
-  return std::unique_ptr<LogFiles>(new LogFiles(std::make_unique<Impl>(logs_dir, std::move(host_file), echo)));
+  return std::unique_ptr<LogFiles>(new LogFiles(std::make_unique<Impl>(logs_dir, std::move(host_file), echo, limits)));
 }
 
 LogFiles::~LogFiles() {
@@ -228,12 +294,12 @@ void LogFiles::host(LogLevel level, std::string text) {
   });
 }
 
+void LogFiles::set_limits(const LogConfig &limits) {
+  impl_->loop.post([impl = impl_.get(), limits] { impl->set_limits(limits); });
+}
+
 void LogFiles::reopen() {
-  impl_->loop.post([impl = impl_.get()] {
-    impl->flush_all();
-    impl->host_file.reopen();
-    for (auto &[name, entry] : impl->files) entry.file.reopen();
-  });
+  impl_->loop.post([impl = impl_.get()] { impl->reopen(); });
 }
 
 }  // namespace hostler
