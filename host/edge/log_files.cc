@@ -15,6 +15,7 @@
 #include <csignal>
 #include <list>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -29,6 +30,11 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
 constexpr std::size_t kFlushAt = std::size_t{256} << 10;    // of one file; less is written once a turn of the loop
+constexpr std::int64_t kPace = std::int64_t{16} << 20;      // bytes a second that one worker may print
+constexpr std::int64_t kAhead = std::int64_t{32} << 20;     // bytes that it may be ahead of that; who is, is paused
+constexpr Duration kPause = std::chrono::milliseconds(32);  // and may go on after this
+constexpr std::int64_t kPiece = std::int64_t{512} << 10;    // for so many bytes
+constexpr int kPausedAtPace = 4;                            // so many keep their pace; more share what those have
 constexpr Duration kTryAgain = std::chrono::seconds(1);     // to write a file that lost lines
 constexpr std::int64_t kMaxQueued = std::int64_t{4} << 20;  // bytes of the host's own lines not yet taken over
 
@@ -59,8 +65,11 @@ struct Source {
   std::string entry;
   std::string label;  // " ENTRY/INSTANCE[PID] "
   LineAssembler lines;
+  std::int64_t allowance = kAhead;  // bytes that may be read without a pause, as of `counted`
+  TimePoint counted = EventLoop::now();
   UniqueFd pipe;
-  EventLoop::Watch watch;  // behind the pipe, so it ends first
+  EventLoop::Watch watch{};  // behind the pipe, so it ends first
+  std::optional<EventLoop::Timer> pause{};
 };
 using Sources = std::list<Source>;
 
@@ -80,6 +89,8 @@ struct LogFiles::Impl {
       : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr), limits(each) {}
 
   void add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
+  void watch(Sources::iterator source);
+  void pause(Sources::iterator source);
   ReadOutcome read(Source &source);
   void end(Sources::iterator source);
   void host_line(UnixMilliseconds at, LogLevel level, std::string_view text);
@@ -105,6 +116,7 @@ struct LogFiles::Impl {
   std::map<std::string, EntryFile> files;  // by entry
   std::vector<std::string> touched;        // those that have something to write
   Sources sources;
+  int paused = 0;  // of them
   std::array<char, kReadAtOnce> buffer{};
   bool flush_posted = false;
   std::atomic<std::int64_t> queued{0};   // bytes of host lines on their way to the thread
@@ -114,12 +126,36 @@ struct LogFiles::Impl {
 void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid) {
   const int fd = pipe.get();
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-  const auto source = sources.insert(
-      sources.end(), Source{entry, fmt::format(" {}/{}[{}] ", entry, instance, pid), {}, std::move(pipe), {}});
+  const auto source = sources.insert(sources.end(), Source{.entry = entry,
+                                                           .label = fmt::format(" {}/{}[{}] ", entry, instance, pid),
+                                                           .lines = {},
+                                                           .pipe = std::move(pipe)});
   ++files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)})
         .first->second.sources;
-  source->watch = loop.watch(fd, EventLoop::Ready::Read, [this, source] {
-    if (read(*source) == ReadOutcome::Ended) end(source);
+  watch(source);
+}
+
+void LogFiles::Impl::watch(Sources::iterator source) {
+  source->watch = loop.watch(source->pipe.get(), EventLoop::Ready::Read, [this, source] {
+    switch (read(*source)) {
+      case ReadOutcome::Read:
+        if (source->allowance <= 0) pause(source);
+        return;
+      case ReadOutcome::NothingNow: return;
+      case ReadOutcome::Ended: return end(source);
+    }
+  });
+}
+
+void LogFiles::Impl::pause(Sources::iterator source) {
+  source->watch = EventLoop::Watch();
+  ++paused;
+  source->pause.emplace(loop);
+  source->pause->set(EventLoop::now() + kPause * std::max(paused, kPausedAtPace) / kPausedAtPace, [this, source] {
+    --paused;
+    source->allowance = kPiece;
+    source->counted = EventLoop::now();
+    watch(source);
   });
 }
 
@@ -127,6 +163,10 @@ ReadOutcome LogFiles::Impl::read(Source &source) {
   const ssize_t count = ::read(source.pipe.get(), buffer.data(), buffer.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return ReadOutcome::NothingNow;
   if (count <= 0) return ReadOutcome::Ended;
+  const TimePoint now = EventLoop::now();
+  const auto earned = static_cast<std::int64_t>(std::chrono::duration<double>(now - source.counted).count() * kPace);
+  source.allowance = std::min(kAhead, source.allowance + earned) - count;
+  source.counted = now;
   EntryFile &entry = files.at(source.entry);
   const std::string prefix = timestamp(wall_clock()) + source.label;
   source.lines.feed({buffer.data(), static_cast<std::size_t>(count)},

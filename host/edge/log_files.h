@@ -1,6 +1,8 @@
 // The workers' stdout and stderr, line by line, in STATE/logs/ENTRY.log, and the host's own words in STATE/host.log; full
 // files are rotated. One thread of its own moves the lines, so that neither a slow disk nor a chatty worker slows the
-// host; it takes a piece of each worker's output in turn, so that none slows another. A line is
+// host; it takes a piece of each worker's output in turn, so that none slows another. One that has printed 32 MiB more than
+// 16 MiB a second is read at that pace, and more of those share 64 MiB a second: it waits in its write, and leaves the
+// processors and the disk to the others. A line is
 // "2026-01-31T12:00:00.123Z ENTRY/INSTANCE[PID] text".
 //
 // What a worker has written before its death is read to its end. A file that cannot be written loses lines, counted in
