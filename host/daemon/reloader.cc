@@ -3,6 +3,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "edge/config_yaml.h"
 #include "edge/preparer.h"
 
@@ -10,6 +12,7 @@ namespace hostler {
 namespace {
 
 const ReloadFailure kStopping{false, {"", "the host is stopping", ""}};
+constexpr std::size_t kMostWaiting = 64;  // whoever asked may be gone: that is not told
 
 }  // namespace
 
@@ -32,6 +35,9 @@ void Reloader::preview(ReloadOptions options, Done done) {
 
 void Reloader::ask(Request request) {
   if (stopping_) return request.done(tl::unexpected(kStopping));
+  if (requests_.size() >= kMostWaiting)
+    return request.done(tl::unexpected(ReloadFailure{
+        false, {"", fmt::format("{} reloads and checks wait already", requests_.size()), "try again later"}}));
   requests_.push_back(std::move(request));
   if (requests_.size() == 1) begin_next();
 }

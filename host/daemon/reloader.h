@@ -34,7 +34,7 @@ class Reloader {
   Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
            std::string state_dir, Applied applied);
 
-  // Reads, prepares, applies; `done` is called on the loop's thread.
+  // Reads, prepares, applies; refused when very many wait already. `done` is called on the loop's thread.
   void reload(ReloadOptions options, Done done);
   // The same up to the plan; nothing is applied.
   void preview(ReloadOptions options, Done done);
