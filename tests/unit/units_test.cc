@@ -99,8 +99,8 @@ TEST(Sizes, OfAnyOtherFormAreRefused) {
 }
 
 TEST(Sizes, RoundTrip) {
-  for (const std::int64_t value :
-       {0L, 1L, 1000L, 1024L, 1536L, 16L << 20, 3L << 30, 5L << 40, 7L << 50, 999'999'999'999L})
+  for (const std::int64_t value : {0L, 1L, 1000L, 1024L, 1536L, 16L << 20, 3L << 30, 5L << 40, 7L << 50,
+                                   999'999'999'999L, 1'111'151'115'000'000'000L, INT64_MAX})
     EXPECT_EQ(parse_size(format_size(value)).value(), value) << format_size(value);
   EXPECT_EQ(format_size(16 << 20), "16MiB");
   EXPECT_EQ(format_size(1536), "1536");
