@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   using namespace hostler;
   const std::string_view bytes = text_of(data, size);
   const Requests whole = read(bytes, bytes.size());
-  require(whole.all == read(bytes, 1).all, "requests do not depend on the pieces they come in");
-  require(whole.all == read(bytes, 7).all, "requests do not depend on the pieces they come in");
+  require(whole.all == read(bytes, bytes.size() < 2000 ? 1 : 61).all,
+          "requests do not depend on the pieces they come in");
 
   HttpReplyReader replies;
   if (const auto reply = replies.feed(bytes); reply && !*reply) (void)replies.feed({});

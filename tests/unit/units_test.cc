@@ -45,7 +45,7 @@ TEST(Durations, OfAnyOtherFormAreRefused) {
 TEST(Durations, ThatOverflowAreRefused) {
   expect_refused(parse_duration("106752d"), "too long", "290 years");
   expect_refused(parse_duration("106751d24h"), "too long", "290 years");
-  EXPECT_EQ(parse_duration("9223372036854775807ns").has_value(), false);  // more than 18 digits
+  EXPECT_FALSE(parse_duration("9223372036854775808ns"));
 }
 
 TEST(Durations, RoundTrip) {
