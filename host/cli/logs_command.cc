@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <optional>
+#include <utility>
 
 #include "cli/address.h"
 #include "cli/command.h"
@@ -34,9 +35,11 @@ Outcome<LogFilter> filter_of(const std::string &name) {
 Outcome<ExitCode> follow(LogReader &reader) {
   auto signals = StopSignals::take();
   if (!signals) return give_up(ExitCode::Failed, signals.error());
-  for (;;) {
+  for (int gaps = 0;;) {
     reader.read(print_line);
     std::fflush(stdout);
+    if (reader.gaps() > std::exchange(gaps, reader.gaps()))
+      fmt::print(stderr, "hostler: lines come faster than they are taken: some may be missing here\n");
     std::array<pollfd, 2> events = {{{reader.changes_fd(), POLLIN, 0}, {signals->fd(), POLLIN, 0}}};
     ::poll(events.data(), events.size(), -1);
     if (signals->arrived() != 0) return ExitCode::Fine;

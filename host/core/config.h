@@ -80,10 +80,18 @@ struct EntryConfig {
   [[nodiscard]] bool is_job() const { return input.kind != InputKind::None; }
 };
 
+// How long a log file grows and how many former ones are kept beside it (NAME.log.1 is the youngest).
+struct LogConfig {
+  std::int64_t size = std::int64_t{16} << 20;  // bytes; only a single line that is longer makes a file larger
+  std::int32_t keep = 4;                       // 0: what was in a full file is gone
+  bool operator==(const LogConfig &) const = default;
+};
+
 struct HostConfig {
   std::string plugins;
   std::string state;
   std::uint32_t umask = 027;
+  LogConfig logs;
 };
 
 struct Config {

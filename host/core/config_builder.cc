@@ -13,6 +13,23 @@
 namespace hostler {
 namespace {
 
+constexpr std::int64_t kSmallestLog = 4096;
+constexpr std::int32_t kMostLogsKept = 1000;
+
+Result<void> read_log_size(const Node &value, const Place &place, LogConfig &logs) {
+  auto size = read_size(value, place);
+  if (size && *size < kSmallestLog)
+    return place.refuse(value.mark, fmt::format("{} is too small for a log file", in_quotes(value.text)),
+                        "write at least 4KiB");
+  return store(std::move(size), logs.size);
+}
+
+constexpr Field<LogConfig> kLogFields[] = {
+    {"size", read_log_size},
+    {"keep", [](const Node &value, const Place &place,
+                LogConfig &logs) { return store(read_integer(value, place, 0, kMostLogsKept), logs.keep); }},
+};
+
 constexpr Field<HostConfig> kHostFields[] = {
     {"plugins", [](const Node &value, const Place &place,
                    HostConfig &host) { return store(read_path(value, place), host.plugins); }},
@@ -20,6 +37,8 @@ constexpr Field<HostConfig> kHostFields[] = {
                  HostConfig &host) { return store(read_path(value, place), host.state); }},
     {"umask", [](const Node &value, const Place &place,
                  HostConfig &host) { return store(read_umask(value, place), host.umask); }},
+    {"logs", [](const Node &value, const Place &place,
+                HostConfig &host) { return read_map<LogConfig>(value, place, kLogFields, host.logs); }},
     {"http", nullptr, kNotYet},
 };
 
@@ -197,6 +216,7 @@ Result<void> ConfigBuilder::check_dependencies() const {
 std::vector<std::string> supported_keys() {
   std::vector<std::string> keys{"host", "include", "workers"};
   append_keys<HostConfig>("host.", kHostFields, keys);
+  append_keys<LogConfig>("host.logs.", kLogFields, keys);
   append_entry_keys(keys);
   return keys;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -27,6 +28,8 @@ constexpr std::size_t kMaxReason = 1024;
 constexpr std::size_t kMaxCounterName = 64;
 constexpr std::size_t kMaxFiles = 65536;
 constexpr std::size_t kMaxFileName = 128;
+// Of any list that a worker sends: a frame full of empty texts would take many times its size.
+constexpr std::uint64_t kMostFromAWorker = 2 * kMaxFiles;
 
 template <typename T>
 concept Number = (std::is_integral_v<T> && !std::is_same_v<T, bool>);
@@ -77,7 +80,7 @@ class Writer {
 // After the first field that cannot be right it reads nothing more, and ok() is false.
 class Reader {
  public:
-  explicit Reader(std::string_view in) : in_(in) {}
+  Reader(std::string_view in, std::uint64_t longest_list) : in_(in), longest_list_(longest_list) {}
 
   template <typename... Field>
   void operator()(Field &...fields) {
@@ -116,13 +119,14 @@ class Reader {
     std::uint64_t count = 0;
     get(count);
     // Each value takes a byte at least, so nothing is allocated for a count that cannot be right.
-    if (!has(count)) return;
+    if (!has(count) || !may_list(count)) return;
     for (std::uint64_t i = 0; i < count && ok_; ++i) get(values.emplace_back());
   }
   template <typename T>
   void get(std::map<std::string, T> &values) {
     std::uint64_t count = 0;
     get(count);
+    if (!may_list(count)) return;
     for (std::uint64_t i = 0; i < count && ok_; ++i) {
       std::string key;
       T value{};
@@ -146,7 +150,13 @@ class Reader {
     return ok_;
   }
 
+  [[nodiscard]] bool may_list(std::uint64_t count) {
+    if (count > longest_list_) ok_ = false;
+    return ok_;
+  }
+
   std::string_view in_;
+  std::uint64_t longest_list_;
   bool ok_ = true;
 };
 
@@ -235,7 +245,8 @@ std::string encode_any(const Variant &message) {
 template <typename M, typename Variant>
 Result<Variant> decode_as(std::string_view body) {
   M message;
-  Reader reader(body);
+  Reader reader(body,
+                std::is_same_v<Variant, WorkerMessage> ? kMostFromAWorker : std::numeric_limits<std::uint64_t>::max());
   fields(reader, message);
   if (!reader.at_end())
     return fail({}, reader.ok() ? "a message with bytes left over" : "a message cut short or damaged");

@@ -42,7 +42,7 @@ constexpr std::array kDecimalUnits{Unit{"PB", 1'000'000'000'000'000},
                                    Unit{"kB", 1000},
                                    Unit{"B", 1},
                                    Unit{"", 1}};
-constexpr std::size_t kMostDigits = 18;  // fit into an int64_t
+constexpr std::size_t kMostDigits = 18;  // of a fraction: fit into an int64_t
 constexpr std::size_t kMostShown = 60;
 
 // What the user wrote, for a message: cut, and without control characters.
@@ -72,7 +72,7 @@ std::string_view take_letters(std::string_view &text) {
   return letters;
 }
 
-// An unsigned decimal with at most 18 digits on each side of the point.
+// An unsigned decimal; its whole part is an int64_t, behind the point are at most 18 digits.
 struct Decimal {
   std::int64_t whole = 0;
   std::int64_t fraction = 0;  // of `scale`
@@ -82,8 +82,8 @@ struct Decimal {
 std::optional<Decimal> take_decimal(std::string_view &text) {
   Decimal decimal;
   const std::string_view whole = take_digits(text);
-  if (whole.empty() || whole.size() > kMostDigits) return std::nullopt;
-  for (const char c : whole) decimal.whole = decimal.whole * 10 + (c - '0');
+  const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), decimal.whole);
+  if (error != std::errc()) return std::nullopt;
   if (text.empty() || text.front() != '.') return decimal;
   text.remove_prefix(1);
   const std::string_view fraction = take_digits(text);

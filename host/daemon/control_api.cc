@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@ namespace hostler {
 namespace {
 
 constexpr std::int64_t kMaxWaitMs = 60'000;
+constexpr std::size_t kMostWaiters = 4096;  // some may be gone: that is not told
 
 ControlReply json(int status, std::string body) {
   return {status, "application/json", std::move(body)};
@@ -82,6 +84,7 @@ void ControlApi::wait(const ControlRequest &request, std::function<void(ControlR
       return reply(refuse(400, "timeout_ms is " + text, "it takes milliseconds as a whole number"));
   }
   if (timeout_ms == 0 || supervisor_.jobs_ended()) return reply(status());
+  if (waiters_.size() >= kMostWaiters) answer(std::prev(waiters_.end()));
   waiters_.push_front({std::move(reply), EventLoop::Timer(loop_)});
   const auto waiter = waiters_.begin();
   waiter->timer.set(EventLoop::now() + std::chrono::milliseconds(std::min(timeout_ms, kMaxWaitMs)),

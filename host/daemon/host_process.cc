@@ -64,7 +64,7 @@ class Host {
     auto pidfile = Pidfile::take(config_.host.state);
     if (!pidfile) return Failure{ExitCode::Failed, pidfile.error()};
     pidfile_.emplace(std::move(*pidfile));
-    auto logs = LogFiles::open(config_.host.state, options_.echo_log);
+    auto logs = LogFiles::open(config_.host.state, options_.echo_log, config_.host.logs);
     if (!logs) return Failure{ExitCode::Failed, logs.error()};
     logs_ = std::move(*logs);
     if (auto ok = build_fleet(); !ok) return Failure{ExitCode::Failed, ok.error()};
@@ -95,7 +95,8 @@ class Host {
     fleet_->serve(*supervisor_);
     plugins_.emplace(state + "/store", "/proc/self/exe");
     plugins_->clear_workshops();
-    reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, state);
+    reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, state,
+                                           [this](const HostConfig &host) { logs_->set_limits(host.logs); });
     return build_control();
   }
 

@@ -3,6 +3,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "edge/config_yaml.h"
 #include "edge/preparer.h"
 
@@ -10,16 +12,18 @@ namespace hostler {
 namespace {
 
 const ReloadFailure kStopping{false, {"", "the host is stopping", ""}};
+constexpr std::size_t kMostWaiting = 64;  // whoever asked may be gone: that is not told
 
 }  // namespace
 
 Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
-                   std::string state_dir)
+                   std::string state_dir, Applied applied)
     : loop_(loop),
       supervisor_(supervisor),
       plugins_(plugins),
       config_(std::move(config)),
-      state_dir_(std::move(state_dir)) {}
+      state_dir_(std::move(state_dir)),
+      applied_(std::move(applied)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
   ask({std::move(options), true, std::move(done)});
@@ -31,6 +35,9 @@ void Reloader::preview(ReloadOptions options, Done done) {
 
 void Reloader::ask(Request request) {
   if (stopping_) return request.done(tl::unexpected(kStopping));
+  if (requests_.size() >= kMostWaiting)
+    return request.done(tl::unexpected(ReloadFailure{
+        false, {"", fmt::format("{} reloads and checks wait already", requests_.size()), "try again later"}}));
   requests_.push_back(std::move(request));
   if (requests_.size() == 1) begin_next();
 }
@@ -71,8 +78,10 @@ void Reloader::finish(Result<Prepared> prepared) {
     if (request.apply) supervisor_.reject(prepared.error());
     request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
   } else {
+    const HostConfig host = prepared->config.host;
     const auto plans = request.apply ? supervisor_.apply(std::move(*prepared), request.options)
                                      : supervisor_.preview(*prepared, request.options);
+    if (request.apply && plans) applied_(host);
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
   }
   if (!requests_.empty()) begin_next();

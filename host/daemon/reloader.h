@@ -27,11 +27,14 @@ class Reloader {
  public:
   using Done = std::function<void(const ReloadOutcome &)>;
 
-  // `state_dir` is the one in use: a file that names another is refused.
-  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
-           std::string state_dir);
+  using Applied = std::function<void(const HostConfig &)>;
 
-  // Reads, prepares, applies; `done` is called on the loop's thread.
+  // `state_dir` is the one in use: a file that names another is refused. `applied` is told what of `host:` holds from
+  // now on.
+  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
+           std::string state_dir, Applied applied);
+
+  // Reads, prepares, applies; refused when very many wait already. `done` is called on the loop's thread.
   void reload(ReloadOptions options, Done done);
   // The same up to the plan; nothing is applied.
   void preview(ReloadOptions options, Done done);
@@ -55,6 +58,7 @@ class Reloader {
   const PluginStore &plugins_;
   std::string config_;
   std::string state_dir_;
+  Applied applied_;
   std::deque<Request> requests_;  // the first is being prepared
   bool stopping_ = false;
   std::jthread thread_;

@@ -50,6 +50,9 @@ struct Shared {
   ControlHandler handler;
   ControlLimits limits;
   Connections connections;  // in the order of their last activity
+  std::size_t held = 0;     // bytes, by all of them
+
+  void keep_within_memory(const Connection *but);
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -60,6 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     place_ = place;
     watch_reading();
   }
+  // Between requests, or in the middle of one.
+  [[nodiscard]] bool is_the_clients_turn() const { return !handling_ && out_.empty(); }
+  [[nodiscard]] bool holds_memory() const { return held_ > 0; }
   [[nodiscard]] bool idle() const { return !handling_ && out_.empty() && !requests_.in_request(); }
   // The last thing that is done with a connection; whoever calls holds a reference.
   void close();
@@ -78,6 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void touch();
   void start_timer();
   void stop_timer();
+  void count_memory();
 
   Shared &shared_;
   Connections::iterator place_;
@@ -90,6 +97,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool watching_writing_ = false;
   HttpRequestReader requests_;
   std::string out_;
+  std::size_t held_ = 0;       // what of Shared::held is ours
   std::uint64_t request_ = 0;  // number of the one being handled
   bool closed_ = false;
   bool handling_ = false;
@@ -130,7 +138,22 @@ void Connection::close() {
   writing_ = EventLoop::Watch();
   timer_.cancel();
   fd_.reset();
+  shared_.held -= std::exchange(held_, 0);
   shared_.connections.erase(place_);
+}
+
+void Connection::count_memory() {
+  if (closed_) return;
+  const std::size_t now = requests_.held() + out_.size();
+  shared_.held = shared_.held - std::exchange(held_, now) + now;
+  if (shared_.held > shared_.limits.memory) shared_.keep_within_memory(this);
+}
+
+void Shared::keep_within_memory(const Connection *but) {
+  for (auto each = connections.begin(); each != connections.end() && held > limits.memory;) {
+    const auto connection = *each++;  // it takes itself off the list
+    if (connection.get() != but && connection->holds_memory()) connection->close();
+  }
 }
 
 void Connection::touch() {
@@ -147,6 +170,7 @@ void Connection::read() {
   touch();
   requests_.append({buffer.data(), static_cast<std::size_t>(count)});
   advance();
+  count_memory();
   if (closed_ || requests_.buffered() <= kMaxWaiting) return;
   reading_ = EventLoop::Watch();  // until the reply that is waited for has been taken
   watching_reading_ = false;
@@ -200,6 +224,7 @@ void Connection::reply(std::uint64_t request, const ControlReply &reply) {
   out_ = serialize(reply, keep_alive_, with_body_);
   start_timer();
   write();
+  count_memory();
 }
 
 void Connection::write() {
@@ -213,7 +238,11 @@ void Connection::write() {
     written += static_cast<std::size_t>(count);
   }
   out_.erase(0, written);
-  if (out_.empty()) return written_all();
+  count_memory();
+  if (out_.empty()) {
+    out_.shrink_to_fit();  // a connection may be idle for long after a large reply
+    return written_all();
+  }
   if (written > 0) start_timer();
   if (!std::exchange(watching_writing_, true))
     writing_ = shared_.loop.watch(fd_.get(), EventLoop::Ready::Write, [this] { write(); });
@@ -255,8 +284,8 @@ struct ControlServer::Impl {
     accepting = shared.loop.watch(socket.get(), EventLoop::Ready::Read, [this] { accept(); });
   }
   void accept();
-  // Closes the connection that has been idle longest; false when none is.
-  bool close_an_idle_one();
+  // Closes the connection that can be spared most; false when all wait for a reply or take one.
+  bool close_one();
 
   Shared shared;
   UniqueFd dir;
@@ -265,13 +294,14 @@ struct ControlServer::Impl {
   EventLoop::Timer pause;
 };
 
-bool ControlServer::Impl::close_an_idle_one() {
-  for (const auto &connection : shared.connections) {
-    if (!connection->idle()) continue;
-    const auto kept = connection;
-    kept->close();
-    return true;
-  }
+bool ControlServer::Impl::close_one() {
+  for (const auto may_go : {&Connection::idle, &Connection::is_the_clients_turn})
+    for (const auto &connection : shared.connections) {
+      if (!(*connection.*may_go)()) continue;
+      const auto kept = connection;
+      kept->close();
+      return true;
+    }
   return false;
 }
 
@@ -279,14 +309,14 @@ void ControlServer::Impl::accept() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     UniqueFd fd(::accept4(socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return;
-    if (!fd && close_an_idle_one()) continue;  // no descriptors, no memory
+    if (!fd && close_one()) continue;  // no descriptors, no memory
     if (!fd) {
       accepting = EventLoop::Watch();
       pause.set(EventLoop::now() + kAcceptPause, [this] { watch_socket(); });
       return;
     }
     if (!may_connect(fd.get())) continue;
-    if (shared.connections.size() >= shared.limits.connections && !close_an_idle_one()) continue;
+    if (shared.connections.size() >= shared.limits.connections && !close_one()) continue;
     auto connection = std::make_shared<Connection>(shared, std::move(fd));
     connection->start(shared.connections.insert(shared.connections.end(), connection));
   }

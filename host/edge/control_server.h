@@ -26,9 +26,13 @@ using ControlReply = HttpReply;
 using ControlHandler = std::function<void(ControlRequest, std::function<void(ControlReply)>)>;
 
 struct ControlLimits {
-  std::size_t connections = 1024;  // over it the one that has been idle longest is closed
+  // Over it the one that has been idle longest is closed; when none is idle, the one that has been sending longest.
+  std::size_t connections = 1024;
   Duration transfer_time =
       std::chrono::seconds(30);  // for a request to become whole, and for each part of a reply to be taken
+  // Bytes of requests that are not whole and of replies that are not taken. Over it the connection that holds some and
+  // has been without activity longest is closed.
+  std::size_t memory = std::size_t{64} << 20;
 };
 
 class ControlServer {

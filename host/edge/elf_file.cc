@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 
@@ -111,7 +112,7 @@ tl::expected<ElfFile, ElfError> read_needed(int fd, const std::vector<Segment> &
     if (entry.d_tag == DT_NEEDED) names.push_back(entry.d_un.d_val);
   }
   std::uint64_t offset = 0;
-  if (strings_size > kMostStrings || !file_offset(segments, strings_at, offset) ||
+  if (strings_at == 0 || strings_size > kMostStrings || !file_offset(segments, strings_at, offset) ||
       !within(offset, strings_size, 1, size))
     return refuse("has a damaged dynamic section");
   std::string strings(strings_size, '\0');
@@ -120,7 +121,9 @@ tl::expected<ElfFile, ElfError> read_needed(int fd, const std::vector<Segment> &
   ElfFile file;
   for (const std::uint64_t name : names) {
     if (name >= strings.size()) return refuse("has a damaged dynamic section");
-    file.needed.emplace_back(strings.c_str() + name);
+    const std::size_t length = ::strnlen(strings.c_str() + name, PATH_MAX);
+    if (length == PATH_MAX) return refuse("has a damaged dynamic section");
+    file.needed.emplace_back(strings.c_str() + name, length);
   }
   return file;
 }

@@ -116,6 +116,7 @@ tl::expected<std::optional<HttpRequest>, HttpError> HttpRequestReader::next() {
     }
     if (error == http::error::need_more || taken == 0) break;
   }
+  if (impl_->buffer.empty()) impl_->buffer.shrink_to_fit();  // the next request may be long in coming
   return std::nullopt;
 }
 
@@ -124,6 +125,10 @@ bool HttpRequestReader::in_request() const {
 }
 std::size_t HttpRequestReader::buffered() const {
   return impl_->buffer.size();
+}
+
+std::size_t HttpRequestReader::held() const {
+  return impl_->buffer.size() + impl_->parser->get().body().size();
 }
 
 struct HttpReplyReader::Impl {

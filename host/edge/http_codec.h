@@ -49,8 +49,10 @@ class HttpRequestReader {
   [[nodiscard]] tl::expected<std::optional<HttpRequest>, HttpError> next();
   // A request has begun and is not whole yet.
   [[nodiscard]] bool in_request() const;
-  // Bytes held that no request was made of yet.
+  // Bytes held that were not looked at yet.
   [[nodiscard]] std::size_t buffered() const;
+  // Bytes held in all: those, and of a body that is not whole.
+  [[nodiscard]] std::size_t held() const;
 
  private:
   struct Impl;

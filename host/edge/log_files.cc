@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -14,9 +15,11 @@
 #include <csignal>
 #include <list>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/log_text.h"
 #include "edge/event_loop.h"
@@ -27,7 +30,12 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
 constexpr std::size_t kFlushAt = std::size_t{256} << 10;    // of one file; less is written once a turn of the loop
-constexpr int kLastReads = 16;                              // of one pipe at the end: a pipe holds at most 1 MiB
+constexpr std::int64_t kPace = std::int64_t{16} << 20;      // bytes a second that one worker may print
+constexpr std::int64_t kAhead = std::int64_t{32} << 20;     // bytes that it may be ahead of that; who is, is paused
+constexpr Duration kPause = std::chrono::milliseconds(32);  // and may go on after this
+constexpr std::int64_t kPiece = std::int64_t{512} << 10;    // for so many bytes
+constexpr int kPausedAtPace = 4;                            // so many keep their pace; more share what those have
+constexpr Duration kTryAgain = std::chrono::seconds(1);     // to write a file that lost lines
 constexpr std::int64_t kMaxQueued = std::int64_t{4} << 20;  // bytes of the host's own lines not yet taken over
 
 UnixMilliseconds wall_clock() {
@@ -57,14 +65,18 @@ struct Source {
   std::string entry;
   std::string label;  // " ENTRY/INSTANCE[PID] "
   LineAssembler lines;
+  std::int64_t allowance = kAhead;  // bytes that may be read without a pause, as of `counted`
+  TimePoint counted = EventLoop::now();
   UniqueFd pipe;
-  EventLoop::Watch watch;  // behind the pipe, so it ends first
+  EventLoop::Watch watch{};  // behind the pipe, so it ends first
+  std::optional<EventLoop::Timer> pause{};
 };
 using Sources = std::list<Source>;
 
 struct EntryFile {
   LogFile file;
   int sources = 0;
+  bool touched = false;  // since the last flush
 };
 
 enum class ReadOutcome { Read, NothingNow, Ended };
@@ -73,25 +85,38 @@ enum class ReadOutcome { Read, NothingNow, Ended };
 
 // Runs on its own thread, but for post(), `queued` and `refused`.
 struct LogFiles::Impl {
-  Impl(std::string dir, LogFile own, bool to_stderr)
-      : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr) {}
+  Impl(std::string dir, LogFile own, bool to_stderr, const LogConfig &each)
+      : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr), limits(each) {}
 
   void add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
+  void watch(Sources::iterator source);
+  void pause(Sources::iterator source);
   ReadOutcome read(Source &source);
   void end(Sources::iterator source);
   void host_line(UnixMilliseconds at, LogLevel level, std::string_view text);
+  void touch(const std::string &name, EntryFile &entry);
   void flush_soon();
-  void flush_all();
+  void flush_touched();
   void flush(EntryFile &entry);
+  void flush_host_file();
+  void say_if_changed(const std::string &path, int was, int now, std::string_view good, std::string_view bad);
+  void try_again_later();
+  void set_limits(const LogConfig &each);
+  void reopen();
   void finish();
 
   EventLoop loop;
+  EventLoop::Timer again{loop};  // runs while a file loses lines
+  bool trying_again = false;
   std::thread thread;
   std::string logs_dir;
   LogFile host_file;
   bool echo;
+  LogConfig limits;
   std::map<std::string, EntryFile> files;  // by entry
+  std::vector<std::string> touched;        // those that have something to write
   Sources sources;
+  int paused = 0;  // of them
   std::array<char, kReadAtOnce> buffer{};
   bool flush_posted = false;
   std::atomic<std::int64_t> queued{0};   // bytes of host lines on their way to the thread
@@ -101,11 +126,36 @@ struct LogFiles::Impl {
 void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid) {
   const int fd = pipe.get();
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-  const auto source = sources.insert(
-      sources.end(), Source{entry, fmt::format(" {}/{}[{}] ", entry, instance, pid), {}, std::move(pipe), {}});
-  ++files.try_emplace(entry, EntryFile{LogFile(logs_dir + "/" + entry + ".log")}).first->second.sources;
-  source->watch = loop.watch(fd, EventLoop::Ready::Read, [this, source] {
-    if (read(*source) == ReadOutcome::Ended) end(source);
+  const auto source = sources.insert(sources.end(), Source{.entry = entry,
+                                                           .label = fmt::format(" {}/{}[{}] ", entry, instance, pid),
+                                                           .lines = {},
+                                                           .pipe = std::move(pipe)});
+  ++files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)})
+        .first->second.sources;
+  watch(source);
+}
+
+void LogFiles::Impl::watch(Sources::iterator source) {
+  source->watch = loop.watch(source->pipe.get(), EventLoop::Ready::Read, [this, source] {
+    switch (read(*source)) {
+      case ReadOutcome::Read:
+        if (source->allowance <= 0) pause(source);
+        return;
+      case ReadOutcome::NothingNow: return;
+      case ReadOutcome::Ended: return end(source);
+    }
+  });
+}
+
+void LogFiles::Impl::pause(Sources::iterator source) {
+  source->watch = EventLoop::Watch();
+  ++paused;
+  source->pause.emplace(loop);
+  source->pause->set(EventLoop::now() + kPause * std::max(paused, kPausedAtPace) / kPausedAtPace, [this, source] {
+    --paused;
+    source->allowance = kPiece;
+    source->counted = EventLoop::now();
+    watch(source);
   });
 }
 
@@ -113,22 +163,26 @@ ReadOutcome LogFiles::Impl::read(Source &source) {
   const ssize_t count = ::read(source.pipe.get(), buffer.data(), buffer.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return ReadOutcome::NothingNow;
   if (count <= 0) return ReadOutcome::Ended;
+  const TimePoint now = EventLoop::now();
+  const auto earned = static_cast<std::int64_t>(std::chrono::duration<double>(now - source.counted).count() * kPace);
+  source.allowance = std::min(kAhead, source.allowance + earned) - count;
+  source.counted = now;
   EntryFile &entry = files.at(source.entry);
   const std::string prefix = timestamp(wall_clock()) + source.label;
   source.lines.feed({buffer.data(), static_cast<std::size_t>(count)},
                     [&](std::string_view line) { entry.file.add_line(prefix, line); });
+  touch(source.entry, entry);
   if (entry.file.pending_bytes() >= kFlushAt) flush(entry);
-  flush_soon();
   return ReadOutcome::Read;
 }
 
 void LogFiles::Impl::end(Sources::iterator source) {
-  const auto entry = files.find(source->entry);
+  EntryFile &entry = files.at(source->entry);
   const std::string prefix = timestamp(wall_clock()) + source->label;
-  source->lines.finish([&](std::string_view line) { entry->second.file.add_line(prefix, line); });
+  source->lines.finish([&](std::string_view line) { entry.file.add_line(prefix, line); });
+  --entry.sources;
+  touch(source->entry, entry);
   sources.erase(source);
-  --entry->second.sources;
-  flush_soon();
 }
 
 void LogFiles::Impl::host_line(UnixMilliseconds at, LogLevel level, std::string_view text) {
@@ -143,39 +197,91 @@ void LogFiles::Impl::host_line(UnixMilliseconds at, LogLevel level, std::string_
   flush_soon();
 }
 
+void LogFiles::Impl::touch(const std::string &name, EntryFile &entry) {
+  if (!std::exchange(entry.touched, true)) touched.push_back(name);
+  flush_soon();
+}
+
 void LogFiles::Impl::flush_soon() {
   if (flush_posted) return;
   flush_posted = true;
   loop.post([this] {
     flush_posted = false;
-    flush_all();
+    flush_touched();
   });
 }
 
-void LogFiles::Impl::flush_all() {
-  for (auto entry = files.begin(); entry != files.end();) {
+void LogFiles::Impl::flush_touched() {
+  bool losing = false;
+  for (const std::string &name : std::exchange(touched, {})) {
+    const auto entry = files.find(name);
+    entry->second.touched = false;
     flush(entry->second);
-    const bool unused = entry->second.sources == 0 && entry->second.file.dropped() == 0;
-    entry = unused ? files.erase(entry) : std::next(entry);
+    if (entry->second.file.dropped() > 0) {
+      losing = true;
+      entry->second.touched = true;
+      touched.push_back(name);
+    } else if (entry->second.sources == 0) {
+      files.erase(entry);
+    }
   }
-  host_file.flush();
+  flush_host_file();
+  if (losing || host_file.dropped() > 0) try_again_later();
 }
 
 void LogFiles::Impl::flush(EntryFile &entry) {
-  const int was = entry.file.error();
-  entry.file.flush();
-  const int now = entry.file.error();
+  LogFile &file = entry.file;
+  const int error = file.error();
+  const int rotation = file.rotation_error();
+  file.flush();
+  say_if_changed(file.path(), error, file.error(), "is written again", "loses lines");
+  say_if_changed(file.path(), rotation, file.rotation_error(), "is rotated again", "is full and grows on");
+}
+
+void LogFiles::Impl::flush_host_file() {
+  const int rotation = host_file.rotation_error();
+  host_file.flush();
+  say_if_changed(host_file.path(), rotation, host_file.rotation_error(), "is rotated again", "is full and grows on");
+}
+
+void LogFiles::Impl::say_if_changed(const std::string &path, int was, int now, std::string_view good,
+                                    std::string_view bad) {
   if (now == was) return;
-  const std::string words = now == 0 ? "is written again" : "loses lines: " + std::generic_category().message(now);
-  host_line(wall_clock(), now == 0 ? LogLevel::Info : LogLevel::Error, entry.file.path() + " " + words);
+  if (now == 0)
+    host_line(wall_clock(), LogLevel::Info, fmt::format("{} {}", path, good));
+  else
+    host_line(wall_clock(), LogLevel::Error, fmt::format("{} {}: {}", path, bad, std::generic_category().message(now)));
+}
+
+void LogFiles::Impl::try_again_later() {
+  if (std::exchange(trying_again, true)) return;
+  again.set(EventLoop::now() + kTryAgain, [this] {
+    trying_again = false;
+    flush_touched();
+  });
+}
+
+void LogFiles::Impl::set_limits(const LogConfig &each) {
+  limits = each;
+  host_file.set_limits(each);
+  for (auto &[name, entry] : files) entry.file.set_limits(each);
+}
+
+void LogFiles::Impl::reopen() {
+  flush_touched();
+  host_file.reopen();
+  for (auto &[name, entry] : files) entry.file.reopen();
 }
 
 void LogFiles::Impl::finish() {
   for (auto source = sources.begin(); source != sources.end();) {
-    for (int reads = 0; reads < kLastReads && read(*source) == ReadOutcome::Read; ++reads) continue;
+    // Who has escaped us may write for ever: what the pipe holds now is enough.
+    const int capacity = ::fcntl(source->pipe.get(), F_GETPIPE_SZ);
+    const auto reads = static_cast<std::size_t>(std::max(capacity, 1)) / buffer.size() + 1;
+    for (std::size_t i = 0; i < reads && read(*source) == ReadOutcome::Read; ++i) continue;
     end(source++);
   }
-  flush_all();
+  flush_touched();
   loop.stop();
 }
 
@@ -192,13 +298,13 @@ LogFiles::LogFiles(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo) {
+Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo, const LogConfig &limits) {
   const std::string logs_dir = state_dir + "/logs";
   if (::mkdir(logs_dir.c_str(), 0700) != 0 && errno != EEXIST)
     return fail(logs_dir, "cannot be made: " + std::generic_category().message(errno));
-  LogFile host_file(state_dir + "/host.log");
+  LogFile host_file(state_dir + "/host.log", limits);
   if (auto opened = host_file.open(); !opened) return tl::unexpected<Error>(opened.error());
-  return std::unique_ptr<LogFiles>(new LogFiles(std::make_unique<Impl>(logs_dir, std::move(host_file), echo)));
+  return std::unique_ptr<LogFiles>(new LogFiles(std::make_unique<Impl>(logs_dir, std::move(host_file), echo, limits)));
 }
 
 LogFiles::~LogFiles() {
@@ -228,12 +334,12 @@ void LogFiles::host(LogLevel level, std::string text) {
   });
 }
 
+void LogFiles::set_limits(const LogConfig &limits) {
+  impl_->loop.post([impl = impl_.get(), limits] { impl->set_limits(limits); });
+}
+
 void LogFiles::reopen() {
-  impl_->loop.post([impl = impl_.get()] {
-    impl->flush_all();
-    impl->host_file.reopen();
-    for (auto &[name, entry] : impl->files) entry.file.reopen();
-  });
+  impl_->loop.post([impl = impl_.get()] { impl->reopen(); });
 }
 
 }  // namespace hostler

@@ -1,91 +1,26 @@
 #include "edge/log_reader.h"
 
-#include <fcntl.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "edge/log_tail.h"
+
 namespace hostler {
 namespace {
 
-constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
 constexpr std::size_t kStampSize = 24;  // "2026-01-31T12:00:00.123Z"
 constexpr std::string_view kSuffix = ".log";
 
-struct FileId {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool operator==(const FileId &) const = default;
-};
-
 }  // namespace
-
-// One log, line by line, through renames and truncation.
-class LogTail {
- public:
-  explicit LogTail(std::string path) : path_(std::move(path)) {}
-
-  // The next whole line, valid until take(); nothing: there is none yet.
-  [[nodiscard]] std::optional<std::string_view> peek() {
-    for (;;) {
-      const std::size_t end = buffer_.find('\n', searched_);
-      if (end != std::string::npos) return std::string_view(buffer_).substr(begin_, end - begin_);
-      searched_ = buffer_.size();
-      if (!read_more() && !next_file()) return std::nullopt;
-    }
-  }
-  void take() { begin_ = searched_ = buffer_.find('\n', searched_) + 1; }
-
- private:
-  bool read_more() {
-    if (!fd_) return false;
-    struct stat info {};
-    if (::fstat(fd_.get(), &info) == 0 && info.st_size < offset_) {  // truncated: from the start again
-      offset_ = 0;
-      forget();
-    }
-    buffer_.erase(0, std::exchange(begin_, 0));
-    searched_ = buffer_.size();
-    buffer_.resize(searched_ + kReadAtOnce);
-    const ssize_t count = ::pread(fd_.get(), buffer_.data() + searched_, kReadAtOnce, offset_);
-    buffer_.resize(searched_ + (count > 0 ? static_cast<std::size_t>(count) : 0));
-    offset_ += std::max<ssize_t>(count, 0);
-    return count > 0;
-  }
-  // The file that has this name now, if it is another one.
-  bool next_file() {
-    UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    struct stat info {};
-    if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    const FileId id{info.st_dev, info.st_ino};
-    if (id == id_) return false;
-    id_ = id;
-    fd_ = std::move(fd);
-    offset_ = 0;
-    forget();
-    return true;
-  }
-  void forget() {
-    buffer_.clear();
-    begin_ = searched_ = 0;
-  }
-
-  std::string path_;
-  UniqueFd fd_;
-  FileId id_;
-  off_t offset_ = 0;
-  std::string buffer_;
-  std::size_t begin_ = 0;     // of the first line not taken
-  std::size_t searched_ = 0;  // up to here there is no '\n' behind begin_
-};
 
 LogReader::LogReader(std::string logs_dir, LogFilter filter, UniqueFd changes)
     : logs_dir_(std::move(logs_dir)), filter_(std::move(filter)), changes_(std::move(changes)) {
@@ -140,15 +75,28 @@ void LogReader::read(const std::function<void(std::string_view)> &take) {
   }
 }
 
+int LogReader::gaps() const {
+  int gaps = 0;
+  for (const auto &[entry, tail] : tails_) gaps += tail->gaps();
+  return gaps;
+}
+
 std::vector<std::string> logged_entries(const std::string &logs_dir) {
-  std::vector<std::string> entries;
+  std::set<std::string> entries;
   std::error_code error;
   for (const auto &file : std::filesystem::directory_iterator(logs_dir, error)) {
     const std::string name = file.path().filename().string();
-    if (name.ends_with(kSuffix)) entries.push_back(name.substr(0, name.size() - kSuffix.size()));
+    // "NAME.log", "NAME.log.3"; the names of entries hold no dot.
+    const std::size_t dot = name.find('.');
+    if (dot == std::string::npos || dot == 0) continue;
+    std::string_view rest = std::string_view(name).substr(dot);
+    if (!rest.starts_with(kSuffix)) continue;
+    rest.remove_prefix(kSuffix.size());
+    const bool numbered =
+        rest.size() > 1 && rest[0] == '.' && rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    if (rest.empty() || numbered) entries.insert(name.substr(0, dot));
   }
-  std::sort(entries.begin(), entries.end());
-  return entries;
+  return {entries.begin(), entries.end()};
 }
 
 }  // namespace hostler

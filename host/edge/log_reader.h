@@ -1,5 +1,6 @@
-// Reads what LogFiles writes: the lines of one entry's log, of one instance of it, or of all entries merged by time; and
-// goes on as they grow, are renamed and opened anew. Blocking only on the disk; one thread.
+// Reads what LogFiles writes: the lines of one entry's log, of one instance of it, or of all entries merged by time, from
+// the oldest rotated file on; and goes on as they grow, are rotated, renamed and opened anew. Blocking only on the disk;
+// one thread.
 #pragma once
 
 #include <functional>
@@ -36,6 +37,8 @@ class LogReader {
   [[nodiscard]] int changes_fd() const { return changes_.get(); }
   // Is there a log that the filter could take lines from?
   [[nodiscard]] bool has_logs() const { return !tails_.empty(); }
+  // How often files were removed before they could be read: the lines came faster than they were taken.
+  [[nodiscard]] int gaps() const;
 
  private:
   LogReader(std::string logs_dir, LogFilter filter, UniqueFd changes);

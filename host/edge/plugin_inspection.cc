@@ -154,6 +154,9 @@ Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string 
                 "does a constructor of it wait for something?");
   if (status.signaled) return fail({}, fmt::format("crashed ({}) while being loaded", signal_name(status.value)));
   auto facts = parse_facts(text);
+  if (!facts && !text.empty() && status.value == 0)
+    return fail({}, "disturbs its own inspection",
+                "does a constructor of it write to descriptors that it has not opened?");
   if (!facts) return fail({}, fmt::format("{} while being loaded", words(status)));
   if (!facts->error.empty()) return fail({}, facts->error);
   return facts;

@@ -1,8 +1,11 @@
 #include "edge/status_json.h"
 
 #include <concepts>
+#include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
+#include <utility>
 
 #include "core/encoding.h"
 
@@ -168,6 +171,8 @@ class Reader {
       if (!json.is_object()) throw Json::type_error::create(302, "an object is expected", &json);
       Reader reader(json);
       fields(reader, value);
+    } else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      decode_integer(json, value);
     } else {
       json.get_to(value);
     }
@@ -178,8 +183,24 @@ class Reader {
     values.clear();
     for (const Json &element : json) decode(element, values.emplace_back());
   }
+  template <typename T>
+  static void decode(const Json &json, std::map<std::string, T> &values) {
+    if (!json.is_object()) throw Json::type_error::create(302, "an object is expected", &json);
+    values.clear();
+    for (const auto &[key, value] : json.items()) decode(value, values[key]);
+  }
 
  private:
+  // Left to itself the library casts whatever number there is.
+  template <typename T>
+  static void decode_integer(const Json &json, T &value) {
+    const bool fits = json.is_number_unsigned()
+                          ? std::in_range<T>(json.get<std::uint64_t>())
+                          : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
+    if (!fits) throw Json::type_error::create(302, "a whole number in range is expected", &json);
+    value = json.get<T>();
+  }
+
   const Json &json_;
 };
 

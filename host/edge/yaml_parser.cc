@@ -65,6 +65,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (!node.quoted) expect_tag(tag, "", mark);
     if (value.find('\0') != std::string::npos) throw Refusal{node.mark, "the text holds a NUL", "leave it out"};
     node.text = value;
+    last_scalar_ = node.mark;
     add(std::move(node), anchor);
   }
   void OnSequenceStart(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
@@ -84,6 +85,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   [[nodiscard]] Node take_root() { return std::move(root_); }
+  [[nodiscard]] std::optional<Mark> last_scalar() const { return last_scalar_; }
 
  private:
   struct Open {
@@ -198,6 +200,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
   std::size_t bytes_ = 0;
   int documents_ = 0;
+  std::optional<Mark> last_scalar_;
 };
 
 std::optional<Refusal> check_text(std::string_view text) {
@@ -212,6 +215,26 @@ std::optional<Refusal> check_text(std::string_view text) {
     i += size;
   }
   return std::nullopt;
+}
+
+// Does a quote that is never closed begin there? yaml-cpp takes the end of the file for its end.
+bool is_open_quote(std::string_view text, const Mark &mark) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  for (int line = 1; line < mark.line; ++line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text.remove_prefix(std::min(static_cast<std::size_t>(mark.column - 1), text.size()));
+  if (text.empty() || (text[0] != '"' && text[0] != '\'')) return false;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '\\' && text[0] == '"')
+      ++i;
+    else if (text[i] != text[0])
+      continue;
+    else if (text[0] == '\'' && i + 1 < text.size() && text[i + 1] == '\'')
+      ++i;
+    else
+      return false;
+  }
+  return true;
 }
 
 // The tab that indents a line, which is what yaml-cpp stumbled over there.
@@ -248,6 +271,8 @@ Result<Node> parse_yaml(const std::string &file, const std::string &text) {
     YAML::Parser parser(stream);
     TreeBuilder builder;
     while (parser.HandleNextDocument(builder)) continue;
+    if (const auto last = builder.last_scalar(); last && is_open_quote(text, *last))
+      return refuse({*last, "the quote that begins here is never closed", ""});
     return builder.take_root();
   } catch (Refusal &refusal) {
     return refuse(std::move(refusal));

@@ -209,6 +209,13 @@ TEST_F(ConfigYaml, ByteOrderMarkAndCarriageReturnsAreFine) {
   EXPECT_EQ(read("\xef\xbb\xbfworkers:\r\n- x: 1\r\n").error().where, dir.path("workers.yaml") + ":2:3: workers[0].x");
 }
 
+TEST_F(ConfigYaml, QuotesThatAreClosedAreFine) {
+  for (const char *last : {"'it''s'", "\"a \\\" b\"", "\"two\n      lines\"", "''", "a'b\"", "\"\\\\\""}) {
+    EXPECT_TRUE(read(std::string("workers:\n  - plugin: tick.so\n    params:\n      x: ") + last + "\n")) << last;
+    EXPECT_TRUE(read(std::string("\xef\xbb\xbfworkers: [{plugin: tick.so, params: {x: ") + last + "\n}}]")) << last;
+  }
+}
+
 TEST_F(ConfigYaml, AFileThatCannotBeReadIsNamed) {
   EXPECT_EQ(
       read_config(dir.path("no.yaml")).error().text(),

@@ -289,6 +289,45 @@ TEST(ControlServer, OverTheLimitTheConnectionIdleForLongestIsClosed) {
   for (auto *client : {&a, &c, &d}) EXPECT_EQ(client->get("/echo"), "GET ");
 }
 
+TEST(ControlServer, ClientsThatNeverFinishTheirRequestsGiveWayToNewOnes) {
+  const TempDir dir;
+  const Server server(dir.path(), {3, 30s});
+  std::vector<Client> slow;
+  for (int i = 0; i < 3; ++i) {
+    slow.push_back(server.connect());
+    slow.back().send("GET /echo HTTP/1.1\r\nX: ");
+  }
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(server.connect().get("/echo"), "GET ");
+}
+
+TEST(ControlServer, RequestsThatAreNotWholeHoldBoundedMemory) {
+  const TempDir dir;
+  const Server server(dir.path(), {1024, 30s, 4 << 20});
+  auto good = server.connect();
+  EXPECT_EQ(good.get("/echo"), "GET ");
+  std::vector<Client> huge;
+  for (int i = 0; i < 20; ++i) {
+    huge.push_back(server.connect());
+    huge.back().send("POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + std::string(999'999, 'x'));
+  }
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(huge[static_cast<std::size_t>(i)].ended()) << i;
+  huge.back().send("x");
+  EXPECT_EQ(huge.back().receive()->body.size(), 1'000'005U);
+  EXPECT_EQ(good.get("/echo"), "GET ");
+}
+
+TEST(ControlServer, RepliesThatNobodyTakesHoldBoundedMemory) {
+  const TempDir dir;
+  const Server server(dir.path(), {1024, 30s, 20 << 20});
+  std::vector<Client> stuck;
+  for (int i = 0; i < 10; ++i) {
+    stuck.push_back(server.connect());
+    stuck.back().send(serialize_request("GET", "/huge", ""));
+  }
+  auto other = server.connect();
+  while (other.get("/count") != "3") continue;  // two of 8 MiB, and this one
+}
+
 TEST(ControlServer, FolderThatIsNotThereIsAnErrorThatNamesIt) {
   EventLoop loop;
   const auto server = ControlServer::open(loop, "/nowhere", [](const ControlRequest &, const Reply &) {});

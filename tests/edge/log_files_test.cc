@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,7 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "edge/log_file.h"
+#include "edge/log_reader.h"
+#include "log_text_files.h"
 #include "temp_dir.h"
 
 namespace hostler {
@@ -46,13 +47,6 @@ std::unique_ptr<LogFiles> open_logs(const TempDir &dir) {
   auto logs = LogFiles::open(dir.path(), false);
   EXPECT_TRUE(logs) << logs.error().text();
   return std::move(*logs);
-}
-
-std::vector<std::string> lines_of(const std::string &path) {
-  std::istringstream text(read_file(path));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
-  return lines;
 }
 
 TEST(LogFiles, LineHasTimeEntryInstanceAndPid) {
@@ -186,57 +180,102 @@ TEST(LogFiles, LogThatCannotBeWrittenIsReportedAndWorkersGoOn) {
       << text;
 }
 
+TEST(LogFiles, EverythingInThePipeOfAWorkerThatIsGoneIsWritten) {
+  const TempDir dir;
+  std::size_t wanted = 0;
+  {
+    const auto logs = open_logs(dir);
+    auto pipe = make_pipe();
+    ASSERT_GT(::fcntl(pipe.write.get(), F_SETPIPE_SZ, 1 << 20), 0);
+    ::fcntl(pipe.write.get(), F_SETFL, O_NONBLOCK);
+    for (; ::write(pipe.write.get(), "0123456789abcdef\n", 17) == 17; ++wanted) continue;
+    pipe.write.reset();
+    logs->add(std::move(pipe.read), "killed", 0, 1);
+  }
+  EXPECT_GT(wanted, 60000U);
+  EXPECT_EQ(lines_of(dir.path("logs/killed.log")).size(), wanted);
+}
+
+TEST(LogFiles, WhoHoldsAPipeAndWritesForEverDoesNotKeepTheHost) {
+  const TempDir dir;
+  auto pipe = make_pipe();
+  std::thread escaped;
+  {
+    const auto logs = open_logs(dir);
+    logs->add(std::move(pipe.read), "escaped", 0, 1);
+    escaped = std::thread([fd = pipe.write.get()] {
+      sigset_t broken_pipe;
+      ::sigemptyset(&broken_pipe);
+      ::sigaddset(&broken_pipe, SIGPIPE);
+      ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+      while (::write(fd, "still here\n", 11) == 11) continue;
+    });
+  }
+  escaped.join();
+  for (const auto &line : all_lines_of(dir.path("logs/escaped.log")))
+    ASSERT_TRUE(line.ends_with(" still here")) << line;
+}
+
+TEST(LogFiles, LinesAreWholeAndCompleteAcrossRotationWhileTheyAreFollowed) {
+  constexpr int kWorkers = 4;
+  constexpr int kLines = 20000;
+  const TempDir dir;
+  std::vector<std::string> followed;
+  {
+    const auto logs = *LogFiles::open(dir.path(), false, {std::int64_t{64} << 10, 1000});
+    std::vector<std::thread> workers;
+    for (int i = 0; i < kWorkers; ++i) {
+      auto pipe = make_pipe();
+      logs->add(std::move(pipe.read), "chatty", i, 100 + i);
+      workers.emplace_back([i, fd = std::make_shared<UniqueFd>(std::move(pipe.write))] {
+        for (int line = 0; line < kLines; ++line)
+          write_text(fd->get(), fmt::format("{} {} {}\n", i, line, std::string(line % 97, 'x')));
+      });
+    }
+    auto reader = LogReader::open(dir.path("logs"), {"chatty", {}}).value();
+    const auto read = [&] {
+      reader.read([&](std::string_view line) { followed.emplace_back(line); });
+      return followed.size();
+    };
+    while (read() < std::size_t{kWorkers} * kLines) {
+      pollfd more{reader.changes_fd(), POLLIN, 0};
+      ASSERT_EQ(::poll(&more, 1, 60'000), 1) << "nothing new after " << followed.size() << " lines";
+    }
+    EXPECT_EQ(reader.gaps(), 0);
+    for (auto &worker : workers) worker.join();
+  }
+  EXPECT_TRUE(std::filesystem::exists(dir.path("logs/chatty.log.50")));
+  EXPECT_EQ(all_lines_of(dir.path("logs/chatty.log")), followed);
+  std::map<int, int> next;  // by worker
+  for (const auto &line : followed) {
+    std::istringstream words(line);
+    std::string stamp, label, filler;
+    int worker = 0, number = 0;
+    ASSERT_TRUE(words >> stamp >> label >> worker >> number) << line;
+    words >> filler;
+    ASSERT_EQ(filler, std::string(number % 97, 'x')) << line;
+    ASSERT_EQ(number, next[worker]++) << line;
+  }
+}
+
+TEST(LogFiles, NewLimitsHoldFromTheNextLineOn) {
+  const TempDir dir;
+  {
+    const auto logs = open_logs(dir);
+    const std::string text(3000, 'x');
+    for (int i = 0; i < 3; ++i) logs->host(LogLevel::Info, text);
+    logs->set_limits({4096, 1});
+    for (int i = 0; i < 3; ++i) logs->host(LogLevel::Info, text);
+  }
+  EXPECT_EQ(lines_of(dir.path("host.log")).size(), 1U);
+  EXPECT_EQ(lines_of(dir.path("host.log.1")).size(), 1U);
+  EXPECT_FALSE(std::filesystem::exists(dir.path("host.log.2")));
+}
+
 TEST(LogFiles, FolderThatCannotBeMadeIsAnErrorThatNamesIt) {
   const auto logs = LogFiles::open("/proc/nowhere", false);
   ASSERT_FALSE(logs);
   EXPECT_EQ(logs.error().where, "/proc/nowhere/logs");
-}
-
-// A full disk, by way of the limit on the size of files.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FullDisk(const FullDisk &) = delete;
-  FullDisk &operator=(const FullDisk &) = delete;
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    ::signal(SIGXFSZ, SIG_DFL);
-  }
-
- private:
-  rlimit before_{};
-};
-
-TEST(LogFile, WhatAFullDiskLosesIsCountedAndSaidLater) {
-  const TempDir dir;
-  LogFile file(dir.path("a.log"));
-  {
-    const FullDisk full(10);
-    file.add_line("", "123456");
-    file.add_line("", "abcdef");  // cut after "abc"
-    file.add_line("", "lost");
-    file.flush();
-    EXPECT_EQ(file.dropped(), 2);
-    file.add_line("", "lost too");
-    file.flush();
-    EXPECT_EQ(file.dropped(), 3);
-    EXPECT_EQ(file.error(), EFBIG);
-  }
-  file.add_line("", "again");
-  file.flush();
-  EXPECT_EQ(file.dropped(), 0);
-  EXPECT_EQ(file.error(), 0);
-  const auto lines = lines_of(dir.path("a.log"));
-  ASSERT_EQ(lines.size(), 4U);
-  EXPECT_EQ(lines[0], "123456");
-  EXPECT_EQ(lines[1], "abc");
-  EXPECT_NE(lines[2].find("3 lines were dropped: File too large"), std::string::npos) << lines[2];
-  EXPECT_EQ(lines[3], "again");
 }
 
 }  // namespace

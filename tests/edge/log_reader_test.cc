@@ -39,7 +39,7 @@ TEST(LogReader, LinesOfAllEntriesAreMergedByTime) {
   const auto a1 = line(1, "a/0[10]", "one"), b2 = line(2, "b/0[11]", "two"), a3 = line(3, "a/1[12]", "three");
   append(dir.path("a.log"), a1 + "\n" + a3 + "\n");
   append(dir.path("b.log"), b2 + "\n");
-  append(dir.path("a.log.1"), line(0, "a/0[10]", "rotated away") + "\n");
+  append(dir.path("a.log.old"), line(0, "a/0[10]", "not ours any more") + "\n");
   auto reader = LogReader::open(dir.path(), {}).value();
   EXPECT_EQ(read(reader), (Lines{a1, b2, a3}));
   EXPECT_EQ(read(reader), Lines{});
@@ -79,6 +79,78 @@ TEST(LogReader, RenamedFileIsReadToItsEndThenTheNewOne) {
   append(dir.path("a.log"), "three\n");
   EXPECT_TRUE(has_changes(reader));
   EXPECT_EQ(read(reader), (Lines{"two", "three"}));
+}
+
+TEST(LogReader, RotatedFilesAreReadFromTheOldestOn) {
+  const TempDir dir;
+  append(dir.path("a.log.2"), line(1, "a/0[10]", "one") + "\n");
+  append(dir.path("a.log.1"), line(3, "a/0[10]", "three") + "\n");
+  append(dir.path("a.log"), line(4, "a/0[10]", "four") + "\n");
+  append(dir.path("b.log.1"), line(2, "b/0[10]", "two") + "\n");
+  EXPECT_EQ(logged_entries(dir.path()), (Lines{"a", "b"}));
+  auto reader = LogReader::open(dir.path(), {}).value();
+  EXPECT_EQ(read(reader), (Lines{line(1, "a/0[10]", "one"), line(2, "b/0[10]", "two"), line(3, "a/0[10]", "three"),
+                                 line(4, "a/0[10]", "four")}));
+}
+
+void rotate(const TempDir &dir, int keep) {
+  std::filesystem::remove(dir.path("a.log." + std::to_string(keep)));
+  for (int number = keep; number-- > 0;) {
+    const std::string from = dir.path(number == 0 ? "a.log" : "a.log." + std::to_string(number));
+    if (std::filesystem::exists(from)) std::filesystem::rename(from, dir.path("a.log." + std::to_string(number + 1)));
+  }
+}
+
+TEST(LogReader, FollowsAcrossSeveralRotationsAtOnce) {
+  const TempDir dir;
+  append(dir.path("a.log"), "one\n");
+  auto reader = LogReader::open(dir.path(), {}).value();
+  EXPECT_EQ(read(reader), Lines{"one"});
+  append(dir.path("a.log"), "two\n");
+  for (const char *text : {"three\n", "four\n", "five\n"}) {
+    rotate(dir, 4);
+    append(dir.path("a.log"), text);
+  }
+  EXPECT_EQ(read(reader), (Lines{"two", "three", "four", "five"}));
+  EXPECT_EQ(reader.gaps(), 0);
+  append(dir.path("a.log"), "six\n");
+  EXPECT_EQ(read(reader), Lines{"six"});
+}
+
+TEST(LogReader, FilesThatWereRemovedUnreadAreAGap) {
+  const TempDir dir;
+  append(dir.path("a.log"), "one\n");
+  auto reader = LogReader::open(dir.path(), {}).value();
+  EXPECT_EQ(read(reader), Lines{"one"});
+  for (const char *text : {"two\n", "three\n", "four\n", "five\n"}) {
+    rotate(dir, 2);
+    append(dir.path("a.log"), text);
+  }
+  EXPECT_EQ(read(reader), (Lines{"three", "four", "five"}));
+  EXPECT_EQ(reader.gaps(), 1);
+}
+
+TEST(LogReader, FileThatSomebodyRenamedIsNotFollowedByAnOlderOne) {
+  const TempDir dir;
+  append(dir.path("a.log.1"), "one\n");
+  append(dir.path("a.log"), "two\n");
+  auto reader = LogReader::open(dir.path(), {}).value();
+  EXPECT_EQ(read(reader), (Lines{"one", "two"}));
+  std::filesystem::rename(dir.path("a.log"), dir.path("saved"));
+  EXPECT_EQ(read(reader), Lines{});
+  append(dir.path("a.log"), "three\n");
+  EXPECT_EQ(read(reader), Lines{"three"});
+  EXPECT_EQ(reader.gaps(), 0);
+}
+
+TEST(LogReader, BeginningOfALineThatIsTakenBackIsForgotten) {
+  const TempDir dir;
+  append(dir.path("a.log"), "one\ntorn");
+  auto reader = LogReader::open(dir.path(), {}).value();
+  EXPECT_EQ(read(reader), Lines{"one"});
+  std::filesystem::resize_file(dir.path("a.log"), 4);
+  append(dir.path("a.log"), "whole again\n");
+  EXPECT_EQ(read(reader), Lines{"whole again"});
 }
 
 TEST(LogReader, TruncatedFileIsReadFromItsStart) {

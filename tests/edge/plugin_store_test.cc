@@ -144,6 +144,22 @@ TEST_F(PluginStoreTest, ClearsWhatADeadHostLeftHalfMade) {
   EXPECT_TRUE(store.add(drop("nothing.so"), ""));
 }
 
+TEST_F(PluginStoreTest, SurvivesAPluginThatWritesToEveryDescriptorInItsConstructor) {
+  EXPECT_NE(refusal(drop("write_in_constructor.so")).find("disturbs its own inspection"), std::string::npos);
+}
+
+TEST_F(PluginStoreTest, RefusesAPluginThatIsCutAnywhere) {
+  const std::string whole = read_file(std::string(HOSTLER_TEST_PLUGINS) + "/sums.so");
+  std::vector<std::thread> threads;  // each is looked at for a second: it may be still being written
+  for (std::size_t part = 1; part < 16; ++part)
+    threads.emplace_back([&, part] {
+      const std::string path = dir.path(std::to_string(part) + ".so");
+      write_file(path, whole.substr(0, whole.size() * part / 16));
+      EXPECT_NE(refusal(path).find("is cut short"), std::string::npos) << part;
+    });
+  for (std::thread &thread : threads) thread.join();
+}
+
 TEST_F(PluginStoreTest, RefusesFilesThatAreNoSharedObject) {
   write_file(dir.path("text.so"), "#!/bin/sh\n" + std::string(1000, 'x'));
   EXPECT_NE(refusal(dir.path("text.so")).find("is not a shared object"), std::string::npos);

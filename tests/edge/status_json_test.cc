@@ -105,7 +105,9 @@ TEST(StatusJson, MissingKeysLeaveTheirDefaultsAndUnknownOnesAreIgnored) {
 }
 
 TEST(StatusJson, WhatIsNoStatusIsAnError) {
-  for (const char *text : {"", "{", "[]", "null", R"({"pid": "seven"})", R"({"entries": {}})", R"({"entries": [1]})"})
+  for (const char *text :
+       {"", "{", "[]", "null", R"({"pid": "seven"})", R"({"entries": {}})", R"({"entries": [1]})", R"({"pid": 1e99})",
+        R"({"pid": 4294967296})", R"({"pid": 1.5})", R"({"pid": true})", R"({"entries": [{"counters": {"a": 1e30}}]})"})
     EXPECT_FALSE(status_from_json(text)) << text;
 }
 

@@ -178,6 +178,18 @@ TEST(Messages, OfAWorkerBeyondTheLimitsOfTheAbiAreRefused) {
   EXPECT_TRUE(refused(ended));
 }
 
+TEST(Messages, ListsOfAWorkerAreNotReadBeyondAllMeasure) {
+  SliceEnded ended = a_slice_ended();
+  ended.files.assign(65537, "f");
+  EXPECT_EQ(decode_worker_message(without_size(encode(WorkerMessage(ended)))).error().what, "more than 65536 files");
+  ended.files.assign(1'000'000, "");
+  EXPECT_EQ(decode_worker_message(without_size(encode(WorkerMessage(ended)))).error().what,
+            "a message cut short or damaged");
+  Lease lease = a_lease();  // the host's own may be as long as need be
+  lease.items.assign(1'000'000, "i");
+  EXPECT_TRUE(decode_host_message(without_size(encode(HostMessage(lease)))).has_value());
+}
+
 TEST(FrameReader, CutsAStreamThatComesByteByByte) {
   std::string stream;
   for (const WorkerMessage &message : worker_messages()) stream += encode(message);

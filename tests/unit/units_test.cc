@@ -45,7 +45,7 @@ TEST(Durations, OfAnyOtherFormAreRefused) {
 TEST(Durations, ThatOverflowAreRefused) {
   expect_refused(parse_duration("106752d"), "too long", "290 years");
   expect_refused(parse_duration("106751d24h"), "too long", "290 years");
-  EXPECT_EQ(parse_duration("9223372036854775807ns").has_value(), false);  // more than 18 digits
+  EXPECT_FALSE(parse_duration("9223372036854775808ns"));
 }
 
 TEST(Durations, RoundTrip) {
@@ -99,8 +99,8 @@ TEST(Sizes, OfAnyOtherFormAreRefused) {
 }
 
 TEST(Sizes, RoundTrip) {
-  for (const std::int64_t value :
-       {0L, 1L, 1000L, 1024L, 1536L, 16L << 20, 3L << 30, 5L << 40, 7L << 50, 999'999'999'999L})
+  for (const std::int64_t value : {0L, 1L, 1000L, 1024L, 1536L, 16L << 20, 3L << 30, 5L << 40, 7L << 50,
+                                   999'999'999'999L, 1'111'151'115'000'000'000L, INT64_MAX})
     EXPECT_EQ(parse_size(format_size(value)).value(), value) << format_size(value);
   EXPECT_EQ(format_size(16 << 20), "16MiB");
   EXPECT_EQ(format_size(1536), "1536");
