@@ -69,7 +69,9 @@ void Entry::spawn(Slot &slot) {
   by_worker_[*slot.worker] = &slot;
   slot.pid = 0;
   slot.build = prepared_.build.hash;
+  slot.library = prepared_.build.library;
   slot.cancelled = slot.killed_by_host = slot.broke_protocol = slot.leaving = slot.ready = false;
+  slot.crash.reset();
   slot.spawned_since = around_.system.now();
   around_.system.spawn(*slot.worker, {name(), slot.instance, count_});
 }
@@ -171,8 +173,16 @@ Entry::Slot *Entry::slot_of(WorkerId worker) const {
   return found == by_worker_.end() ? nullptr : found->second;
 }
 
+void Entry::on_crash(WorkerId worker, const Crash &crash) {
+  if (Slot *slot = slot_of(worker)) slot->crash = crash;
+}
+
 Departure Entry::departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const {
   Departure departure;
+  if (slot.crash) {
+    departure.crash_detail = slot.crash->detail;
+    departure.crash_site = slot.crash->site;
+  }
   departure.status = status;
   departure.page = page;
   departure.page_known = page.layout == kPageLayout;
@@ -186,6 +196,23 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement) {
   slot.last_exit = judgement.reason;
   const bool expected = judgement.verdict == Verdict::Done || judgement.verdict == Verdict::Interrupted;
   log(expected ? LogLevel::Info : LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), judgement.reason));
+  slot.crash_report.clear();
+  slot.last_crash.reset();
+  if (!slot.crash) return;
+  slot.last_crash = slot.worker;
+  around_.crashed({*slot.worker, name(), slot_name(slot), slot.library, slot.build, judgement.reason,
+                   *std::exchange(slot.crash, std::nullopt)});
+}
+
+void Entry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
+  const auto found =
+      std::find_if(slots_.begin(), slots_.end(), [&](const auto &slot) { return slot->last_crash == crash.worker; });
+  if (found == slots_.end()) return;
+  Slot &slot = **found;
+  slot.crash_report = report;
+  if (!slot.last_exit.ends_with(crash.crash.site)) return;
+  const std::string before = std::exchange(slot.last_exit, with_site(slot.last_exit, crash.crash.site, better));
+  if (slot.note.ends_with(before)) slot.note.replace(slot.note.size() - before.size(), before.size(), slot.last_exit);
 }
 
 void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {
@@ -264,6 +291,7 @@ EntryStatus Entry::status() const {
       worker.up_seconds = std::chrono::duration<double>(around_.system.now() - slot->running_since).count();
     worker.restarts = slot->restarts;
     worker.last_exit = slot->last_exit;
+    worker.crash_report = slot->crash_report;
     worker.note = slot->note;
     worker.ready = slot->ready;
     if (slot->worker && slot->build != build().hash) status.newer_build = true;

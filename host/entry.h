@@ -20,6 +20,7 @@
 #include "core/system.h"
 #include "core/timer_queue.h"
 #include "core/worker_state.h"
+#include "crash_cases.h"
 
 namespace hostler {
 
@@ -34,6 +35,8 @@ struct Surroundings {
   std::uint32_t umask = 027;
   // A fresh id whose events come to this entry.
   std::function<WorkerId(Entry &)> enroll;
+  // A worker of an entry has crashed: find out where.
+  std::function<void(CrashCase)> crashed;
   // Something has changed that others may wait for: an entry is up, or has ended, or is quiet.
   std::function<void()> changed;
 };
@@ -62,7 +65,10 @@ class Entry {
   virtual void on_spawn_failed(WorkerId worker, const Error &error);
   virtual void on_message(WorkerId worker, const WorkerMessage &message) = 0;
   void on_garbage(WorkerId worker, const Error &error);
+  void on_crash(WorkerId worker, const Crash &crash);
   virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
+  // More is known about a crash: `better` are the words for its place, and `report` the path of the file about it.
+  void on_explained(const CrashCase &crash, const std::string &better, const std::string &report);
 
   // No process of it is left, and nothing of it is on its way to the disk.
   [[nodiscard]] virtual bool is_quiet() const;
@@ -90,6 +96,7 @@ class Entry {
     std::optional<WorkerId> worker;
     int pid = 0;             // 0: not spawned yet
     std::string build;       // what this worker loads
+    std::string library;     // and from where
     bool cancelled = false;  // the stop has come to CANCEL
     bool killed_by_host = false;
     bool broke_protocol = false;  // and was killed for it
@@ -100,6 +107,9 @@ class Entry {
     RestartPolicy policy;
     std::int64_t restarts = 0;
     std::string last_exit;
+    std::string crash_report;            // the path of the file about it, or empty
+    std::optional<WorkerId> last_crash;  // the worker whose crash last_exit tells of
+    std::optional<Crash> crash;          // of this worker
     std::string note;
     Duration delay{};  // of the backoff to come
     TimerQueue::Timer timer;

@@ -34,10 +34,12 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
                 owners_[++last_worker_] = &entry;
                 return last_worker_;
               },
+              [this](CrashCase crash) { crashes_.open(std::move(crash)); },
               // Not at once: whoever reports a change is in the middle of it.
               [this] {
                 if (!settle_.is_set()) settle_.set(system_.now(), [this] { settle(); });
               }},
+      crashes_(system_, log_),
       disk_wait_(timers_) {
   for (StoredJob &job : stored) {
     const std::string name = job.name;
@@ -319,7 +321,8 @@ bool Supervisor::prerequisites_are_up(Entry &entry) const {
 
 bool Supervisor::is_quiet() const {
   const auto quiet = [](const auto &item) { return item.second->is_quiet(); };
-  return std::all_of(entries_.begin(), entries_.end(), quiet) && std::all_of(retiring_.begin(), retiring_.end(), quiet);
+  return crashes_.empty() && std::all_of(entries_.begin(), entries_.end(), quiet) &&
+         std::all_of(retiring_.begin(), retiring_.end(), quiet);
 }
 
 bool Supervisor::has_workers() const {
@@ -390,6 +393,20 @@ void Supervisor::on_exit(WorkerId worker, const WaitStatus &status, const Worker
   Entry *entry = owner(worker);
   owners_.erase(worker);
   if (entry != nullptr) entry->on_exit(worker, status, page);
+}
+
+void Supervisor::on_crash(WorkerId worker, const Crash &crash) {
+  if (Entry *entry = owner(worker)) entry->on_crash(worker, crash);
+}
+
+// The entry may be gone by now, or have been made anew; then only the log and the file tell.
+void Supervisor::on_backtrace(WorkerId worker, const Backtrace &backtrace) {
+  const auto explained = crashes_.close(worker, backtrace);
+  if (explained)
+    for (auto *map : {&entries_, &retiring_})
+      if (const auto found = map->find(explained->crash.entry); found != map->end())
+        found->second->on_explained(explained->crash, explained->site, backtrace.file);
+  around_.changed();
 }
 
 void Supervisor::on_alarm() {

@@ -50,7 +50,9 @@ class Supervisor final : public SystemEvents {
   void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_garbage(WorkerId worker, const Error &error) override;
+  void on_crash(WorkerId worker, const Crash &crash) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
+  void on_backtrace(WorkerId worker, const Backtrace &backtrace) override;
   void on_alarm() override;
 
  private:
@@ -87,6 +89,7 @@ class Supervisor final : public SystemEvents {
   TimerQueue timers_;
   TimerQueue::Timer settle_;
   Surroundings around_;
+  CrashCases crashes_;
   std::map<std::string, StoredJob> stored_;          // jobs that no entry has in hand
   std::map<std::string, std::uint64_t> next_lease_;  // of jobs that have run in this host's life
   std::unordered_map<WorkerId, Entry *> owners_;

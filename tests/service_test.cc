@@ -223,5 +223,81 @@ TEST_F(ServiceTest, StopAtOnceKillsWithoutGrace) {
   EXPECT_EQ(system.count_in_diary("kill a/1"), 1);
 }
 
+Crash a_crash() {
+  Crash crash;
+  crash.signal = SIGSEGV;
+  crash.code = 1;
+  crash.tid = 7;
+  crash.detail = "address 0x8";
+  crash.site = "libc.so.6+0x12";
+  return crash;
+}
+
+Backtrace a_backtrace() {
+  Frame frame;
+  frame.module = "/store/b1/a.so";
+  frame.offset = 0x34;
+  frame.function = "parse";
+  frame.file = "/src/parse.cc";
+  frame.line = 12;
+  Backtrace backtrace;
+  backtrace.frames = {frame};
+  backtrace.file = "/state/crashes/a/1.txt";
+  return backtrace;
+}
+
+TEST_F(ServiceTest, ACrashIsToldAtOnceAndExplainedWhenItsBacktraceIsFound) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.alive("a")[0]->crash = a_crash();
+  system.kill_from_outside("a", 0, SIGSEGV);
+  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGSEGV (address 0x8), libc.so.6+0x12");
+  EXPECT_TRUE(logged("killed by SIGSEGV (address 0x8), libc.so.6+0x12"));
+  EXPECT_NE(system.last_report().find("killed by SIGSEGV (address 0x8), libc.so.6+0x12\n"), std::string::npos);
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGSEGV (address 0x8), a.so+0x34 in parse (parse.cc:12)");
+  EXPECT_EQ(entry("a").workers[0].crash_report, "/state/crashes/a/1.txt");
+  EXPECT_TRUE(logged("#0  parse (/src/parse.cc:12) a.so+0x34"));
+  EXPECT_EQ(system.alive("a").size(), 1U) << "the restart has not waited";
+}
+
+TEST_F(ServiceTest, ABacktraceThatComesAfterTheNextExitIsOnlyLogged) {
+  system.set_backtrace(a_backtrace(), seconds(10));
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.alive("a")[0]->crash = a_crash();
+  system.kill_from_outside("a", 0, SIGSEGV);
+  system.run_for(seconds(1));
+  system.kill_from_outside("a", 0, SIGTERM);
+  system.run_for(seconds(20));
+  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGTERM");
+  EXPECT_EQ(entry("a").workers[0].crash_report, "");
+  EXPECT_TRUE(logged("#0  parse"));
+}
+
+TEST_F(ServiceTest, ABacktraceForAnEntryThatIsGoneIsStillLogged) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.alive("a")[0]->crash = a_crash();
+  system.kill_from_outside("a", 0, SIGSEGV);
+  ASSERT_TRUE(apply({}));
+  system.run_for(seconds(2));
+  EXPECT_TRUE(logged("#0  parse"));
+}
+
+TEST_F(ServiceTest, TheEndWaitsForBacktracesButNotForEver) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  bool stopped = false;
+  system.alive("a")[0]->crash = a_crash();
+  system.kill_from_outside("a", 0, SIGSEGV);
+  system.set_backtrace(a_backtrace(), minutes(10));
+  supervisor->stop([&] { stopped = true; });
+  system.run_for(milliseconds(900));
+  EXPECT_FALSE(stopped);
+  system.run_for(milliseconds(200));
+  EXPECT_TRUE(stopped);
+  EXPECT_TRUE(logged("#0  parse"));
+}
+
 }  // namespace
 }  // namespace hostler

@@ -68,6 +68,19 @@ std::string before(Stage stage) {
   return "";
 }
 
+// " at position 17", the local one that the plugin was at as far as it said so.
+std::string position(const WorkerPart &page) {
+  if (static_cast<Stage>(page.stage) != Stage::Running) return "";
+  if (page.at >= 0) return fmt::format(" at position {}", page.at);
+  if (page.claimed_to <= page.claimed_from) return "";
+  if (page.claimed_to - page.claimed_from == 1) return fmt::format(" at position {}", page.claimed_from);
+  return fmt::format(" within positions {}-{}", page.claimed_from, page.claimed_to);
+}
+
+std::string site(const Departure &departure) {
+  return departure.crash_site.empty() ? "" : ", " + departure.crash_site;
+}
+
 std::string interrupted(const Departure &departure) {
   const auto stage = static_cast<Stage>(departure.page.stage);
   const bool began = stage != Stage::None && stage != Stage::SetUp && stage != Stage::Waiting;
@@ -111,9 +124,11 @@ std::string signal_name(int number) {
   return fmt::format("signal {}", number);
 }
 
-std::string words(const WaitStatus &status) {
+std::string words(const WaitStatus &status, const std::string &detail) {
   if (!status.signaled) return fmt::format("exited with {}", status.value);
-  return fmt::format("killed by {}{}", signal_name(status.value), status.core ? " (core dumped)" : "");
+  std::string more = detail;
+  if (status.core) more += more.empty() ? "core dumped" : ", core dumped";
+  return fmt::format("killed by {}{}", signal_name(status.value), more.empty() ? "" : " (" + more + ")");
 }
 
 std::string returned_words(std::int32_t value) {
@@ -122,9 +137,10 @@ std::string returned_words(std::int32_t value) {
 }
 
 Judgement judge(const Departure &departure) {
-  const std::string how = words(departure.status);
-  const std::string place = departure.place.empty() ? "" : " " + departure.place;
-  if (departure.timed_out) return {Verdict::Timeout, "killed by the host: out of time" + place};
+  const std::string how = words(departure.status, departure.crash_detail);
+  std::string place = departure.place.empty() ? "" : " " + departure.place;
+  if (departure.page_known) place += position(departure.page);
+  if (departure.timed_out) return {Verdict::Timeout, "killed by the host: out of time" + place + site(departure)};
   if (departure.broke_protocol && !departure.stopping)
     return {Verdict::Crash, "killed by the host: broke the protocol" + place};
   if (departure.page_known) {
@@ -141,14 +157,15 @@ Judgement judge(const Departure &departure) {
     if (departure.status.signaled && departure.status.value == SIGKILL)
       return {Verdict::OutOfMemory,
               with_reason(how + before(stage) + place + ", not by the host: probably out of memory", said)};
-    if (departure.status.signaled) return {Verdict::Crash, with_reason(how + before(stage) + place, said)};
+    if (departure.status.signaled)
+      return {Verdict::Crash, with_reason(how + before(stage) + place + site(departure), said)};
     if (stage == Stage::Running && departure.place == kInMerge)
       return {Verdict::Crash, with_reason(how + " without returning from merge()", said)};
     const std::string_view without = stage == Stage::Running ? " without returning from run()" : "";
     return {Verdict::Crash, with_reason(fmt::format("{}{}{}{}", how, before(stage), without, place), said)};
   }
   if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, how + place};
-  return {Verdict::Crash, how + place};
+  return {Verdict::Crash, how + place + site(departure)};
 }
 
 Judgement judge(const SliceEnded &ended, bool stopping) {

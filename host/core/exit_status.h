@@ -41,8 +41,9 @@ struct Judgement {
   std::string reason;  // words for log, ledger and status; never a bare number
 };
 
-// "exited with 3", "killed by SIGSEGV", "killed by SIGABRT (core dumped)".
-[[nodiscard]] std::string words(const WaitStatus &status);
+// "exited with 3", "killed by SIGSEGV", "killed by SIGABRT (core dumped)"; of a crash with its detail: "killed by SIGSEGV
+// (address 0x8)".
+[[nodiscard]] std::string words(const WaitStatus &status, const std::string &detail = {});
 // "SIGTERM", or "signal 99" for one without a name.
 [[nodiscard]] std::string signal_name(int number);
 // "returned 70 (HOSTLER_ERROR)".
@@ -60,6 +61,8 @@ struct Departure {
   bool timed_out = false;       // by the host's SIGKILL, for a time limit or the watchdog
   bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
   std::string place;            // "in slice 3-16777216", kInMerge, or empty
+  std::string crash_detail;     // "address 0x8", or empty (core/crash.h)
+  std::string crash_site;       // "wordcount.so+0x1a2f", or empty; stands in the words of a crash
 };
 
 // The verdict on a process that left. A verdict that was *returned* from run() stands, whatever came after it.

@@ -1,4 +1,6 @@
 // The layout of a worker's page: 4096 bytes of a file on tmpfs, shared by the worker (mapped) and the host (pread, pwrite).
+// Behind it, in the same slot of the file, lies the room for what a crash leaves (core/crash.h), which costs no memory
+// until there is one.
 //
 // Two writers, two parts: the host writes only HostPart, the worker only WorkerPart, each on cache lines of its own. The
 // host trusts nothing that stands in WorkerPart: it is a hint for words, progress and whom to charge. A page of another
@@ -13,7 +15,8 @@
 namespace hostler {
 
 inline constexpr std::size_t kPageSize = 4096;
-inline constexpr std::uint32_t kPageLayout = 1;
+inline constexpr std::size_t kSlotSize = std::size_t{128} << 10;  // from one worker's page to the next one's
+inline constexpr std::uint32_t kPageLayout = 2;
 
 // How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
 enum class Stage : std::uint32_t {

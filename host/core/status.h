@@ -17,11 +17,12 @@ struct WorkerStatus {
   std::string build;      // first 12 hex digits
   double up_seconds = 0;  // since run() was entered, while it runs
   std::int64_t restarts = 0;
-  std::string last_exit;   // in words, or empty
-  std::string slice;       // "NAME.INPUT-BEGIN" while a slice runs
-  std::int64_t beats = 0;  // claims, heartbeats and progress calls of this process
-  bool ready = false;      // the plugin has said that it is up
-  std::string note;        // "again in 400ms", why it failed …
+  std::string last_exit;     // in words, or empty
+  std::string crash_report;  // the path of the file about it, or empty
+  std::string slice;         // "NAME.INPUT-BEGIN" while a slice runs
+  std::int64_t beats = 0;    // claims, heartbeats and progress calls of this process
+  bool ready = false;        // the plugin has said that it is up
+  std::string note;          // "again in 400ms", why it failed …
 };
 
 struct EntryStatus {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "core/backtrace.h"
+#include "core/crash.h"
 #include "core/error.h"
 #include "core/exit_status.h"
 #include "core/job.h"
@@ -50,6 +52,9 @@ class System {
   // SIGKILL to its whole group.
   virtual void kill(WorkerId worker) = 0;
   [[nodiscard]] virtual WorkerPart page(WorkerId worker) = 0;
+  // Finds the backtrace of a crash that on_crash() told of, and keeps `report` and it in a file of the entry's.
+  // on_backtrace() follows, once; it may have found nothing: what workers leave is kept for a short time only.
+  virtual void investigate(WorkerId worker, const std::string &entry, const std::string &report) = 0;
 };
 
 class SystemEvents {
@@ -60,7 +65,11 @@ class SystemEvents {
   virtual void on_message(WorkerId worker, const WorkerMessage &message) = 0;
   // The worker said something that cannot be right; it has been killed.
   virtual void on_garbage(WorkerId worker, const Error &error) = 0;
-  // Gone and reaped, its group with it; all its messages came before. The id is not used again.
+  // It has died of a signal and left word of that; on_exit follows at once.
+  virtual void on_crash(WorkerId worker, const Crash &crash) = 0;
+  // What an investigation found.
+  virtual void on_backtrace(WorkerId worker, const Backtrace &backtrace) = 0;
+  // Gone and reaped, its group with it; all its messages came before. The id is not used again but for on_backtrace.
   virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
   virtual void on_alarm() = 0;
 };

@@ -80,10 +80,11 @@ Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, Fl
   UniqueFd binary(::open(paths.binary.c_str(), O_RDONLY | O_CLOEXEC));
   if (!binary) return fail(paths.binary, std::strerror(errno));
   return std::unique_ptr<Fleet>(
-      new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), raise_open_files()));
+      new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), paths, raise_open_files()));
 }
 
-Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const rlimit &open_files)
+Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const FleetPaths &paths,
+             const rlimit &open_files)
     : loop_(loop),
       logs_(logs),
       lock_(std::move(lock)),
@@ -94,7 +95,8 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       sweep_timer_(loop),
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files},
-          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }) {
+          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }),
+      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
   become_subreaper();
   for (const pid_t pid : own_children()) strangers_.insert(pid);
 }
@@ -385,12 +387,25 @@ void Fleet::end_the_rest(WorkerId id) {
 
 void Fleet::bury(WorkerId id) {
   const Worker *worker = find(id);
-  const auto status = reap(worker->pidfd);
+  const WaitStatus status = reap(worker->pidfd).value_or(WaitStatus{});
   const WorkerPart page = pages_.read(worker->page);
+  auto crash = status.signaled ? pages_.read_crash(worker->page, status.value) : std::nullopt;
+  const pid_t pid = worker->pid;
   pages_.release(worker->page);
   workers_.erase(id);
   sweep_soon();
-  events_->on_exit(id, status.value_or(WaitStatus{}), page);
+  if (crash) {
+    const Crash understood = understand(*crash);
+    crashes_.keep(id, pid, std::move(*crash));
+    events_->on_crash(id, understood);
+  }
+  events_->on_exit(id, status, page);
+}
+
+void Fleet::investigate(WorkerId id, const std::string &entry, const std::string &report) {
+  crashes_.investigate(id, entry, report, [this, alive = std::weak_ptr(alive_)](WorkerId worker, const auto &found) {
+    if (!alive.expired()) events_->on_backtrace(worker, found);
+  });
 }
 
 // What closed all that it had inherited delays nobody's exit, and is found a little later.
@@ -405,7 +420,7 @@ void Fleet::sweep_soon() {
 // Children that belong to no worker that lives. What is in the group of one that does is its own affair, until it dies.
 void Fleet::end_strays() {
   if (template_.is_forking()) return sweep_soon();  // it may have forked what we have not heard of
-  std::set<pid_t> ours{template_.pid()};
+  std::set<pid_t> ours{template_.pid(), crashes_.symboliser_pid()};
   std::set<pid_t> groups;
   for (const auto &[id, worker] : workers_) {
     ours.insert(worker->pid);

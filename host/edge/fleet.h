@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/system.h"
+#include "edge/crash_reporter.h"
 #include "edge/event_loop.h"
 #include "edge/fleet_lock.h"
 #include "edge/log_files.h"
@@ -51,6 +52,7 @@ class Fleet final : public System {
   void dismiss(WorkerId id) override;
   void kill(WorkerId id) override;
   [[nodiscard]] WorkerPart page(WorkerId id) override;
+  void investigate(WorkerId id, const std::string &entry, const std::string &report) override;
 
   // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
   void on_child_signal() { sweep_soon(); }
@@ -60,7 +62,8 @@ class Fleet final : public System {
 
  private:
   struct Worker;
-  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const rlimit &open_files);
+  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const FleetPaths &paths,
+        const rlimit &open_files);
 
   [[nodiscard]] Worker *find(WorkerId id);
   void fail_spawn(WorkerId id, const Error &error);
@@ -100,6 +103,7 @@ class Fleet final : public System {
   bool sweep_is_set_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted, and comes too late
   TemplateProcess template_;
+  CrashReporter crashes_;
 };
 
 }  // namespace hostler

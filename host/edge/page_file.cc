@@ -14,12 +14,17 @@
 
 #include <fmt/format.h>
 
+#include "edge/crash_slot.h"
+
 namespace hostler {
 namespace {
 
 off_t offset_of(std::uint32_t index) {
-  return static_cast<off_t>(index) * static_cast<off_t>(kPageSize);
+  return static_cast<off_t>(index) * static_cast<off_t>(kSlotSize);
 }
+
+// The file grows by so many slots at a time.
+constexpr std::uint32_t kStep = 64;
 
 // FNV-1a: the name only has to differ between the state folders of one user.
 std::uint64_t hash_of(const std::string &text) {
@@ -65,6 +70,16 @@ void PageFile::remove() const {
 
 Result<std::uint32_t> PageFile::allocate() {
   const std::uint32_t index = free_.empty() ? next_ : free_.back();
+  if (index >= room_) {
+    // Never shorter: workers of a host that has just died may still be there, for a moment.
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) != 0) return fail(path_, std::strerror(errno));
+    if (room_ == 0) former_ = static_cast<std::uint32_t>(status.st_size / static_cast<off_t>(kSlotSize));
+    if (status.st_size < offset_of(index + kStep) && ::ftruncate(fd_.get(), offset_of(index + kStep)) != 0)
+      return fail(path_, std::strerror(errno));
+    room_ = index + kStep;
+  }
+  if (free_.empty() && index < former_) give_back_crash(index);
   // A whole page is written, so that a full tmpfs is an error here and no bus error in the worker.
   std::array<std::byte, kPageSize> bytes{};
   Page page;
@@ -80,6 +95,21 @@ Result<std::uint32_t> PageFile::allocate() {
   return index;
 }
 
+void PageFile::release(std::uint32_t index) {
+  give_back_crash(index);
+  free_.push_back(index);
+}
+
+// Where something was noted, it reads as zeros afterwards. To look costs a fifth of what the hole does.
+void PageFile::give_back_crash(std::uint32_t index) const {
+  decltype(CrashNote::layout) layout = 0;
+  const auto note = offset_of(index) + static_cast<off_t>(kCrashNoteOffset + offsetof(CrashNote, layout));
+  if (::pread(fd_.get(), &layout, sizeof layout, note) == static_cast<ssize_t>(sizeof layout) && layout == 0) return;
+  constexpr auto kSize = static_cast<off_t>(kSlotSize - kCrashNoteOffset);
+  const off_t begin = offset_of(index) + static_cast<off_t>(kCrashNoteOffset);
+  if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, begin, kSize) != 0) errno = 0;
+}
+
 void PageFile::write(std::uint32_t index, const HostPart &part) {
   // The page is there since allocate(), so this cannot fail for want of space.
   if (::pwrite(fd_.get(), &part, sizeof part, offset_of(index)) < 0) errno = 0;
@@ -90,6 +120,10 @@ WorkerPart PageFile::read(std::uint32_t index) const {
   const ssize_t size =
       ::pread(fd_.get(), &part, sizeof part, offset_of(index) + static_cast<off_t>(offsetof(Page, worker)));
   return size == static_cast<ssize_t>(sizeof part) ? part : WorkerPart{};
+}
+
+std::optional<CrashCapture> PageFile::read_crash(std::uint32_t index, int signal) const {
+  return read_crash_slot(fd_.get(), offset_of(index), signal);
 }
 
 }  // namespace hostler

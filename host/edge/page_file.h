@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/crash.h"
 #include "core/error.h"
 #include "core/page.h"
 #include "edge/unique_fd.h"
@@ -26,20 +28,25 @@ class PageFile {
 
   // A page that nobody uses, empty but for the host's layout; an error when the tmpfs is full.
   [[nodiscard]] Result<std::uint32_t> allocate();
-  // Nobody maps it any more.
-  void release(std::uint32_t index) { free_.push_back(index); }
+  // Nobody maps it any more. What a crash has left in it goes back to the tmpfs.
+  void release(std::uint32_t index);
 
   void write(std::uint32_t index, const HostPart &part);
   // As the worker left it, or an empty one when it cannot be read.
   [[nodiscard]] WorkerPart read(std::uint32_t index) const;
+  // What a worker that died of this signal wrote down; nothing, when it did not come to that.
+  [[nodiscard]] std::optional<CrashCapture> read_crash(std::uint32_t index, int signal) const;
 
  private:
   PageFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  void give_back_crash(std::uint32_t index) const;
 
   UniqueFd fd_;
   std::string path_;
   std::vector<std::uint32_t> free_;
   std::uint32_t next_ = 0;
+  std::uint32_t room_ = 0;    // slots that the file is long enough for
+  std::uint32_t former_ = 0;  // slots that a host before this one has used
 };
 
 }  // namespace hostler

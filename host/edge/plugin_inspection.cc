@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -18,13 +19,16 @@
 
 #include "core/exit_status.h"
 #include "core/units.h"
+#include "edge/crash_slot.h"
 #include "edge/pidfd.h"
+#include "edge/symboliser.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
 namespace {
 
 constexpr int kFactsFd = 3;  // where the child writes
+constexpr int kCrashFd = 4;  // where it notes its crash
 constexpr std::size_t kMostFacts = 65536;
 constexpr Duration kLastAct = std::chrono::seconds(2);  // to end what the plugin has started: killing takes no time
 
@@ -32,6 +36,7 @@ struct Child {
   pid_t pid = 0;
   UniqueFd pidfd;
   UniqueFd facts;
+  UniqueFd crash;
 };
 
 // posix_spawn's two objects, destroyed with their block.
@@ -50,12 +55,13 @@ struct SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
-// A group of its own, default signals, nothing but the pipe. What the plugin's constructors print is nobody's.
-void prepare(SpawnSettings &settings, int facts) {
+// A group of its own, default signals, nothing but the pipe and the slot. What the plugin's constructors print is nobody's.
+void prepare(SpawnSettings &settings, int facts, int crash) {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     ::posix_spawn_file_actions_addopen(&settings.actions, fd, "/dev/null", O_RDWR, 0);
   ::posix_spawn_file_actions_adddup2(&settings.actions, facts, kFactsFd);
-  ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, kFactsFd + 1);
+  ::posix_spawn_file_actions_adddup2(&settings.actions, crash, kCrashFd);
+  ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, kCrashFd + 1);
   sigset_t none;
   sigset_t all;
   sigemptyset(&none);
@@ -73,11 +79,15 @@ Result<Child> spawn(const std::string &binary, const std::string &library) {
     return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
   Child child;
   child.facts.reset(ends[0]);
-  // Above the number it gets in the child: a dup2 onto itself would stay close-on-exec.
+  child.crash.reset(::memfd_create("crash", MFD_CLOEXEC));
+  if (!child.crash || ::ftruncate(child.crash.get(), static_cast<off_t>(kSlotSize)) != 0)
+    return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
+  // Above the numbers they get in the child: a dup2 onto itself would stay close-on-exec.
   const UniqueFd pipe_end(ends[1]);
-  const UniqueFd facts(::fcntl(pipe_end.get(), F_DUPFD_CLOEXEC, kFactsFd + 1));
+  const UniqueFd facts(::fcntl(pipe_end.get(), F_DUPFD_CLOEXEC, kCrashFd + 1));
+  const UniqueFd crash(::fcntl(child.crash.get(), F_DUPFD_CLOEXEC, kCrashFd + 1));
   SpawnSettings settings;
-  prepare(settings, facts.get());
+  prepare(settings, facts.get(), crash.get());
   std::string name = "hostler";
   std::string command = "__inspect";
   std::string path = library;
@@ -125,7 +135,7 @@ std::string read_facts(const Child &child, TimePoint deadline, const StopEvent &
   return text;
 }
 
-// The child and all that it started: asked first, it ends also what has left its group.
+// The child and all that it started: asked first, it notes where it is, and ends also what has left its group.
 WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
   timed_out = !wait_for_death(child.pidfd, patience);
   if (timed_out && send_signal(child.pidfd, SIGTERM)) (void)wait_for_death(child.pidfd, kLastAct);
@@ -133,6 +143,14 @@ WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
   send_signal(child.pidfd, SIGKILL);
   (void)wait_for_death(child.pidfd, std::chrono::hours(1));  // SIGKILL is certain
   return reap(child.pidfd).value_or(WaitStatus{});
+}
+
+// ", crash.so+0x1139 in setup() (crash.cc:12)", as far as the child could say.
+std::string site(const std::string &binary, const std::string &library, const CrashCapture &crash) {
+  const Backtrace backtrace = symbolise_now(find_symboliser(binary), crash);
+  std::string words = site_words(backtrace, library.substr(0, library.rfind('/')));
+  if (words.empty()) words = understand(crash).site;
+  return words.empty() ? "" : ", " + words;
 }
 
 }  // namespace
@@ -149,10 +167,15 @@ Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string 
       stop.stop_requested() ? Duration{} : std::max<Duration>(deadline - std::chrono::steady_clock::now(), Duration{});
   const WaitStatus status = end(*child, left, timed_out);
   if (stop.stop_requested()) return fail({}, "was not inspected: the host is stopping");
+  const auto crash = status.signaled ? read_crash_slot(child->crash.get(), 0, status.value) : std::nullopt;
+  const std::string where = crash ? site(binary, library, *crash) : "";
   if (timed_out)
-    return fail({}, fmt::format("did not finish loading within {}", format_duration(time_limit)),
+    return fail({}, fmt::format("did not finish loading within {}{}", format_duration(time_limit), where),
                 "does a constructor of it wait for something?");
-  if (status.signaled) return fail({}, fmt::format("crashed ({}) while being loaded", signal_name(status.value)));
+  if (status.signaled) {
+    const std::string what = crash ? signal_words(understand(*crash)) : signal_name(status.value);
+    return fail({}, fmt::format("crashed ({}) while being loaded{}", what, where));
+  }
   auto facts = parse_facts(text);
   if (!facts && !text.empty() && status.value == 0)
     return fail({}, "disturbs its own inspection",

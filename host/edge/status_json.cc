@@ -28,6 +28,7 @@ void fields(Visitor &member, Is<WorkerStatus> auto &worker) {
   member("up_seconds", worker.up_seconds);
   member("restarts", worker.restarts);
   member("last_exit", worker.last_exit);
+  member("crash_report", worker.crash_report);
   member("slice", worker.slice);
   member("beats", worker.beats);
   member("ready", worker.ready);

@@ -5,7 +5,7 @@
 //   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "waits_for",
 //             "jobs_ended", "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
 //                          "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
-//                          "last_exit", "slice", "beats", "ready", "note"}],
+//                          "last_exit", "crash_report" (a path), "slice", "beats", "ready", "note"}],
 //                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
 //                          "positions_done", "retries"}, "rate" (positions a second), "eta_seconds" (-1: not known),
 //                          "output", "counters": {NAME: number}}]}

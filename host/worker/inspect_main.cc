@@ -1,5 +1,6 @@
 #include "worker/inspect_main.h"
 
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,7 +13,9 @@
 
 #include <fmt/format.h>
 
+#include "core/page.h"
 #include "core/plugin_facts.h"
+#include "worker/crash_report.h"
 #include "worker/plugin_loader.h"
 
 namespace hostler {
@@ -36,6 +39,10 @@ PluginFacts inspect(const std::string &library) {
 
 // Loads the plugin and tells what it is.
 [[noreturn]] void tell_facts(const std::string &library) {
+  void *slot = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, kInspectCrashFd, 0);
+  ::close(kInspectCrashFd);
+  catch_crashes();
+  if (slot != MAP_FAILED) note_crashes_in(slot);
   const std::string text = format_facts(inspect(library));
   std::size_t written = 0;
   while (written < text.size()) {
@@ -53,6 +60,18 @@ void end_all_children() {
     std::ifstream children(list);
     for (pid_t pid = 0; children >> pid;) ::kill(pid, SIGKILL);
   } while (::waitpid(-1, nullptr, 0) > 0 || errno != ECHILD);
+}
+
+// Out of time: it gets a moment to note where it is. Returns its pid, or 0 when it has not died of that. SIGCHLD is blocked.
+pid_t end_with_last_words(pid_t child, int &status) {
+  constexpr timespec kMoment{0, 500'000'000};
+  sigset_t deaths;
+  sigemptyset(&deaths);
+  sigaddset(&deaths, SIGCHLD);
+  ::kill(child, SIGABRT);
+  pid_t gone = 0;
+  while (gone == 0 && ::sigtimedwait(&deaths, nullptr, &kMoment) == SIGCHLD) gone = ::waitpid(child, &status, WNOHANG);
+  return gone;
 }
 
 // Leaves as the child has left.
@@ -91,10 +110,12 @@ int inspect_main(int argc, char **argv) {
     tell_facts(argv[2]);
   }
   ::close(kInspectFd);
+  ::close(kInspectCrashFd);
   int status = 0;
   pid_t gone = 0;
   while (gone == 0) {
     const int signal = ::sigwaitinfo(&awaited, nullptr);
+    if (signal == SIGTERM) gone = end_with_last_words(child, status);
     if (signal == SIGTERM) break;
     gone = ::waitpid(child, &status, WNOHANG);
   }

@@ -7,6 +7,7 @@ namespace hostler {
 
 inline constexpr const char *kInspectCommand = "__inspect";
 inline constexpr int kInspectFd = 3;
+inline constexpr int kInspectCrashFd = 4;  // a slot for its crash (core/crash.h), closed before the plugin is loaded
 
 // The whole program; returns its exit code: 0 when facts were written, errors of the plugin included.
 int inspect_main(int argc, char **argv);

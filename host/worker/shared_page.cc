@@ -9,8 +9,8 @@
 namespace hostler {
 
 Result<SharedPage> SharedPage::map(int page_file, std::uint32_t index) {
-  const auto offset = static_cast<off_t>(index) * static_cast<off_t>(kPageSize);
-  void *page = ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_file, offset);
+  const auto offset = static_cast<off_t>(index) * static_cast<off_t>(kSlotSize);
+  void *page = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_file, offset);
   if (page == MAP_FAILED) return fail({}, std::string("cannot map the worker's page: ") + std::strerror(errno));
   void *guard = ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (guard == MAP_FAILED || ::madvise(guard, kPageSize, MADV_WIPEONFORK) != 0)

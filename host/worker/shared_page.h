@@ -13,11 +13,14 @@ namespace hostler {
 
 class SharedPage {
  public:
-  // Maps page `index` of the page file, which may be closed then.
+  // Maps slot `index` of the page file, which may be closed then.
   [[nodiscard]] static Result<SharedPage> map(int page_file, std::uint32_t index);
 
   // False in every process that the worker forked: its guard is on a page that the kernel wipes on fork.
   [[nodiscard]] bool is_mine() const { return *guard_ != 0; }
+
+  // All of it, the page first.
+  [[nodiscard]] void *slot() const { return page_; }
 
   [[nodiscard]] bool go() const { return load(page_->host.go) == 1; }
   [[nodiscard]] std::uint32_t stop() const { return load(page_->host.stop); }

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "core/template_messages.h"
+#include "worker/crash_report.h"
 #include "worker/process_title.h"
 #include "worker/worker_main.h"
 
@@ -166,6 +167,7 @@ int template_main(int argc, char **argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a host that died before this has closed the control socket
   block_all_signals();
   reset_dispositions();
+  catch_crashes();  // for the workers
   ::close_range(kTemplatePagesFd + 1, ~0U, 0);
   ::prctl(PR_SET_NAME, kTemplateTitle.data());
   raise_oom_score();

@@ -18,6 +18,7 @@
 #include "core/exit_status.h"
 #include "worker/call_plugin.h"
 #include "worker/channel.h"
+#include "worker/crash_report.h"
 #include "worker/job_loop.h"
 #include "worker/plugin_loader.h"
 #include "worker/runtime.h"
@@ -120,6 +121,7 @@ void worker_main(const WorkerSetUp &set_up) {
   Channel channel(set_up.channel);
   const Start start = wait_for_go(page, channel);
   Runtime runtime(page, channel, start);
+  note_crashes_in(page.slot());
   runtime.catch_stop_signal(start.stop_signal, start.job);
   unblock_signals();
   enter_surroundings(page, start);

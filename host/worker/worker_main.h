@@ -8,7 +8,8 @@
 
 namespace hostler {
 
-// What the child inherits. All signals are blocked and have their default dispositions; stdin is /dev/null.
+// What the child inherits. All signals are blocked and have their default dispositions, but for those of
+// crashes (crash_report.h); stdin is /dev/null.
 struct WorkerSetUp {
   std::uint64_t worker = 0;
   std::uint32_t page = 0;

@@ -30,6 +30,8 @@ class FleetHarness : public SystemEvents {
     std::optional<Error> garbage;
     std::optional<WaitStatus> status;
     WorkerPart page;
+    std::optional<Crash> crash;
+    std::optional<Backtrace> backtrace;
 
     template <typename M>
     [[nodiscard]] std::vector<M> all() const {
@@ -111,6 +113,11 @@ class FleetHarness : public SystemEvents {
     if (when_told) when_told(worker, message);
   }
   void on_garbage(WorkerId worker, const Error &error) override { seen[worker].garbage = error; }
+  void on_crash(WorkerId worker, const Crash &crash) override {
+    seen[worker].crash = crash;
+    fleet->investigate(worker, "entry", "it crashed\n");
+  }
+  void on_backtrace(WorkerId worker, const Backtrace &backtrace) override { seen[worker].backtrace = backtrace; }
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override {
     seen[worker].status = status;
     seen[worker].page = page;

@@ -20,7 +20,7 @@ class PageFileTest : public testing::Test {
   PageFile pages;
 
   void write_worker_part(std::uint32_t index, const WorkerPart &part) {
-    const auto offset = static_cast<off_t>(index * kPageSize + offsetof(Page, worker));
+    const auto offset = static_cast<off_t>(index * kSlotSize + offsetof(Page, worker));
     ASSERT_EQ(::pwrite(pages.fd(), &part, sizeof part, offset), static_cast<ssize_t>(sizeof part));
   }
 };
@@ -71,6 +71,28 @@ TEST_F(PageFileTest, ReadsAnEmptyPageWhereAWorkerCutTheFile) {
   const std::uint32_t index = *pages.allocate();
   ASSERT_EQ(::ftruncate(pages.fd(), 0), 0);
   EXPECT_EQ(pages.read(index).layout, 0U);
+}
+
+TEST_F(PageFileTest, GivesBackWhatACrashHasLeft) {
+  const std::uint32_t index = *pages.allocate();
+  CrashNote note;
+  note.layout = kPageLayout;
+  note.signal = 11;
+  note.stack_size = 5;
+  const auto slot = static_cast<off_t>(index * kSlotSize);
+  ASSERT_GT(::pwrite(pages.fd(), &note, sizeof note, slot + static_cast<off_t>(kCrashNoteOffset)), 0);
+  ASSERT_EQ(::pwrite(pages.fd(), "stack", 5, slot + static_cast<off_t>(kCrashStackOffset)), 5);
+  ASSERT_TRUE(pages.read_crash(index, 11));
+  EXPECT_EQ(pages.read_crash(index, 11)->stack, "stack");
+  EXPECT_FALSE(pages.read_crash(index, 6));
+
+  PageFile next = *PageFile::open(dir.path());  // of a host after this one has died
+  EXPECT_EQ(*next.allocate(), index);
+  EXPECT_FALSE(next.read_crash(index, 11));
+
+  ASSERT_GT(::pwrite(pages.fd(), &note, sizeof note, slot + static_cast<off_t>(kCrashNoteOffset)), 0);
+  pages.release(index);
+  EXPECT_FALSE(pages.read_crash(index, 11));
 }
 
 }  // namespace

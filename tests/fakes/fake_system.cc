@@ -197,9 +197,16 @@ void FakeSystem::kill_from_outside(const std::string &entry, std::int32_t instan
     if (worker->request.instance == instance) exited(*worker, {true, signal, false});
 }
 
+void FakeSystem::investigate(WorkerId id, const std::string &entry, const std::string &report) {
+  diary_.push_back("investigate " + entry);
+  last_report_ = report;
+  at(now_ + investigation_takes_, [this, id, found = backtrace_] { events_->on_backtrace(id, found); });
+}
+
 void FakeSystem::exited(FakeWorker &worker, WaitStatus status) {
   if (worker.gone) return;
   worker.gone = true;
+  if (worker.crash) events_->on_crash(worker.id, *worker.crash);
   events_->on_exit(worker.id, status, worker.page);
 }
 

@@ -24,6 +24,7 @@ struct FakeWorker {
   WorkerPart page;
   StopWord stop = StopWord::GoOn;
   std::int32_t count = 0;
+  std::optional<Crash> crash;  // what it leaves word of, when it dies
   bool gone = false;
 
   void after(Duration delay, std::function<void()> action);  // not once it is gone
@@ -62,6 +63,8 @@ class FakeSystem final : public System {
   void dismiss(WorkerId worker) override;
   void kill(WorkerId worker) override;
   WorkerPart page(WorkerId worker) override;
+  // Finds what was set as the backtrace of everything.
+  void investigate(WorkerId worker, const std::string &entry, const std::string &report) override;
 
   void serve(SystemEvents &events) { events_ = &events; }
   // By the entry's name; what is not scripted behaves as a default Script.
@@ -72,6 +75,13 @@ class FakeSystem final : public System {
   void at(TimePoint time, std::function<void()> action);
   // Lets virtual time pass, event by event.
   void run_for(Duration time);
+  // What investigations find, from now on, and how long they take.
+  void set_backtrace(Backtrace backtrace, Duration takes) {
+    backtrace_ = std::move(backtrace);
+    investigation_takes_ = takes;
+  }
+  // The words that stood in the last investigation's report.
+  [[nodiscard]] const std::string &last_report() const { return last_report_; }
   // The kernel's kill -9 from outside.
   void kill_from_outside(const std::string &entry, std::int32_t instance, int signal);
 
@@ -100,6 +110,9 @@ class FakeSystem final : public System {
   std::int64_t alarms_ = 0;
   int next_pid_ = 1000;
   int failing_spawns_ = 0;
+  Backtrace backtrace_;
+  Duration investigation_takes_{};
+  std::string last_report_;
   std::string failing_words_;
   std::uint64_t random_state_ = 1;
 };

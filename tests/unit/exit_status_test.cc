@@ -172,5 +172,27 @@ TEST(SliceVerdict, AChangedInputOrAFailedWriteIsNotTheSlicesFault) {
   EXPECT_EQ(judge(ended, false).verdict, Verdict::InputChanged);
 }
 
+TEST(ExitStatus, ACrashSaysWhatWhereAndAtWhichPosition) {
+  Departure departure;
+  departure.status = {true, SIGSEGV, true};
+  departure.page_known = true;
+  departure.page.stage = static_cast<std::uint32_t>(Stage::Running);
+  departure.page.at = 17;
+  departure.place = "in slice 3-16777216";
+  departure.crash_detail = "address 0x0";
+  departure.crash_site = "wordcount.so+0x1a2f";
+  EXPECT_EQ(judge(departure).reason,
+            "killed by SIGSEGV (address 0x0, core dumped) in slice 3-16777216 at position 17, wordcount.so+0x1a2f");
+  departure.page.at = -1;
+  departure.page.claimed_from = 16;
+  departure.page.claimed_to = 20;
+  departure.status.core = false;
+  EXPECT_EQ(judge(departure).reason,
+            "killed by SIGSEGV (address 0x0) in slice 3-16777216 within positions 16-20, wordcount.so+0x1a2f");
+  departure.page.claimed_from = 19;
+  departure.crash_site.clear();
+  EXPECT_EQ(judge(departure).reason, "killed by SIGSEGV (address 0x0) in slice 3-16777216 at position 19");
+}
+
 }  // namespace
 }  // namespace hostler

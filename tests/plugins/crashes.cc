@@ -1,0 +1,143 @@
+// Dies in all the ways that native code can, from known functions in known lines: `do` says how. Where it is told by the
+// environment (CRASHES_WHILE_LOADING) its constructor does. A line's comment is what tests look the line up by.
+#include <hostler/plugin.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#define PLAINLY __attribute__((noinline, no_sanitize_undefined, no_sanitize_address))
+
+namespace {
+
+// Compilers know better than to do these things to anything else.
+volatile std::uintptr_t nowhere = 8;
+volatile int zero = 0;
+
+PLAINLY void read_nowhere() {
+  *reinterpret_cast<volatile int *>(nowhere) = 1;  // null
+}
+
+PLAINLY void divide() {
+  zero = 7 / zero;  // fpe
+}
+
+PLAINLY void run_into_trap() {
+  __builtin_trap();  // ill
+}
+
+PLAINLY void read_behind_end() {
+  const int file = memfd_create("empty", MFD_CLOEXEC);
+  void *page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, file, 0);
+  zero = *static_cast<volatile int *>(page);  // bus
+}
+
+PLAINLY void jump_away() {
+  const auto away = reinterpret_cast<void (*)()>(nowhere);
+  away();    // jump
+  zero = 1;  // so that it is a call, not a jump
+}
+
+PLAINLY int overflow(int depth) {
+  volatile char room[512];
+  room[depth % 512] = 1;
+  if (nowhere == 0) return 0;            // never
+  return overflow(depth + 1) + room[0];  // overflow
+}
+
+PLAINLY void break_heap() {
+  auto *volatile block = static_cast<std::uint64_t *>(std::malloc(64));
+  block[-1] = ~std::uint64_t{0};
+  std::free(block);  // heap
+}
+
+PLAINLY void give_up() {
+  std::abort();  // abort
+}
+
+PLAINLY void throw_it() {
+  throw std::runtime_error("nobody catches this");  // throw
+}
+
+PLAINLY void throw_number() {
+  throw 42;  // throw_number
+}
+
+class Careless {
+ public:
+  PLAINLY void work(const std::string &way) {
+    if (way == "null") read_nowhere();
+    if (way == "fpe") divide();
+    if (way == "ill") run_into_trap();
+    if (way == "bus") read_behind_end();
+    if (way == "jump") jump_away();
+    if (way == "overflow") overflow(0);
+    if (way == "heap") break_heap();
+    if (way == "abort") give_up();
+    if (way == "throw") throw_it();
+    if (way == "throw_number") throw_number();
+  }
+};
+
+// Two at once.
+void race() {
+  std::atomic<int> ready{0};
+  const auto crash = [&ready] {
+    ++ready;
+    while (ready != 2) continue;
+    read_nowhere();
+  };
+  std::thread other(crash);
+  crash();
+  other.join();
+}
+
+// A process of the plugin's own dies; the worker is fine, and stays so.
+int fork_and_crash() {
+  const pid_t child = fork();
+  if (child == 0) read_nowhere();
+  return HOSTLER_DONE;
+}
+
+void own_handler(int) {
+  _exit(33);
+}
+
+__attribute__((constructor)) void loaded() {
+  if (std::getenv("CRASHES_WHILE_LOADING") != nullptr) read_nowhere();
+}
+
+}  // namespace
+
+extern "C" {
+HOSTLER_PLUGIN("crashes", "1.0.0", 0);
+
+int run(const hostler_slice_t *slice) {
+  const char *way = slice->host->param(slice, "do");
+  const char *thread = slice->host->param(slice, "thread");
+  if (way == nullptr) return HOSTLER_DONE;
+  slice->host->at(slice, slice->begin + 3);
+  if (std::strcmp(way, "race") == 0) race();
+  if (std::strcmp(way, "fork") == 0) return fork_and_crash();
+  if (std::strcmp(way, "own_handler") == 0) {
+    std::signal(SIGSEGV, own_handler);
+    read_nowhere();
+  }
+  if (thread == nullptr) {
+    Careless().work(way);
+  } else {
+    sigset_t all;
+    sigfillset(&all);
+    if (std::strcmp(thread, "blocked") == 0) pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    std::thread([way] { Careless().work(way); }).join();
+  }
+  return HOSTLER_DONE;
+}
+}
