@@ -32,14 +32,14 @@ constexpr timespec kPatience{2, 0};
 constexpr std::uint64_t kOverflow = std::uint64_t{1} << 20;
 
 // Only touched in a crash, so it costs no memory before. The kernel's frame takes up to 12 KiB of it.
-alignas(64) constinit std::array<char, std::size_t{64} << 10> alternate_stack;
+alignas(64) std::array<char, std::size_t{64} << 10> alternate_stack;
 
 constinit char *the_slot = nullptr;
 constinit pid_t worker_pid = 0;
 constinit std::atomic<pid_t> crashing_thread{0};
 constinit int first_signal = 0;
-constinit siginfo_t first_info;
-constinit std::array<char, std::size_t{16} << 10> maps_buffer;  // one crash at a time
+siginfo_t first_info;
+std::array<char, std::size_t{16} << 10> maps_buffer;  // one crash at a time
 constinit std::terminate_handler former_terminate = nullptr;
 
 pid_t own_tid() {
@@ -63,6 +63,7 @@ pid_t own_tid() {
 // Plain words, one by one: a sanitizer would object to reading another function's stack.
 __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) void copy_words(char *to, std::uint64_t from,
                                                                                          std::size_t size) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is an address of the kernel's table
   const auto *source = reinterpret_cast<const volatile std::uint64_t *>(from);
   auto *target = reinterpret_cast<volatile std::uint64_t *>(to);
   for (std::size_t i = 0; i < size / sizeof(std::uint64_t); ++i) target[i] = source[i];

@@ -87,6 +87,7 @@ Create find_real_create() {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's are reserved
 extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
                                                                      const pthread_attr_t *attributes, Routine routine,
                                                                      void *argument) noexcept {
