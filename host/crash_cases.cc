@@ -27,8 +27,8 @@ Backtrace plugin_part(Backtrace backtrace) {
 }  // namespace
 
 std::string with_site(const std::string &words, const std::string &site, const std::string &better) {
-  if (site.empty() || !words.ends_with(site)) return words;
-  return words.substr(0, words.size() - site.size()) + better;
+  const std::size_t at = site.empty() ? std::string::npos : words.rfind(site);
+  return at == std::string::npos ? words : std::string(words).replace(at, site.size(), better);
 }
 
 void CrashCases::open(CrashCase crash) {

@@ -45,7 +45,7 @@ class CrashCases {
   std::unordered_map<WorkerId, CrashCase> cases_;
 };
 
-// `words` with the site at their end replaced by a better one.
+// `words` with the site in them, if there is one, replaced by a better one.
 [[nodiscard]] std::string with_site(const std::string &words, const std::string &site, const std::string &better);
 
 }  // namespace hostler

@@ -210,7 +210,6 @@ void Entry::on_explained(const CrashCase &crash, const std::string &better, cons
   if (found == slots_.end()) return;
   Slot &slot = **found;
   slot.crash_report = report;
-  if (!slot.last_exit.ends_with(crash.crash.site)) return;
   const std::string before = std::exchange(slot.last_exit, with_site(slot.last_exit, crash.crash.site, better));
   if (slot.note.ends_with(before)) slot.note.replace(slot.note.size() - before.size(), before.size(), slot.last_exit);
 }
