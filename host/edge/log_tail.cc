@@ -95,6 +95,9 @@ bool LogTail::next_file() {
     forget();
     return true;
   }
+  if (struct stat youngest{};
+      fd_ && ::lstat(path_.c_str(), &youngest) == 0 && FileId{youngest.st_dev, youngest.st_ino} == id_)
+    return false;
   for (int look = 0; look < kMostLooks; ++look) {
     const auto files = this->files();
     if (!files) return false;

@@ -224,14 +224,12 @@ bool is_open_quote(std::string_view text, const Mark &mark) {
   for (int line = 1; line < mark.line; ++line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   text.remove_prefix(std::min(static_cast<std::size_t>(mark.column - 1), text.size()));
   if (text.empty() || (text[0] != '"' && text[0] != '\'')) return false;
+  const char quote = text[0];
   for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '\\' && text[0] == '"')
+    const bool escapes = quote == '"' ? text[i] == '\\' : text.substr(i).starts_with("''");
+    if (escapes)
       ++i;
-    else if (text[i] != text[0])
-      continue;
-    else if (text[0] == '\'' && i + 1 < text.size() && text[i + 1] == '\'')
-      ++i;
-    else
+    else if (text[i] == quote)
       return false;
   }
   return true;
