@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -39,11 +40,19 @@ inline void write_file(const std::string &path, const std::string &text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// A zombie counts as dead: who reaps it is not the test's affair.
+// A zombie counts as dead: who reaps it is not the test's affair. So does what is on its way to be one: it has closed its
+// files, and never runs again.
 inline bool is_dead(int pid) {
+  constexpr unsigned kExiting = 4;  // the kernel's PF_EXITING, in proc(5)'s `flags`
   const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto state = stat.rfind(") ");
-  return state == std::string::npos || stat[state + 2] == 'Z' || stat[state + 2] == 'X';
+  const auto name_end = stat.rfind(") ");
+  if (name_end == std::string::npos) return true;
+  std::istringstream fields(stat.substr(name_end + 2));
+  char state = 0;
+  int skipped = 0;
+  unsigned flags = 0;
+  fields >> state >> skipped >> skipped >> skipped >> skipped >> skipped >> flags;
+  return state == 'Z' || state == 'X' || (flags & kExiting) != 0;
 }
 
 inline int read_pid(const std::string &path) {

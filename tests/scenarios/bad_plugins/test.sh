@@ -29,7 +29,7 @@ while read -r plugin words; do
   use "$plugin"
   refused "$words"
 done <<'PLUGINS'
-crash_in_constructor crashed (SIGSEGV) while being loaded
+crash_in_constructor crashed (SIGSEGV, address not mapped
 exit_in_constructor exited with 3 while being loaded
 write_in_constructor disturbs its own inspection
 no_plugin exports no hostler_plugin
