@@ -33,7 +33,7 @@ Outcome<UniqueFd> hold_owner(const std::string &state_dir, pid_t &pid) {
   return pidfd;
 }
 
-// Resident memory of each worker, from /proc: the host has better things to do.
+// Resident memory of each worker that is shown, from /proc: the host has better things to do.
 std::map<std::int32_t, std::int64_t> resident_memory(const HostStatus &host) {
   std::map<std::int32_t, std::int64_t> resident;
   const std::int64_t page = ::sysconf(_SC_PAGESIZE);
@@ -73,7 +73,7 @@ Outcome<ExitCode> run_down(const Address &address) {
 Outcome<ExitCode> run_status(const Address &address, bool json) {
   auto connection = connect(address);
   if (!connection) return tl::unexpected<Failure>(connection.error());
-  const auto status = connection->client.status();
+  const auto status = connection->client.status(json ? "/v1/status" : "/v1/status?workers=shown");
   if (!status) return give_up(ExitCode::Failed, status.error());
   const std::string text = json ? to_json(*status, Layout::Pretty) : status_text(*status, resident_memory(*status));
   std::fwrite(text.data(), 1, text.size(), stdout);

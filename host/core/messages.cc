@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -258,12 +259,13 @@ template <typename Variant, typename... M>
 Result<Variant> decode_any(std::string_view frame) {
   if (frame.empty()) return fail({}, "an empty message");
   const auto type = static_cast<std::uint8_t>(frame[0]);
-  Result<Variant> result = fail({}, fmt::format("a message of unknown type {}", type));
+  std::optional<Result<Variant>> result;
   const auto try_one = [&]<typename One>(One *) {
-    if (type == static_cast<std::uint8_t>(type_of<One>())) result = decode_as<One, Variant>(frame.substr(1));
+    if (type == static_cast<std::uint8_t>(type_of<One>())) result.emplace(decode_as<One, Variant>(frame.substr(1)));
   };
   (try_one(static_cast<M *>(nullptr)), ...);
-  return result;
+  if (!result) return fail({}, fmt::format("a message of unknown type {}", type));
+  return std::move(*result);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // When to start again what has failed: exponential backoff with cap, jitter and reset, and a limit. Says why.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 
@@ -30,7 +30,7 @@ class RestartPolicy {
 
  private:
   std::int32_t failures_ = 0;  // in a row
-  std::deque<TimePoint> restarts_;
+  std::list<TimePoint> restarts_;  // empty, it costs nothing
 };
 
 }  // namespace hostler

@@ -38,6 +38,7 @@ struct EntryStatus {
   std::string held;          // what changed in workers.yaml and waits for --fresh or --resume, or empty
   std::int32_t count = 0;
   std::vector<WorkerStatus> workers;
+  std::map<std::string, std::int64_t> more;  // workers that are not listed, by state
   std::string unit;         // jobs: what a position is, "bytes", "numbers" or "items"
   JobProgress progress;     // jobs
   double rate = 0;          // positions a second of late

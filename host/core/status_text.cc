@@ -1,5 +1,7 @@
 #include "core/status_text.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "core/human_text.h"
@@ -47,7 +49,40 @@ std::vector<std::string> worker_row(const EntryStatus &entry, const WorkerStatus
           join(join(slice, worker.note), last)};
 }
 
+// "  … 4980 more", and how they are.
+std::vector<std::string> more_row(const EntryStatus &entry) {
+  std::string words;
+  std::int64_t all = 0;
+  for (const auto &[state, count] : entry.more) {
+    words = join(words, fmt::format("{} {}", count, state));
+    all += count;
+  }
+  return {fmt::format("  … {} more", all), "", "", "", "", "", "", words + " (--json shows all)"};
+}
+
 }  // namespace
+
+void keep_shown(EntryStatus &entry) {
+  constexpr std::size_t kAllShown = 40;
+  constexpr std::size_t kMostShown = 20;
+  if (entry.workers.size() <= kAllShown) return;
+  const auto tells_more = [](const WorkerStatus &worker) {
+    return worker.state != "running" || worker.restarts > 0 || !worker.note.empty();
+  };
+  const auto telling = static_cast<std::size_t>(std::count_if(entry.workers.begin(), entry.workers.end(), tells_more));
+  std::size_t plain = kMostShown - std::min(telling, kMostShown);
+  std::vector<WorkerStatus> shown;
+  for (WorkerStatus &worker : entry.workers) {
+    const bool tells = tells_more(worker);
+    if (shown.size() == kMostShown || (!tells && plain == 0)) {
+      ++entry.more[worker.state];
+      continue;
+    }
+    if (!tells) --plain;
+    shown.push_back(std::move(worker));
+  }
+  entry.workers = std::move(shown);
+}
 
 std::string status_text(const HostStatus &host, const std::map<std::int32_t, std::int64_t> &resident) {
   std::string text =
@@ -61,6 +96,7 @@ std::string status_text(const HostStatus &host, const std::map<std::int32_t, std
   for (const auto &entry : host.entries) {
     table.add(entry_row(entry));
     for (const auto &worker : entry.workers) table.add(worker_row(entry, worker, resident));
+    if (!entry.more.empty()) table.add(more_row(entry));
   }
   return text + "\n" + table.text();
 }

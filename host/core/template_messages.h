@@ -11,6 +11,9 @@ namespace hostler {
 // argv[0] of a template: how main() knows that it is one.
 inline constexpr std::string_view kTemplateTitle = "hostler: template";
 
+// In a template's environment, unless the host has one of its own; it takes it out for its workers.
+inline constexpr std::string_view kBindNow = "LD_BIND_NOW=hostler";
+
 // The descriptors a template is started with, besides stdio.
 inline constexpr int kTemplateControlFd = 3;
 inline constexpr int kTemplateLockFd = 4;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/status_text.h"
 #include "edge/status_json.h"
 
 namespace hostler {
@@ -51,7 +52,10 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
   const auto is = [&](std::string_view method, std::string_view path) {
     return request.method == method && request.path == path;
   };
-  if (is("GET", "/v1/status")) return reply(status());
+  if (is("GET", "/v1/status")) {
+    const auto workers = request.query.find("workers");
+    return reply(status(workers != request.query.end() && workers->second == "shown"));
+  }
   if (is("GET", "/v1/wait")) return wait(request, std::move(reply));
   if (is("POST", "/v1/reload")) return reload(request, true, std::move(reply));
   if (is("POST", "/v1/check")) return reload(request, false, std::move(reply));
@@ -65,13 +69,15 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
   reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
 }
 
-ControlReply ControlApi::status() const {
+ControlReply ControlApi::status(bool only_shown) const {
   HostStatus status = supervisor_.status();
   status.pid = facts_.pid;
   status.version = facts_.version;
   status.config = facts_.config;
   status.state_dir = facts_.state_dir;
   status.up_seconds = std::chrono::duration<double>(EventLoop::now() - started_).count();
+  if (only_shown)
+    for (EntryStatus &entry : status.entries) keep_shown(entry);
   return json(200, to_json(status));
 }
 

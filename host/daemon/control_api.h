@@ -36,7 +36,7 @@ class ControlApi {
   };
   using Waiters = std::list<Waiter>;
 
-  [[nodiscard]] ControlReply status() const;
+  [[nodiscard]] ControlReply status(bool only_shown = false) const;
   void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
   void answer(Waiters::iterator waiter);
   void reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply);

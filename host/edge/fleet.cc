@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -52,7 +53,7 @@ struct Fleet::Worker {
   WorkerId id = 0;
   std::string entry;
   std::int32_t instance = 0;
-  std::uint32_t page = 0;
+  std::optional<std::uint32_t> page;  // since it was prepared
   HostPart host_part;
   pid_t pid = 0;  // 0: not forked yet
   UniqueFd pidfd;
@@ -94,7 +95,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       random_(std::random_device{}()),
       sweep_timer_(loop),
       template_(
-          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files},
+          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }),
       crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
   become_subreaper();
@@ -140,40 +141,42 @@ Fleet::Worker *Fleet::find(WorkerId id) {
 }
 
 void Fleet::spawn(WorkerId id, const SpawnRequest &request) {
-  const auto refuse = [&](Error error) {
-    loop_.post([this, id, error = std::move(error), alive = std::weak_ptr(alive_)] {
-      if (!alive.expired()) events_->on_spawn_failed(id, error);
-    });
-  };
-  std::array<int, 2> channel{};
-  std::array<int, 2> log{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel.data()) != 0)
-    return refuse({{}, errno_words("no socket for the worker"), {}});
   auto worker = std::make_unique<Worker>();
-  worker->channel.reset(channel[0]);
-  UniqueFd worker_end(channel[1]);
-  if (::pipe2(log.data(), O_CLOEXEC) != 0) return refuse({{}, errno_words("no pipe for the worker's output"), {}});
-  worker->log.reset(log[0]);
-  UniqueFd log_end(log[1]);
-  ::fcntl(worker->channel.get(), F_SETFL, O_NONBLOCK);
-  const auto page = pages_.allocate();
-  if (!page) return refuse(page.error());
-
   worker->id = id;
   worker->entry = request.name;
   worker->instance = request.instance;
-  worker->page = *page;
   worker->host_part.layout = kPageLayout;
   worker->host_part.count = request.count;
   workers_[id] = std::move(worker);
-  template_.spawn(id, *page, fmt::format("hostler: {} {}/{}", request.name, request.instance, request.count),
-                  std::move(worker_end), std::move(log_end));
+  template_.spawn(id);
+}
+
+// Its turn has come.
+Result<TemplateProcess::Order> Fleet::prepare(WorkerId id) {
+  Worker *worker = find(id);
+  if (worker == nullptr) return fail({}, "no longer wanted");
+  std::array<int, 2> channel{};
+  std::array<int, 2> log{};
+  TemplateProcess::Order order;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel.data()) != 0)
+    return fail({}, errno_words("no socket for the worker"));
+  worker->channel.reset(channel[0]);
+  order.channel.reset(channel[1]);
+  if (::pipe2(log.data(), O_CLOEXEC) != 0) return fail({}, errno_words("no pipe for the worker's output"));
+  worker->log.reset(log[0]);
+  order.log.reset(log[1]);
+  const auto page = pages_.allocate(worker->host_part);
+  if (!page) return tl::unexpected(page.error());
+  worker->page = *page;
+  order.page = *page;
+  order.title = fmt::format("hostler: {} {}/{}", worker->entry, worker->instance, worker->host_part.count);
+  return order;
 }
 
 void Fleet::fail_spawn(WorkerId id, const Error &error) {
   const Worker *worker = find(id);
   if (worker == nullptr) return;
-  pages_.release(worker->page);
+  if (worker->page) pages_.release(*worker->page);
   workers_.erase(id);
   events_->on_spawn_failed(id, error);
 }
@@ -198,13 +201,17 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
   events_->on_spawned(id, *pid);
 }
 
+void Fleet::write_page(const Worker &worker) {
+  if (worker.page) pages_.write(*worker.page, worker.host_part);
+}
+
 void Fleet::start(WorkerId id, const Start &start) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->is_job = start.job;
   worker->host_part.go = 1;
   worker->host_part.count = start.count;
-  pages_.write(worker->page, worker->host_part);
+  write_page(*worker);
   send(*worker, encode(start));
 }
 
@@ -216,14 +223,14 @@ void Fleet::set_count(WorkerId id, std::int32_t count) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->host_part.count = count;
-  pages_.write(worker->page, worker->host_part);
+  write_page(*worker);
 }
 
 void Fleet::stop(WorkerId id, StopWord word, int signal) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->host_part.stop = static_cast<std::uint32_t>(word);
-  pages_.write(worker->page, worker->host_part);
+  write_page(*worker);
   // One that is not forked yet looks at its page before it runs anything.
   if (signal != 0 && worker->pidfd) send_signal(worker->pidfd, signal);
 }
@@ -244,7 +251,7 @@ void Fleet::kill(WorkerId id) {
 
 WorkerPart Fleet::page(WorkerId id) {
   const Worker *worker = find(id);
-  return worker == nullptr ? WorkerPart{} : pages_.read(worker->page);
+  return worker == nullptr || !worker->page ? WorkerPart{} : pages_.read(*worker->page);
 }
 
 // The leader is not reaped, so both numbers are its own. It may not be the leader of its group yet.
@@ -274,7 +281,7 @@ void Fleet::flush(Worker &worker) {
     worker.sent = size < 0 ? worker.outgoing.size() : worker.sent + static_cast<std::size_t>(size);
   }
   if (worker.sent == worker.outgoing.size()) {
-    worker.outgoing.clear();
+    worker.outgoing = std::string();  // with its memory: most workers are told something once
     worker.sent = 0;
   }
   const bool wanted = !worker.outgoing.empty();
@@ -304,6 +311,7 @@ void Fleet::on_channel(WorkerId id) {
     if (worker->is_dead) continue;  // somebody else speaks
     worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
     deliver(id);
+    if (static_cast<std::size_t>(size) < piece.size()) return;  // that was all; what comes later wakes us again
   }
 }
 
@@ -388,10 +396,10 @@ void Fleet::end_the_rest(WorkerId id) {
 void Fleet::bury(WorkerId id) {
   const Worker *worker = find(id);
   const WaitStatus status = reap(worker->pidfd).value_or(WaitStatus{});
-  const WorkerPart page = pages_.read(worker->page);
-  auto crash = status.signaled ? pages_.read_crash(worker->page, status.value) : std::nullopt;
+  const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
+  auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;
   const pid_t pid = worker->pid;
-  pages_.release(worker->page);
+  pages_.release(*worker->page);
   workers_.erase(id);
   sweep_soon();
   if (crash) {

@@ -66,6 +66,8 @@ class Fleet final : public System {
         const rlimit &open_files);
 
   [[nodiscard]] Worker *find(WorkerId id);
+  [[nodiscard]] Result<TemplateProcess::Order> prepare(WorkerId id);
+  void write_page(const Worker &worker);
   void fail_spawn(WorkerId id, const Error &error);
   void on_forked(WorkerId id, const Result<int> &pid);
   void on_channel(WorkerId id);

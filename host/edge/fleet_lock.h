@@ -27,9 +27,9 @@ class FleetLock {
 
   // The processes that hold this lock now, but for our own. Looks through /proc: milliseconds.
   [[nodiscard]] std::vector<pid_t> holders() const;
-  // Ends them: what workers have forked and what has left their groups. Blocks for a moment; call it when nothing forks
-  // for us any more.
-  void end_holders() const;
+  // Ends them: what workers have forked and what has left their groups. Blocks for a moment, if there are any; call it
+  // when nothing forks for us any more: fd() is another one afterwards, which nobody shares.
+  void end_holders();
 
  private:
   explicit FleetLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -1,6 +1,8 @@
 // Transactions and the steps of a batch; jobs as a whole are in ledger_jobs.cc, what is read in ledger_read.cc.
 #include "edge/ledger.h"
 
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +11,18 @@
 #include "edge/ledger_steps.h"
 
 namespace hostler {
+namespace {
+
+// Such a step is rare, and may touch the job's key and its counters.
+template <typename Step>
+constexpr bool kConcernsJob =
+    std::is_same_v<Step, CreateJob> || std::is_same_v<Step, ReplanJob> || std::is_same_v<Step, SetJobState>;
+
+bool concerns_job(const StoreStep &step) {
+  return std::visit([](const auto &each) { return kConcernsJob<std::decay_t<decltype(each)>>; }, step);
+}
+
+}  // namespace
 
 Result<Ledger> Ledger::open(const std::string &path) {
   Result<Database> database = Database::open(path, Database::Access::ReadWrite);
@@ -50,11 +64,32 @@ Result<void> Ledger::set_up() {
 }
 
 Result<void> Ledger::begin() {
+  forget_transaction();
   return database_.run("BEGIN IMMEDIATE");
 }
 
 Result<void> Ledger::commit() {
+  if (Result<void> written = write_counters(); !written) return written;
+  forget_transaction();
   return database_.run("COMMIT");
+}
+
+void Ledger::forget_transaction() {
+  keys_.clear();
+  counters_.clear();
+  batch_undo_.clear();
+}
+
+Result<void> Ledger::write_counters() {
+  for (auto &[counter, total] : counters_) {
+    if (!total.changed) continue;
+    const auto &[key, merge, name] = counter;
+    Result<void> written = database_.run("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)",
+                                         {key, sql_number(merge), name, total.value});
+    if (!written) return written;
+    total.changed = false;
+  }
+  return {};
 }
 
 // By execute(), which leaves failure_may_pass() as it is.
@@ -64,13 +99,26 @@ void Ledger::give_back_room() {
 
 // By execute(), which leaves failure_may_pass() as it is.
 void Ledger::rollback() {
+  forget_transaction();
   if (in_transaction()) (void)database_.execute("ROLLBACK");
 }
 
 Result<void> Ledger::apply(const StoreBatch &batch) {
+  batch_undo_.clear();
+  // What other batches have counted must not be lost with this one.
+  if (std::any_of(batch.begin(), batch.end(), concerns_job)) {
+    if (Result<void> written = write_counters(); !written) {
+      rollback();
+      return written;
+    }
+    counters_.clear();
+  }
   if (Result<void> begun = database_.run("SAVEPOINT batch"); !begun) return begun;
   Result<void> applied = for_all(batch, [this](const StoreStep &step) { return apply_step(step); });
-  if (applied) return database_.run("RELEASE batch");
+  if (applied) applied = database_.run("RELEASE batch");
+  if (applied) return applied;
+  keys_.clear();
+  for (; !batch_undo_.empty(); batch_undo_.pop_back()) counters_[batch_undo_.back().first] = batch_undo_.back().second;
   // A full disk may have ended the whole transaction already.
   const bool alone = in_transaction() && !failure_may_pass() && database_.execute("ROLLBACK TO batch; RELEASE batch");
   if (!alone) rollback();
@@ -80,19 +128,28 @@ Result<void> Ledger::apply(const StoreBatch &batch) {
 Result<void> Ledger::apply_step(const StoreStep &step) {
   return std::visit(
       [this](const auto &each) -> Result<void> {
-        if constexpr (std::is_same_v<std::decay_t<decltype(each)>, DropAttempt>) {
+        using Step = std::decay_t<decltype(each)>;
+        if constexpr (std::is_same_v<Step, DropAttempt>) {
           return {};  // nothing of it is in the ledger
-        } else {
+        } else if constexpr (!kConcernsJob<Step>) {
           return apply_step(each);
+        } else {
+          if (Result<void> written = write_counters(); !written) return written;
+          Result<void> applied = apply_step(each);
+          keys_.clear();
+          counters_.clear();
+          return applied;
         }
       },
       step);
 }
 
 Result<std::int64_t> Ledger::key_of(const std::string &job) {
+  if (const auto known = keys_.find(job); known != keys_.end()) return known->second;
   const Result<std::optional<std::int64_t>> key = database_.number("SELECT key FROM job WHERE name = ?", {job});
   if (!key) return tl::unexpected(key.error());
   if (!*key) return fail("ledger", "knows no job " + job);
+  if (in_transaction()) keys_.emplace(job, **key);
   return **key;
 }
 
@@ -125,14 +182,23 @@ Result<void> Ledger::apply_step(const PutResult &step) {
 Result<void> Ledger::apply_step(const AddCounters &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  return for_all(step.deltas, [&](const auto &counter) -> Result<void> {
-    const auto &[name, delta] = counter;
-    const Result<std::optional<std::int64_t>> total = database_.number(
-        "SELECT total FROM counter WHERE job = ? AND merge = ? AND name = ?", {*key, sql_number(step.merge), name});
-    if (!total) return tl::unexpected(total.error());
-    return database_.run("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)",
-                         {*key, sql_number(step.merge), name, saturating_add(total->value_or(0), delta)});
+  return for_all(step.deltas, [&](const auto &counter) {
+    return add_to({*key, step.merge, counter.first}, counter.second);
   });
+}
+
+Result<void> Ledger::add_to(const CounterKey &counter, std::int64_t delta) {
+  const auto &[key, merge, name] = counter;
+  auto known = counters_.find(counter);
+  if (known == counters_.end()) {
+    const Result<std::optional<std::int64_t>> total = database_.number(
+        "SELECT total FROM counter WHERE job = ? AND merge = ? AND name = ?", {key, sql_number(merge), name});
+    if (!total) return tl::unexpected(total.error());
+    known = counters_.emplace(counter, Total{total->value_or(0), false}).first;
+  }
+  batch_undo_.emplace_back(*known);
+  known->second = {saturating_add(known->second.value, delta), true};
+  return {};
 }
 
 Result<void> Ledger::apply_step(const MoveFiles &step) {

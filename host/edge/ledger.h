@@ -7,9 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -97,7 +100,20 @@ class Ledger {
   [[nodiscard]] Result<void> load_details(std::int64_t key, StoredJob &job);
   [[nodiscard]] Result<std::vector<std::string>> files_of(std::int64_t key, const OutputPlace &place);
 
+  // A counter's row, read once in a transaction and written once, at its end.
+  struct Total {
+    std::int64_t value = 0;
+    bool changed = false;
+  };
+  using CounterKey = std::tuple<std::int64_t, bool, std::string>;  // job, merge, name
+  [[nodiscard]] Result<void> add_to(const CounterKey &counter, std::int64_t delta);
+  [[nodiscard]] Result<void> write_counters();
+  void forget_transaction();
+
   Database database_;
+  std::map<std::string, std::int64_t> keys_;  // of jobs, as this transaction knows them
+  std::map<CounterKey, Total> counters_;
+  std::vector<std::pair<CounterKey, Total>> batch_undo_;  // what the batch in work has changed, as it was
 };
 
 }  // namespace hostler

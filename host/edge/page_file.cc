@@ -68,7 +68,7 @@ void PageFile::remove() const {
   ::unlink(path_.c_str());
 }
 
-Result<std::uint32_t> PageFile::allocate() {
+Result<std::uint32_t> PageFile::allocate(const HostPart &part) {
   const std::uint32_t index = free_.empty() ? next_ : free_.back();
   if (index >= room_) {
     // Never shorter: workers of a host that has just died may still be there, for a moment.
@@ -83,6 +83,7 @@ Result<std::uint32_t> PageFile::allocate() {
   // A whole page is written, so that a full tmpfs is an error here and no bus error in the worker.
   std::array<std::byte, kPageSize> bytes{};
   Page page;
+  page.host = part;
   page.host.layout = kPageLayout;
   std::memcpy(bytes.data(), &page, sizeof page);
   const ssize_t size = ::pwrite(fd_.get(), bytes.data(), bytes.size(), offset_of(index));

@@ -26,8 +26,8 @@ class PageFile {
   // Takes the file's name away, at the end of a host that has no workers any more. After a host that died it stays.
   void remove() const;
 
-  // A page that nobody uses, empty but for the host's layout; an error when the tmpfs is full.
-  [[nodiscard]] Result<std::uint32_t> allocate();
+  // A page that nobody uses, empty but for the host's part; an error when the tmpfs is full.
+  [[nodiscard]] Result<std::uint32_t> allocate(const HostPart &part = {});
   // Nobody maps it any more. What a crash has left in it goes back to the tmpfs.
   void release(std::uint32_t index);
 

@@ -61,6 +61,7 @@ void fields(Visitor &member, Is<EntryStatus> auto &entry) {
   member("held", entry.held);
   member("count", entry.count);
   member("workers", entry.workers);
+  if (!Visitor::kWrites || !entry.more.empty()) member("more", entry.more);
   if (Visitor::kWrites && entry.kind != "job") return;
   member("unit", entry.unit);
   member("progress", entry.progress);
@@ -141,7 +142,7 @@ class Writer {
     if constexpr (requires(Writer & writer) { fields(writer, value); }) {
       Writer writer;
       fields(writer, value);
-      return writer.json_;
+      return std::move(writer.json_);  // a member is not moved by itself
     } else {
       return value;
     }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -24,7 +25,8 @@ constexpr std::size_t kMostAsked = 64;
 
 // Between fork and exec of a host with threads: system calls only. The descriptors first go out of the way of the
 // numbers that others of them get.
-[[noreturn]] void become_template(const TemplateProcess::Resources &resources, int control, char *const *argv) {
+[[noreturn]] void become_template(const TemplateProcess::Resources &resources, int control, char *const *argv,
+                                  char *const *environment) {
   constexpr int kAside = 16;
   const int binary = ::fcntl(resources.binary, F_DUPFD_CLOEXEC, kAside);
   const std::array<std::pair<int, int>, 3> kept{{{::fcntl(control, F_DUPFD, kAside), kTemplateControlFd},
@@ -37,14 +39,20 @@ constexpr std::size_t kMostAsked = 64;
   ::setrlimit(RLIMIT_NOFILE, &resources.open_files);
   // What is above closes itself with the exec: kAside and what the template does not know.
   ::close_range(kTemplatePagesFd + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-  ::execveat(binary, "", argv, environ, AT_EMPTY_PATH);
+  ::execveat(binary, "", argv, environment, AT_EMPTY_PATH);
   ::_exit(127);
 }
 
 }  // namespace
 
-TemplateProcess::TemplateProcess(EventLoop &loop, const Resources &resources, Forked forked, std::function<void()> died)
-    : loop_(loop), resources_(resources), forked_(std::move(forked)), died_(std::move(died)), soon_(loop) {}
+TemplateProcess::TemplateProcess(EventLoop &loop, const Resources &resources, Prepare prepare, Forked forked,
+                                 std::function<void()> died)
+    : loop_(loop),
+      resources_(resources),
+      prepare_(std::move(prepare)),
+      forked_(std::move(forked)),
+      died_(std::move(died)),
+      soon_(loop) {}
 
 TemplateProcess::~TemplateProcess() {
   end();
@@ -70,13 +78,20 @@ Result<void> TemplateProcess::start() {
   std::string room(sizeof(ForkRequest::title), ' ');  // for the titles of workers
   const std::array<char *, 3> argv{title.data(), room.data(), nullptr};
 
+  // Bound at its start: what a library binds later, every worker would bind for itself.
+  std::string bind_now(kBindNow);
+  std::vector<char *> environment;
+  if (::getenv("LD_BIND_NOW") == nullptr) environment.push_back(bind_now.data());
+  for (char **variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  environment.push_back(nullptr);
+
   // No handler of ours may run in the child; it keeps all blocked, as a template does.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   const pid_t pid = ::fork();
-  if (pid == 0) become_template(resources_, other_end.get(), argv.data());
+  if (pid == 0) become_template(resources_, other_end.get(), argv.data(), environment.data());
   const int error = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return fail({}, fmt::format("no process for the template: {}", std::strerror(error)));
@@ -95,31 +110,46 @@ Result<void> TemplateProcess::start() {
   return {};
 }
 
-void TemplateProcess::spawn(std::uint64_t worker, std::uint32_t page, const std::string &title, UniqueFd channel,
-                            UniqueFd log) {
-  Request request{{worker, page, {}}, std::move(channel), std::move(log)};
-  const std::size_t size = std::min(title.size(), request.request.title.size() - 1);
-  std::copy_n(title.begin(), size, request.request.title.begin());
-  queue_.push_back(std::move(request));
-  if (pid_ != 0) return pump();
-  if (auto started = start(); !started)
-    soon_.set(EventLoop::now(), [this, why = started.error().text()] { fail_all(why); });
-  else
-    pump();
+void TemplateProcess::spawn(std::uint64_t worker) {
+  queue_.push_back(worker);
+  if (pid_ == 0)
+    if (auto started = start(); !started) return fail_all(started.error().text());
+  pump();
 }
 
 void TemplateProcess::pump() {
-  while (!queue_.empty() && asked_.size() < kMostAsked) {
-    switch (send(queue_.front())) {
+  while (asked_.size() < kMostAsked && prepare_next()) {
+    const std::uint64_t worker = next_->request.worker;
+    switch (send(*next_)) {
       case Sent::Later: return;  // an answer, or the template's death, comes first
-      case Sent::Refused:
-        soon_.set(EventLoop::now(), [this, why = std::string(std::strerror(errno))] { fail_all(why); });
-        return;
+      case Sent::Refused: {
+        const std::string why = std::strerror(errno);
+        next_.reset();
+        refuse(worker, {{}, why, {}});
+        return fail_all(why);
+      }
       case Sent::Yes: break;
     }
-    asked_.insert(queue_.front().request.worker);
-    queue_.pop_front();
+    asked_.insert(worker);
+    next_.reset();
   }
+}
+
+// True: next_ is there.
+bool TemplateProcess::prepare_next() {
+  while (!next_ && !queue_.empty()) {
+    const std::uint64_t worker = queue_.front();
+    queue_.pop_front();
+    auto order = prepare_(worker);
+    if (!order) {
+      refuse(worker, order.error());
+      continue;
+    }
+    next_.emplace(Request{{worker, order->page, {}}, std::move(order->channel), std::move(order->log)});
+    auto &title = next_->request.title;
+    std::copy_n(order->title.begin(), std::min(order->title.size(), title.size() - 1), title.begin());
+  }
+  return next_.has_value();
 }
 
 TemplateProcess::Sent TemplateProcess::send(const Request &request) const {
@@ -177,15 +207,27 @@ void TemplateProcess::on_death() {
   died_();
   for (const std::uint64_t worker : std::exchange(asked_, {}))
     forked_(worker, fail({}, fmt::format("the template {} before it answered", how)));
-  if (queue_.empty() || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
+  if ((queue_.empty() && !next_) || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
   // One that never forked anything would not do so the next time either.
   if (!proven) return fail_all(fmt::format("the template {} at its start", how));
   if (auto started = start(); !started) return fail_all(started.error().text());
   pump();
 }
 
+void TemplateProcess::refuse(std::uint64_t worker, Error why) {
+  refused_.emplace_back(worker, std::move(why));
+  soon_.set(EventLoop::now(), [this] { tell_refused(); });
+}
+
+// All that wait.
 void TemplateProcess::fail_all(const std::string &why) {
-  for (const Request &request : std::exchange(queue_, {})) forked_(request.request.worker, fail({}, why));
+  if (next_) refuse(next_->request.worker, {{}, why, {}});
+  next_.reset();
+  for (const std::uint64_t worker : std::exchange(queue_, {})) refuse(worker, {{}, why, {}});
+}
+
+void TemplateProcess::tell_refused() {
+  for (const auto &[worker, why] : std::exchange(refused_, {})) forked_(worker, tl::unexpected(why));
 }
 
 }  // namespace hostler

@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/template_messages.h"
@@ -28,16 +31,26 @@ class TemplateProcess {
   // What became of a fork. Called from the loop, never from within spawn().
   using Forked = std::function<void(std::uint64_t worker, Result<int> pid)>;
 
+  // What a worker is forked with. Made at the last moment, so that a thousand that wait for their turn hold no
+  // descriptors.
+  struct Order {
+    std::uint32_t page = 0;
+    std::string title;
+    UniqueFd channel;
+    UniqueFd log;
+  };
+  using Prepare = std::function<Result<Order>(std::uint64_t worker)>;
+
   // `died`: the template is gone and reaped. It may have forked workers that nobody was told of; the forks it left
   // unanswered are told as failed after this.
-  TemplateProcess(EventLoop &loop, const Resources &resources, Forked forked, std::function<void()> died);
+  TemplateProcess(EventLoop &loop, const Resources &resources, Prepare prepare, Forked forked,
+                  std::function<void()> died);
   ~TemplateProcess();
   TemplateProcess(const TemplateProcess &) = delete;
   TemplateProcess &operator=(const TemplateProcess &) = delete;
 
-  // Has a worker forked with these descriptors, once the requests before it are through. A dead template is started
-  // again for it.
-  void spawn(std::uint64_t worker, std::uint32_t page, const std::string &title, UniqueFd channel, UniqueFd log);
+  // Has a worker prepared and forked, once those before it are through. A dead template is started again for it.
+  void spawn(std::uint64_t worker);
 
   // Kills and reaps it; nothing is forked after this.
   void end();
@@ -56,13 +69,17 @@ class TemplateProcess {
 
   Result<void> start();
   void pump();
+  [[nodiscard]] bool prepare_next();
   [[nodiscard]] Sent send(const Request &request) const;
   void on_answers();
   void on_death();
+  void refuse(std::uint64_t worker, Error why);
   void fail_all(const std::string &why);
+  void tell_refused();
 
   EventLoop &loop_;
   Resources resources_;
+  Prepare prepare_;
   Forked forked_;
   std::function<void()> died_;
   pid_t pid_ = 0;
@@ -70,10 +87,12 @@ class TemplateProcess {
   UniqueFd pidfd_;
   EventLoop::Watch control_watch_;
   EventLoop::Watch death_watch_;
-  EventLoop::Timer soon_;          // work that must not be done within spawn()
-  std::deque<Request> queue_;      // not sent yet
-  std::set<std::uint64_t> asked_;  // sent, not answered
-  bool proven_ = false;            // this template has answered
+  std::deque<std::uint64_t> queue_;  // not prepared yet
+  std::optional<Request> next_;      // prepared, not sent yet
+  std::set<std::uint64_t> asked_;    // sent, not answered
+  std::vector<std::pair<std::uint64_t, Error>> refused_;
+  EventLoop::Timer soon_;  // tells of those: not within spawn()
+  bool proven_ = false;    // this template has answered
 };
 
 }  // namespace hostler

@@ -11,7 +11,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "core/template_messages.h"
@@ -41,6 +44,13 @@ void raise_oom_score() {
   // Best effort: under a sandbox that forbids it the kernel decides by size alone.
   if (::write(fd, kOomScoreAdj.data(), kOomScoreAdj.size()) < 0) errno = 0;
   ::close(fd);
+}
+
+// Loading is over.
+void remove_bind_now() {
+  const std::string_view name = kBindNow.substr(0, kBindNow.find('='));
+  const char *value = ::getenv(std::string(name).c_str());
+  if (value != nullptr && kBindNow.substr(name.size() + 1) == value) ::unsetenv(std::string(name).c_str());
 }
 
 // What a fork by the bare system call leaves stale in the child: glibc's idea of its thread id, and the list of robust
@@ -171,6 +181,8 @@ int template_main(int argc, char **argv) {
   ::close_range(kTemplatePagesFd + 1, ~0U, 0);
   ::prctl(PR_SET_NAME, kTemplateTitle.data());
   raise_oom_score();
+  remove_bind_now();
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // here, once, and not in every worker
   Template(argc, argv).serve();
   return 0;
 }

@@ -48,7 +48,6 @@ SharedPage join_the_fleet(const WorkerSetUp &set_up) {
   ::close(set_up.log);
   ::close(set_up.page_file);
   ::close(set_up.control);
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   return *page;
 }
 

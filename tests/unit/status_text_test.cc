@@ -76,5 +76,28 @@ TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
   EXPECT_NE(text.find("is stopping"), std::string::npos) << text;
 }
 
+TEST(StatusText, OfManyWorkersThoseThatNeedAttentionAreShownAndTheRestCounted) {
+  EntryStatus entry;
+  entry.name = "many";
+  for (std::int32_t i = 0; i < 5000; ++i) {
+    WorkerStatus worker;
+    worker.instance = i;
+    worker.state = i == 4711 ? "backoff" : "running";
+    entry.workers.push_back(worker);
+  }
+  EntryStatus few = entry;
+  few.workers.resize(40);
+  keep_shown(few);
+  EXPECT_EQ(few.workers.size(), 40U);
+  keep_shown(entry);
+  ASSERT_EQ(entry.workers.size(), 20U);
+  EXPECT_EQ(entry.workers.front().instance, 0);
+  EXPECT_EQ(entry.workers.back().instance, 4711);
+  HostStatus host;
+  host.entries.push_back(entry);
+  EXPECT_NE(status_text(host, {}).find("  … 4980 more"), std::string::npos);
+  EXPECT_NE(status_text(host, {}).find("4980 running (--json shows all)"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace hostler
