@@ -1,6 +1,5 @@
-// One thread's loop over descriptors, timers and posted calls. Sleeps while nothing is due. epoll is behind it:
-// level-triggered, so that a descriptor costs one system call when it comes, one when it goes, and none per event. All
-// calls are made on the loop's thread, but for post(). Handlers must not throw.
+// One thread's loop over descriptors, timers and posted calls. Sleeps while nothing is due. Asio is behind it, in
+// event_loop.cc alone. All calls are made on the loop's thread, but for post(). Handlers must not throw.
 #pragma once
 
 #include <functional>
@@ -50,8 +49,7 @@ class EventLoop {
   EventLoop &operator=(const EventLoop &) = delete;
 
   // Calls the handler whenever the descriptor, which stays the caller's, is ready (level-triggered), until the Watch ends.
-  // Errors and end of file count as readable. The descriptor is made non-blocking. One may have two watches,
-  // one of each kind; another one of a kind takes its place.
+  // Errors and end of file count as readable. The descriptor is made non-blocking. One may have several watches.
   [[nodiscard]] Watch watch(int fd, Ready what, Handler handler);
   // Calls the handler on the loop's thread, soon. From any thread.
   void post(Handler handler);

@@ -131,20 +131,6 @@ TEST(EventLoop, OneDescriptorIsWatchedForReadingAndForWriting) {
   EXPECT_EQ(order, "wr");
 }
 
-TEST(EventLoop, WatchMayBeReplacedByAnotherOfItsKind) {
-  EventLoop loop;
-  auto pipe = make_pipe();
-  write_text(pipe.b.get(), "x");
-  std::string order;
-  EventLoop::Watch watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] { order += 'a'; });
-  watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] {
-    order += 'b';
-    loop.stop();
-  });
-  loop.run();
-  EXPECT_EQ(order, "b");
-}
-
 // A child holds the pidfd, so that closing it does not take it out of epoll by itself.
 TEST(EventLoop, ClosedDescriptorThatAChildInheritedDoesNotWakeTheLoop) {
   EventLoop loop;
