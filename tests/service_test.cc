@@ -22,7 +22,7 @@ TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheir
   const auto before = pids("a");
   system.kill_from_outside("a", 1, SIGSEGV);
   EXPECT_EQ(entry("a").workers[1].state, "backoff");
-  EXPECT_EQ(entry("a").workers[1].last_exit, "killed by SIGSEGV");
+  EXPECT_EQ(entry("a").workers[1].last_exit.text, "killed by SIGSEGV");
   system.run_for(milliseconds(99));
   EXPECT_EQ(system.alive("a").size(), 2U);
   system.run_for(milliseconds(2));
@@ -36,7 +36,7 @@ TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheir
 TEST_F(ServiceTest, KillThatTheHostDidNotSendIsToldAsProbableOutOfMemory) {
   ASSERT_TRUE(apply({service_entry("a", 1)}));
   system.kill_from_outside("a", 0, SIGKILL);
-  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGKILL, not by the host: probably out of memory");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "killed by SIGKILL, not by the host: probably out of memory");
 }
 
 TEST_F(ServiceTest, ACrashLoopGivesUpAtTheLimitAndSaysSo) {
@@ -85,7 +85,7 @@ TEST_F(ServiceTest, BadConfigStopsTheWholeEntryAndNoOther) {
 TEST_F(ServiceTest, AFailingForkIsTriedAgainWithBackoff) {
   system.fail_spawns(2, "Resource temporarily unavailable");
   ASSERT_TRUE(apply({service_entry("a", 1)}));
-  EXPECT_EQ(entry("a").workers[0].last_exit, "could not be started: fork: Resource temporarily unavailable");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "could not be started: fork: Resource temporarily unavailable");
   system.run_for(seconds(1));
   EXPECT_EQ(entry("a").state, "running");
 }

@@ -22,11 +22,15 @@ Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &p
       state_dir_(std::move(state_dir)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
-  ask({std::move(options), true, std::move(done)});
+  ask({std::move(options), What::Reload, std::move(done)});
+}
+
+void Reloader::reload_named(ReloadOptions options, Done done) {
+  ask({std::move(options), What::Named, std::move(done)});
 }
 
 void Reloader::preview(ReloadOptions options, Done done) {
-  ask({std::move(options), false, std::move(done)});
+  ask({std::move(options), What::Preview, std::move(done)});
 }
 
 void Reloader::ask(Request request) {
@@ -62,17 +66,25 @@ Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
   return prepare(*config, plugins_, stop);
 }
 
+Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared prepared) {
+  switch (request.what) {
+    case What::Reload: return supervisor_.apply(std::move(prepared), request.options);
+    case What::Named: return supervisor_.apply_named(std::move(prepared), request.options);
+    case What::Preview: break;
+  }
+  return supervisor_.preview(prepared, request.options);
+}
+
 void Reloader::finish(Result<Prepared> prepared) {
   if (thread_.joinable()) thread_.join();
   if (stopping_) return;  // answered already
   const Request request = std::move(requests_.front());
   requests_.pop_front();
   if (!prepared) {
-    if (request.apply) supervisor_.reject(prepared.error());
+    if (request.what == What::Reload) supervisor_.reject(prepared.error());
     request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
   } else {
-    const auto plans = request.apply ? supervisor_.apply(std::move(*prepared), request.options)
-                                     : supervisor_.preview(*prepared, request.options);
+    const auto plans = carry_out(request, std::move(*prepared));
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
   }
   if (!requests_.empty()) begin_next();

@@ -53,7 +53,8 @@ class FleetTest : public testing::Test {
   // A host starts on what the ledger has.
   void boot() {
     supervisor = std::make_unique<Supervisor>(
-        system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, store.load());
+        system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, store.load(),
+        store.stopped());
     system.serve(*supervisor);
   }
   // kill -9 of the host: workers die with it, transactions under way are lost.
