@@ -10,7 +10,7 @@
 namespace hostler {
 
 Entry::Entry(Surroundings &around, PreparedEntry prepared)
-    : around_(around), prepared_(std::move(prepared)), watch_(around.timers) {}
+    : around_(around), prepared_(std::move(prepared)), turn_(around.timers), watch_(around.timers) {}
 
 void Entry::start_by_hand() {
   begin_anew();
@@ -84,7 +84,7 @@ void Entry::apply(Slot &slot, WorkerEvent event) {
     case WorkerAction::Stop: begin_stop(slot); break;
     case WorkerAction::Kill: kill_worker(slot); break;
     case WorkerAction::StartDelay:
-      slot.timer.set(around_.system.now() + slot.delay, [this, &slot] { apply(slot, WorkerEvent::Due); });
+      slot.timer.set(around_.system.now() + slot.delay, [this, &slot] { due(slot); });
       break;
   }
 }
@@ -92,6 +92,7 @@ void Entry::apply(Slot &slot, WorkerEvent event) {
 void Entry::set_state(Slot &slot, WorkerState state) {
   slot.timer.cancel();
   end_loading(slot);
+  end_turn(slot);
   slot.state = state;
   if (state == WorkerState::Running) slot.running_since = around_.system.now();
   if (state != WorkerState::Backoff && state != WorkerState::Failed) slot.note.clear();
@@ -231,6 +232,7 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement, const WaitStatus &
   slot.last_exit.signal = status.signaled ? status.value : 0;
   slot.last_exit.core = status.core;
   const bool expected = judgement.verdict == Verdict::Done || judgement.verdict == Verdict::Interrupted;
+  note_life(slot, !expected && judgement.verdict != Verdict::OutOfMemory);
   log(expected ? LogLevel::Info : LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), judgement.reason));
 }
 

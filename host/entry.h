@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -119,6 +120,8 @@ class Entry {
     TimePoint spawned_since{};
     TimePoint running_since{};
     RestartPolicy policy;
+    std::int32_t short_lives = 0;  // processes in a row that failed within moments of their start
+    bool in_turn = false;          // in Backoff with the delay over: waits for its turn to be tried again
     std::int64_t restarts = 0;
     LastExit last_exit;
     std::string note;
@@ -177,6 +180,12 @@ class Entry {
   void past_deadline(Slot &slot, std::int64_t slice);
   void end_overdue(Slot &slot, const std::string &reason);
 
+  // entry_turns.cc: what crashes in a loop is started again one at a time.
+  void note_life(Slot &slot, bool failed);
+  void due(Slot &slot);
+  void end_turn(Slot &slot);
+  void give_turn();
+
   void begin_anew();
   void set_state(Slot &slot, WorkerState state);
   void spawn(Slot &slot);
@@ -186,8 +195,11 @@ class Entry {
   std::unordered_map<WorkerId, Slot *> by_worker_;
   std::int32_t count_ = 0;  // slots wanted; slots_ may still hold more
   std::optional<std::int32_t> scaled_;
-  std::int32_t loading_ = 0;  // slots whose workers are
-  TimerQueue::Timer watch_;   // the next look at all of them
+  std::int32_t loading_ = 0;                 // slots whose workers are
+  std::deque<std::int32_t> turns_;           // instances whose turn is to come; some may be gone by then
+  std::optional<std::int32_t> in_its_turn_;  // the instance that is being tried
+  TimerQueue::Timer turn_;                   // the next one's turn has come
+  TimerQueue::Timer watch_;                  // the next look at all of them
   TimePoint watch_at_{};
 };
 

@@ -223,5 +223,74 @@ TEST_F(ServiceTest, StopAtOnceKillsWithoutGrace) {
   EXPECT_EQ(system.count_in_diary("kill a/1"), 1);
 }
 
+TEST_F(ServiceTest, WhatCrashesInALoopIsTriedOneAtATimeButTheFirstRestartWaitsForNobody) {
+  ASSERT_TRUE(apply({service_entry("b", 1)}));
+  auto looping = service_entry("a", 50);
+  looping.config.restart.delay = looping.config.restart.max_delay = {};
+  looping.config.restart.limit = 1'000'000;
+  Script script;
+  script.on_start = [this](FakeWorker &worker) {
+    worker.after(milliseconds(10), [this, &worker] {
+      EXPECT_LE(system.alive("a").size(), 50U);
+      worker.say(Loaded{});
+      worker.return_from_run(70);
+    });
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({looping, service_entry("b", 1)}));
+  // All 50 have been started again once by now, together; then one in each ten milliseconds.
+  EXPECT_GE(std::count_if(system.diary().begin(), system.diary().end(),
+                          [](const std::string &line) { return line.starts_with("spawn a/"); }),
+            100);
+  std::size_t most = 0;
+  for (int i = 0; i < 100; ++i) {
+    system.run_for(milliseconds(10));
+    most = std::max(most, system.alive("a").size());
+  }
+  EXPECT_LE(most, 2U);
+  EXPECT_GE(most, 1U);
+  // Everybody gets a turn.
+  for (int i = 0; i < 50; ++i) EXPECT_GE(system.count_in_diary("spawn a/" + std::to_string(i)), 3) << i;
+  EXPECT_EQ(entry("b").workers[0].restarts, 0);
+  looping.config.count = 3;  // some that wait for their turn go
+  ASSERT_TRUE(apply({looping, service_entry("b", 1)}));
+  system.script("a", {});
+  system.run_for(seconds(1));
+  EXPECT_EQ(system.alive("a").size(), 3U);
+  EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(ServiceTest, OneThatHangsWhileItLoadsHasItsTurnForASecondAtMost) {
+  auto looping = service_entry("a", 3);
+  looping.config.restart.delay = looping.config.restart.max_delay = {};
+  looping.config.restart.limit = 1'000'000;
+  bool hang = false;
+  Script script;
+  script.on_start = [&hang](FakeWorker &worker) {
+    worker.after(milliseconds(5), [&hang, &worker] {
+      if (hang) return;
+      worker.say(Loaded{});
+      worker.return_from_run(70);
+    });
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({looping}));
+  hang = true;
+  system.run_for(milliseconds(2500));
+  EXPECT_EQ(system.alive("a").size(), 3U);
+}
+
+TEST_F(ServiceTest, WhoIsKilledFromOutsideAgainAndAgainWaitsForNoTurn) {
+  auto killed = service_entry("a", 20);
+  killed.config.restart.delay = killed.config.restart.max_delay = {};
+  killed.config.restart.limit = 1'000'000;
+  ASSERT_TRUE(apply({killed}));
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 20; ++i) system.kill_from_outside("a", i, SIGKILL);
+    system.run_for(milliseconds(1));
+    EXPECT_EQ(system.alive("a").size(), 20U);
+  }
+}
+
 }  // namespace
 }  // namespace hostler
