@@ -17,6 +17,7 @@ concept Is = std::same_as<std::remove_const_t<T>, Value>;
 template <typename Visitor>
 void fields(Visitor &member, Is<LastExit> auto &exit) {
   member("text", exit.text);
+  if (Visitor::kWrites && exit.text.empty()) return;
   member("verdict", exit.verdict);
   member("code", exit.code);
   member("signal", exit.signal);

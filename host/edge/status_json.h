@@ -5,7 +5,8 @@
 //   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "jobs_ended",
 //             "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
 //                          "stopped", "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
-//                          "last_exit": {"text", "verdict", "code", "signal", "core"}, "slice", "beats", "ready", "note"}],
+//                          "last_exit": {"text", and unless that is empty "verdict", "code", "signal", "core"},
+//                          "slice", "beats", "ready", "note"}],
 //                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
 //                          "positions_done", "retries"}, "rate" (positions a second), "eta_seconds" (-1: not known),
 //                          "output", "counters": {NAME: number}}]}
