@@ -9,7 +9,38 @@
 
 namespace hostler {
 
-Entry::Entry(Surroundings &around, PreparedEntry prepared) : around_(around), prepared_(std::move(prepared)) {}
+Entry::Entry(Surroundings &around, PreparedEntry prepared)
+    : around_(around), prepared_(std::move(prepared)), turn_(around.timers), watch_(around.timers) {}
+
+void Entry::start_by_hand() {
+  begin_anew();
+  if (wanted_) start();
+}
+
+void Entry::begin_anew() {
+  for (auto &slot : slots_) {
+    slot->policy.reset();
+    if (slot->desired != Desired::Up) continue;
+    if (slot->state == WorkerState::Backoff) apply(*slot, WorkerEvent::Due);
+    if (slot->state == WorkerState::Failed) apply(*slot, WorkerEvent::Wanted);
+  }
+}
+
+void Entry::stop_by_hand() {
+  failure_.clear();
+  waiting_.clear();
+  stop();
+}
+
+void Entry::restart_by_hand() {
+  for (auto &slot : slots_)
+    if (is_alive(slot->state) && slot->desired == Desired::Up) apply(*slot, WorkerEvent::Replaced);
+  start_by_hand();
+}
+
+void Entry::scale(std::int32_t count) {
+  scaled_ = count == config().count ? std::nullopt : std::optional(count);
+}
 
 void Entry::stop() {
   wanted_ = false;
@@ -27,7 +58,9 @@ void Entry::kill() {
 }
 
 void Entry::update(PreparedEntry prepared, bool replace) {
+  if (prepared.config.count != config().count) scaled_.reset();
   prepared_ = std::move(prepared);
+  look_at_all();
   if (!replace || !wanted_) return;
   failure_.clear();
   for (auto &slot : slots_) {
@@ -51,13 +84,15 @@ void Entry::apply(Slot &slot, WorkerEvent event) {
     case WorkerAction::Stop: begin_stop(slot); break;
     case WorkerAction::Kill: kill_worker(slot); break;
     case WorkerAction::StartDelay:
-      slot.timer.set(around_.system.now() + slot.delay, [this, &slot] { apply(slot, WorkerEvent::Due); });
+      slot.timer.set(around_.system.now() + slot.delay, [this, &slot] { due(slot); });
       break;
   }
 }
 
 void Entry::set_state(Slot &slot, WorkerState state) {
   slot.timer.cancel();
+  end_loading(slot);
+  end_turn(slot);
   slot.state = state;
   if (state == WorkerState::Running) slot.running_since = around_.system.now();
   if (state != WorkerState::Backoff && state != WorkerState::Failed) slot.note.clear();
@@ -70,7 +105,9 @@ void Entry::spawn(Slot &slot) {
   slot.pid = 0;
   slot.build = prepared_.build.hash;
   slot.library = prepared_.build.library;
-  slot.cancelled = slot.killed_by_host = slot.broke_protocol = slot.leaving = slot.ready = false;
+  slot.cancelled = slot.killed_by_host = slot.broke_protocol = slot.leaving = slot.ready = slot.told_deadline = false;
+  slot.deadline_slice = -1;
+  slot.overdue.clear();
   slot.crash.reset();
   slot.spawned_since = around_.system.now();
   around_.system.spawn(*slot.worker, {name(), slot.instance, count_});
@@ -78,6 +115,7 @@ void Entry::spawn(Slot &slot) {
 
 void Entry::begin_stop(Slot &slot) {
   if (slot.pid == 0) return;  // on_spawned() will see the state
+  if (!slot.overdue.empty()) return apply(slot, WorkerEvent::OutOfGrace);
   if (!drains()) return cancel(slot);
   around_.system.stop(*slot.worker, StopWord::Drain, 0);
   around_.system.dismiss(*slot.worker);
@@ -93,8 +131,9 @@ void Entry::cancel(Slot &slot) {
 void Entry::kill_worker(Slot &slot) {
   slot.killed_by_host = true;
   if (slot.pid == 0) return;
-  log(LogLevel::Warning, fmt::format("{}: did not leave within its grace period of {}: killed", slot_name(slot),
-                                     format_duration(config().stop.grace)));
+  if (slot.overdue.empty())
+    log(LogLevel::Warning, fmt::format("{}: did not leave within its grace period of {}: killed", slot_name(slot),
+                                       format_duration(config().stop.grace)));
   around_.system.kill(*slot.worker);
 }
 
@@ -120,13 +159,15 @@ void Entry::on_spawned(WorkerId worker, int pid) {
   start.stop_signal = config().stop.signal;
   fill_start(start);
   around_.system.start(worker, start);
+  begin_watch(*slot);
 }
 
 void Entry::on_spawn_failed(WorkerId worker, const Error &error) {
   Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
   const Judgement judgement{Verdict::LoadLater, "could not be started: " + error.text()};
-  note_exit(*slot, judgement);
+  note_exit(*slot, judgement, {});
+  slot->last_exit.code = -1;
   forget_worker(*slot);
   restart_by_policy(*slot, judgement);
 }
@@ -140,6 +181,7 @@ void Entry::on_garbage(WorkerId worker, const Error &error) {
 
 void Entry::entered_run(Slot &slot) {
   apply(slot, WorkerEvent::EnteredRun);
+  if (slot.state == WorkerState::Running) watch_anew(slot);
 }
 
 void Entry::resize(std::int32_t count) {
@@ -188,13 +230,19 @@ Departure Entry::departure(const Slot &slot, const WaitStatus &status, const Wor
   departure.page_known = page.layout == kPageLayout;
   departure.stopping = slot.state == WorkerState::Stopping || slot.state == WorkerState::Killing;
   departure.killed_by_host = slot.killed_by_host;
+  departure.overdue = slot.overdue;
   departure.broke_protocol = slot.broke_protocol;
   return departure;
 }
 
-void Entry::note_exit(Slot &slot, const Judgement &judgement) {
-  slot.last_exit = judgement.reason;
+void Entry::note_exit(Slot &slot, const Judgement &judgement, const WaitStatus &status) {
+  slot.last_exit.text = judgement.reason;
+  slot.last_exit.verdict = hostler::name(judgement.verdict);
+  slot.last_exit.code = status.signaled ? -1 : status.value;
+  slot.last_exit.signal = status.signaled ? status.value : 0;
+  slot.last_exit.core = status.core;
   const bool expected = judgement.verdict == Verdict::Done || judgement.verdict == Verdict::Interrupted;
+  note_life(slot, !expected && judgement.verdict != Verdict::OutOfMemory);
   log(expected ? LogLevel::Info : LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), judgement.reason));
   slot.crash_report.clear();
   slot.last_crash.reset();
@@ -210,8 +258,9 @@ void Entry::on_explained(const CrashCase &crash, const std::string &better, cons
   if (found == slots_.end()) return;
   Slot &slot = **found;
   slot.crash_report = report;
-  const std::string before = std::exchange(slot.last_exit, with_site(slot.last_exit, crash.crash.site, better));
-  if (slot.note.ends_with(before)) slot.note.replace(slot.note.size() - before.size(), before.size(), slot.last_exit);
+  std::string &text = slot.last_exit.text;
+  const std::string before = std::exchange(text, with_site(text, crash.crash.site, better));
+  if (slot.note.ends_with(before)) slot.note.replace(slot.note.size() - before.size(), before.size(), text);
 }
 
 void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {
@@ -254,6 +303,11 @@ bool Entry::is_quiet() const {
   return by_worker_.empty();
 }
 
+bool Entry::is_calm() const {
+  return std::none_of(slots_.begin(), slots_.end(),
+                      [](const auto &slot) { return is_alive(slot->state) && slot->state != WorkerState::Running; });
+}
+
 std::string Entry::live_state() const {
   if (!failure_.empty()) return "failed";
   if (!waiting_.empty()) return "waiting";
@@ -279,7 +333,9 @@ EntryStatus Entry::status() const {
   status.version = build().version;
   status.build = build().hash.substr(0, 12);
   status.held = held_;
-  status.count = count_;
+  status.count = count();
+  if (status.reason.empty() && scaled_)
+    status.reason = fmt::format("scaled to {}, the file says {}", *scaled_, config().count);
   for (const auto &slot : slots_) {
     WorkerStatus worker;
     worker.instance = slot->instance;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "core/status.h"
 #include "core/system.h"
 #include "core/timer_queue.h"
+#include "core/vigil.h"
 #include "core/worker_state.h"
 #include "crash_cases.h"
 
@@ -54,8 +56,18 @@ class Entry {
 
   // Wanted from now on: starts its workers, which a failure or finish before does not hinder.
   virtual void start() = 0;
+  // The same by a person's word: what failed begins anew, nobody waits for a backoff.
+  void start_by_hand();
+  // Why a person's start would be of no use, or empty: "has ended: succeeded".
+  [[nodiscard]] virtual std::string cannot_start() const { return {}; }
   // Unwanted: all workers are stopped, with grace.
   void stop();
+  // The same by a person's word, who knows by now why it had failed.
+  virtual void stop_by_hand();
+  // Its workers make place for new ones, and what failed begins anew.
+  void restart_by_hand();
+  // So many workers until a reload brings another count.
+  virtual void scale(std::int32_t count);
   // No more grace.
   void kill();
   // New settings. `replace`: running workers make place for new ones.
@@ -73,6 +85,8 @@ class Entry {
   // No process of it is left, and nothing of it is on its way to the disk.
   [[nodiscard]] virtual bool is_quiet() const;
   [[nodiscard]] bool has_workers() const { return !by_worker_.empty(); }
+  // Nothing is on its way up or down.
+  [[nodiscard]] virtual bool is_calm() const;
   // What depends on it may start.
   [[nodiscard]] virtual bool is_up() const = 0;
   // It will not be up without somebody's help.
@@ -86,6 +100,8 @@ class Entry {
   void set_blocked(const std::string &reason);
   // What changed in the file and is not applied (a held job).
   void set_held(std::string words) { held_ = std::move(words); }
+  // Workers wanted: the file's count, or what a person has made of it.
+  [[nodiscard]] std::int32_t count() const { return scaled_.value_or(config().count); }
 
  protected:
   struct Slot {
@@ -102,11 +118,19 @@ class Entry {
     bool broke_protocol = false;  // and was killed for it
     bool ready = false;           // the plugin called ready()
     bool leaving = false;         // jobs: it told a verdict that ends the process
+    bool loading = false;         // started, and has not said yet that it is about to run
+    Vigil vigil;
+    bool told_deadline = false;        // jobs: it was asked to stop for its time limit, and takes no more slices
+    std::int64_t deadline_slice = -1;  // … in the slice that begins here
+    std::string deadline;              // … in words
+    std::string overdue;               // why the host ends it, or empty
     TimePoint spawned_since{};
     TimePoint running_since{};
     RestartPolicy policy;
+    std::int32_t short_lives = 0;  // processes in a row that failed within moments of their start
+    bool in_turn = false;          // in Backoff with the delay over: waits for its turn to be tried again
     std::int64_t restarts = 0;
-    std::string last_exit;
+    LastExit last_exit;
     std::string crash_report;            // the path of the file about it, or empty
     std::optional<WorkerId> last_crash;  // the worker whose crash last_exit tells of
     std::optional<Crash> crash;          // of this worker
@@ -118,6 +142,8 @@ class Entry {
   // Services: CANCEL and the signal at once. Jobs: first DRAIN, the slice may end.
   [[nodiscard]] virtual bool drains() const = 0;
   virtual void fill_start(Start &start) const = 0;
+  // It is in run() or should soon be: silence is suspicious.
+  [[nodiscard]] virtual bool has_work(const Slot &slot) const = 0;
   // A slot is Failed for good: its restarts are used up.
   virtual void gave_up(Slot &slot) = 0;
 
@@ -133,7 +159,9 @@ class Entry {
   [[nodiscard]] Slot *slot_of(WorkerId worker) const;
   // What is known of a worker that has left; also notes it as the slot's last exit.
   [[nodiscard]] Departure departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const;
-  void note_exit(Slot &slot, const Judgement &judgement);
+  void note_exit(Slot &slot, const Judgement &judgement, const WaitStatus &status);
+  // The slot's worker was given work, or is past some of it: its watch begins anew.
+  void watch_anew(Slot &slot);
   // Restart by the policy of `restart:`, or give up.
   void restart_by_policy(Slot &slot, const Judgement &judgement);
   void restart_after(Slot &slot, Duration delay);
@@ -151,6 +179,24 @@ class Entry {
   std::string held_;
 
  private:
+  // entry_watch.cc: who is overdue.
+  [[nodiscard]] VigilLimits limits(const Slot &slot) const;
+  void begin_watch(Slot &slot);
+  void end_loading(Slot &slot);
+  void keep_watch(const Slot &slot);
+  void look_at_all();
+  void look_at(Slot &slot);
+  void tell_deadline(Slot &slot, std::int64_t slice, const std::string &reason);
+  void past_deadline(Slot &slot, std::int64_t slice);
+  void end_overdue(Slot &slot, const std::string &reason);
+
+  // entry_turns.cc: what crashes in a loop is started again one at a time.
+  void note_life(Slot &slot, bool failed);
+  void due(Slot &slot);
+  void end_turn(Slot &slot);
+  void give_turn();
+
+  void begin_anew();
   void set_state(Slot &slot, WorkerState state);
   void spawn(Slot &slot);
   void begin_stop(Slot &slot);
@@ -158,6 +204,13 @@ class Entry {
   void kill_worker(Slot &slot);
   std::unordered_map<WorkerId, Slot *> by_worker_;
   std::int32_t count_ = 0;  // slots wanted; slots_ may still hold more
+  std::optional<std::int32_t> scaled_;
+  std::int32_t loading_ = 0;                 // slots whose workers are
+  std::deque<std::int32_t> turns_;           // instances whose turn is to come; some may be gone by then
+  std::optional<std::int32_t> in_its_turn_;  // the instance that is being tried
+  TimerQueue::Timer turn_;                   // the next one's turn has come
+  TimerQueue::Timer watch_;                  // the next look at all of them
+  TimePoint watch_at_{};
 };
 
 }  // namespace hostler

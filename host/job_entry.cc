@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "core/on_exit.h"
+
 namespace hostler {
 namespace {
 
@@ -43,7 +45,7 @@ void JobEntry::start() {
   waiting_.clear();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
   if (stored_.state != JobState::Running) return around_.changed();
-  resize(config().count);
+  resize(count());
   create();
   want_workers();
 }
@@ -56,6 +58,7 @@ void JobEntry::create() {
   batch.push_back(*create_);
   commit(std::move(batch), [this] {
     create_.reset();
+    creating_ = false;
     want_workers();
   });
 }
@@ -66,16 +69,45 @@ void JobEntry::update(PreparedEntry prepared, bool replace) {
   if (out_of_step_) failure_ = failure;
   job_.set_settings(settings());
   if (!wanted_ || stored_.state != JobState::Running) return;
-  resize(config().count);
+  resize(count());
   want_workers();
   check_end();
+}
+
+// The verdict of an ended job stands; fail_entry() may have been for something that passes.
+std::string JobEntry::cannot_start() const {
+  if (stored_.state != JobState::Running)
+    return fmt::format(
+        "has ended: {0}; --fresh {1} starts it from zero{2}", hostler::name(stored_.state), name(),
+        stored_.state == JobState::Succeeded ? "" : ", --resume " + name() + " tries again what is not done");
+  if (out_of_step_) return failure_ + "; only a new start of the host knows where it stands";
+  return stored_.problem;
+}
+
+void JobEntry::stop_by_hand() {
+  const std::string failure = failure_;
+  Entry::stop_by_hand();
+  if (out_of_step_) failure_ = failure;
+}
+
+void JobEntry::scale(std::int32_t count) {
+  Entry::scale(count);
+  if (!wanted_ || stored_.state != JobState::Running) return;
+  resize(count);
+  want_workers();
+}
+
+bool JobEntry::has_work(const Slot &slot) const {
+  const auto held = slot.worker ? held_leases_.find(*slot.worker) : held_leases_.end();
+  return held != held_leases_.end() &&
+         std::any_of(held->second.begin(), held->second.end(), [](const Held &each) { return each.sent; });
 }
 
 // As many workers as there are slices that have not ended, at most count. More than enough are kept: they wait.
 void JobEntry::want_workers() {
   if (!wanted_ || create_ || !failure_.empty() || stored_.state != JobState::Running) return;
   if (job_.state() != JobState::Running) return check_end();
-  const std::int64_t wanted = std::min<std::int64_t>(config().count, job_.open_slices());
+  const std::int64_t wanted = std::min<std::int64_t>(count(), job_.open_slices());
   for (std::int64_t i = 0; i < wanted; ++i)
     if (slots_[static_cast<std::size_t>(i)]->desired == Desired::Down)
       set_desired(*slots_[static_cast<std::size_t>(i)], Desired::Up);
@@ -87,6 +119,7 @@ void JobEntry::fill_start(Start &start) const {
   start.job_id = stored_.id;
   start.params = stored_.identity.params;
   start.attempts_dir = stored_.identity.output + "/.attempts";
+  start.codes = counted_codes(config().on_exit);
 }
 
 // Others may still do the work; when there is nobody left it would never end.
@@ -113,7 +146,7 @@ std::int64_t JobEntry::ready_slices() const {
 
 // Keeps a worker supplied: one lease in work, and while there is plenty the next one already with it.
 void JobEntry::hand_out(Slot &slot) {
-  if (slot.state != WorkerState::Running || slot.leaving || !failure_.empty() || !wanted_) return;
+  if (slot.state != WorkerState::Running || slot.leaving || slot.told_deadline || !failure_.empty() || !wanted_) return;
   if (job_.state() != JobState::Running) return;
   auto &held = held_leases_[*slot.worker];
   if (held.empty() && !hand_out_one(slot)) return;
@@ -123,7 +156,7 @@ void JobEntry::hand_out(Slot &slot) {
 bool JobEntry::hand_out_one(Slot &slot) {
   const WorkerId worker = *slot.worker;
   const TimePoint now = around_.system.now();
-  auto lease = job_.lease(worker, now, lease_size_.next(ready_slices(), config().count));
+  auto lease = job_.lease(worker, now, lease_size_.next(ready_slices(), count()));
   if (!lease) return false;
   const std::uint64_t id = lease->id;
   const bool merge = lease->begin == job_.manifest().positions();
@@ -136,13 +169,14 @@ bool JobEntry::hand_out_one(Slot &slot) {
 
 // The lease is durable: the worker may have it, if it is still there and still wanted. If not, its exit returns the lease.
 void JobEntry::send(WorkerId worker, std::uint64_t lease) {
-  const Slot *slot = slot_of(worker);
+  Slot *slot = slot_of(worker);
   if (slot == nullptr || slot->state != WorkerState::Running) return;
   for (Held &held : held_leases_[worker]) {
     if (held.lease.id != lease || held.sent) continue;
     held.sent = true;
     held.since = around_.system.now();
     around_.system.lease(worker, held.lease);
+    watch_anew(*slot);
   }
 }
 

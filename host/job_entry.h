@@ -25,10 +25,14 @@ class JobEntry final : public Entry {
 
   void start() override;
   void update(PreparedEntry prepared, bool replace) override;
+  [[nodiscard]] std::string cannot_start() const override;
+  void stop_by_hand() override;
+  void scale(std::int32_t count) override;
   void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   [[nodiscard]] bool is_quiet() const override;
+  [[nodiscard]] bool is_calm() const override { return Entry::is_calm() && !creating_; }
   [[nodiscard]] bool is_up() const override {
     return failure_.empty() && (stored_.state == JobState::Succeeded || stored_.state == JobState::Partial);
   }
@@ -54,6 +58,7 @@ class JobEntry final : public Entry {
 
   [[nodiscard]] bool drains() const override { return true; }
   void fill_start(Start &start) const override;
+  [[nodiscard]] bool has_work(const Slot &slot) const override;
   void gave_up(Slot &slot) override;
 
   void create();

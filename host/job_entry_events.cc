@@ -48,14 +48,16 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
 
 void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   const bool stopping = slot.state != WorkerState::Running;
-  Judgement judgement = judge(ended, stopping);
+  const bool over_time = slot.told_deadline && slot.deadline_slice == ended.slice.begin;
+  Judgement judgement = judge(ended, stopping, over_time ? slot.deadline : std::string());
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};
   const TimePoint now = around_.system.now();
   const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
   if (!outcome) return protocol_error(slot, outcome.error().text());
-  if (!keeps_process(ended.returned)) slot.leaving = true;
+  if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
+  watch_anew(slot);
   if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
     log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
 
@@ -115,12 +117,13 @@ void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, Store
 void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   if (auto ok = job_.lease_ended(*slot.worker, ended); !ok) return protocol_error(slot, ok.error().text());
   forget_lease(*slot.worker, ended.lease, ended.up_to);
+  watch_anew(slot);
   auto &held = held_leases_[*slot.worker];
   std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
   commit_changes();
   sample_rate();
   hand_out(slot);
-  if (job_.open_slices() <= config().count) want_workers();
+  if (job_.open_slices() <= count()) want_workers();
 }
 
 // The worker is through with the lease up to here; measures a lease that has ended.
@@ -159,14 +162,17 @@ void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPa
 void JobEntry::left(Slot &slot, Departure gone) {
   const auto begun = slice_begun(slot, gone.page);
   // A verdict that did not arrive as a message does not count.
-  if (begun && gone.page.stage == static_cast<std::uint32_t>(Stage::Returned))
-    gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
+  if (begun) gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
   const bool merge = begun && *begun == job_.manifest().positions();
   if (begun) gone.place = merge ? std::string(kInMerge) : "in slice " + job_.place(*begun);
-  Judgement judgement = judge(gone);
-  const bool dismissed = gone.stopping && !gone.status.signaled && gone.status.value == 0;
+  Judgement judgement = judge(gone, config().on_exit);
+  // Without a slice there is nothing to call done or to put off: the entry may be failed, or else the table counts.
+  if (!begun && !slot.leaving && judgement.rule >= 0 && judgement.verdict != Verdict::BadConfig)
+    judgement = judge(gone);
+  const bool asked = gone.stopping || (slot.told_deadline && !begun);
+  const bool dismissed = asked && !gone.status.signaled && gone.status.value == 0 && gone.overdue.empty();
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
-  note_exit(slot, judgement);
+  note_exit(slot, judgement, gone.status);
   lose_leases(slot, judgement, begun);
   const bool leaving = slot.leaving;
   forget_worker(slot);
@@ -207,7 +213,7 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
 std::optional<std::int64_t> JobEntry::slice_begun(const Slot &slot, const WorkerPart &page) const {
   if (page.layout != kPageLayout || slot.leaving) return std::nullopt;
   const auto stage = static_cast<Stage>(page.stage);
-  if (stage != Stage::Running && stage != Stage::Returned) return std::nullopt;
+  if (stage != Stage::Running && stage != Stage::Returned && stage != Stage::Settling) return std::nullopt;
   const auto held = held_leases_.find(*slot.worker);
   if (held == held_leases_.end()) return std::nullopt;
   for (const Held &each : held->second)

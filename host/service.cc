@@ -9,9 +9,9 @@ void Service::start() {
   wanted_ = true;
   failure_.clear();
   waiting_.clear();
-  resize(config().count);
+  resize(count());
   for (auto &slot : slots_) {
-    if (slot->instance >= config().count) continue;
+    if (slot->instance >= count()) continue;
     slot->policy.reset();
     set_desired(*slot, Desired::Up);
   }
@@ -19,11 +19,19 @@ void Service::start() {
 
 void Service::update(PreparedEntry prepared, bool replace) {
   Entry::update(std::move(prepared), replace);
+  fill_up();
+}
+
+void Service::scale(std::int32_t count) {
+  Entry::scale(count);
+  fill_up();
+}
+
+void Service::fill_up() {
   if (!wanted_) return;
-  resize(config().count);
+  resize(count());
   for (auto &slot : slots_)  // those that are new; a finished or failed one stays so
-    if (slot->instance < config().count && slot->desired == Desired::Down && failure_.empty())
-      set_desired(*slot, Desired::Up);
+    if (slot->instance < count() && slot->desired == Desired::Down && failure_.empty()) set_desired(*slot, Desired::Up);
 }
 
 void Service::fill_start(Start &start) const {
@@ -40,8 +48,8 @@ void Service::on_message(WorkerId worker, const WorkerMessage &message) {
 void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
   Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
-  const Judgement judgement = judge(departure(*slot, status, page));
-  note_exit(*slot, judgement);
+  const Judgement judgement = judge(departure(*slot, status, page), config().on_exit);
+  note_exit(*slot, judgement, status);
   forget_worker(*slot);
   switch (judgement.verdict) {
     case Verdict::Done: apply(*slot, WorkerEvent::LeftFinished); break;

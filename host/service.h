@@ -11,6 +11,7 @@ class Service final : public Entry {
 
   void start() override;
   void update(PreparedEntry prepared, bool replace) override;
+  void scale(std::int32_t count) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   [[nodiscard]] bool is_up() const override;
@@ -20,7 +21,9 @@ class Service final : public Entry {
  private:
   [[nodiscard]] bool drains() const override { return false; }
   void fill_start(Start &start) const override;
+  [[nodiscard]] bool has_work(const Slot &) const override { return true; }
   void gave_up(Slot &) override {}  // its neighbours go on
+  void fill_up();
 };
 
 }  // namespace hostler

@@ -24,7 +24,8 @@ std::string in_words(const std::vector<EntryPlan> &plans) {
 
 }  // namespace
 
-Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored)
+Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored,
+                       std::vector<std::string> stopped)
     : system_(system),
       log_(std::move(log)),
       timers_([this](std::optional<TimePoint> earliest) { system_.set_alarm(earliest); }),
@@ -40,6 +41,7 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
                 if (!settle_.is_set()) settle_.set(system_.now(), [this] { settle(); });
               }},
       crashes_(system_, log_),
+      halted_(stopped.begin(), stopped.end()),
       disk_wait_(timers_) {
   for (StoredJob &job : stored) {
     const std::string name = job.name;
@@ -124,10 +126,16 @@ Result<std::vector<EntryPlan>> Supervisor::apply(Prepared prepared, const Reload
     wanted[entry.config.name] = &entry;
     order_.push_back(entry.config.name);
   }
+  std::erase_if(scales_, [&](const auto &scale) {
+    const auto found = wanted.find(scale.first);
+    return found == wanted.end() || found->second->config.count != scale.second.instead_of;
+  });
   for (const EntryPlan &each : *plans) {
     const auto found = wanted.find(each.name);
     carry_out(each, found == wanted.end() ? nullptr : found->second);
   }
+  for (const auto *names : {&options.fresh, &options.resume})
+    for (const std::string &name : *names) set_stopped(name, false);
   last_reload_ok_ = true;
   last_reload_ = "applied: " + in_words(*plans);
   log_(LogLevel::Info, "configuration " + last_reload_);
@@ -201,6 +209,7 @@ void Supervisor::arrive(const std::string &name, Arrival arrival) {
   else
     entry = std::make_unique<Service>(around_, std::move(arrival.prepared));
   entry->set_held(arrival.held);
+  if (const auto scale = scales_.find(name); scale != scales_.end()) entry->scale(scale->second.count);
   entries_[name] = std::move(entry);
 }
 
@@ -300,7 +309,7 @@ void Supervisor::sweep_retired() {
 
 void Supervisor::start_what_may() {
   for (auto &[name, entry] : entries_) {
-    if (entry->is_wanted()) continue;
+    if (entry->is_wanted() || halted_.contains(name)) continue;
     if (prerequisites_are_up(*entry)) entry->start();
   }
 }
@@ -313,7 +322,7 @@ bool Supervisor::prerequisites_are_up(Entry &entry) const {
     if (failed)
       entry.set_blocked("depends on " + other + ", which has failed");
     else
-      entry.set_waiting("waits for " + other);
+      entry.set_waiting("waits for " + other + (halted_.contains(other) ? ", which an operator stopped" : ""));
     return false;
   }
   return true;
@@ -337,7 +346,7 @@ bool Supervisor::jobs_ended() const {
     const auto *job = dynamic_cast<const JobEntry *>(entry.get());
     if (job == nullptr) continue;
     any = true;
-    if (!job->has_ended()) return false;
+    if (!job->has_ended() && !(halted_.contains(name) && job->is_quiet())) return false;
   }
   return any;
 }
@@ -351,7 +360,7 @@ HostStatus Supervisor::status() const {
   status.jobs_ended = jobs_ended();
   for (const std::string &name : order_)
     if (const auto found = entries_.find(name); found != entries_.end())
-      status.entries.push_back(found->second->status());
+      status.entries.push_back(status_of(*found->second));
   for (const auto &[name, entry] : retiring_) {
     status.entries.push_back(entry->status());
     if (status.entries.back().reason.empty())

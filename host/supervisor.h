@@ -6,10 +6,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "core/operator_command.h"
 #include "core/plan.h"
 #include "core/status.h"
 #include "core/system.h"
@@ -20,12 +22,15 @@ namespace hostler {
 
 class Supervisor final : public SystemEvents {
  public:
-  // `stored`: the jobs of the ledger.
-  Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored);
+  // `stored`: the jobs of the ledger; `stopped`: the entries that an operator has stopped, by the ledger.
+  Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored,
+             std::vector<std::string> stopped = {});
   ~Supervisor() override;
 
   // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet.
   Result<std::vector<EntryPlan>> apply(Prepared prepared, const ReloadOptions &options);
+  // Of a reload only the jobs that the options name: they begin anew or go on, all else stays as it is.
+  Result<std::vector<EntryPlan>> apply_named(Prepared prepared, const ReloadOptions &options);
   // What apply() would do.
   [[nodiscard]] Result<std::vector<EntryPlan>> preview(const Prepared &prepared, const ReloadOptions &options) const;
   // A reload was refused before it came here; kept for status and log.
@@ -33,6 +38,10 @@ class Supervisor final : public SystemEvents {
 
   // What nothing of the jobs can become durable for (a full disk), for status; empty when it can.
   void set_waits_for(std::string trouble) { waits_for_ = std::move(trouble); }
+  // A person's word. All of it is begun at once, or an error and nothing is; the names that are meant.
+  Result<std::vector<std::string>> command(const OperatorCommand &command);
+  // Nothing of that entry is on its way any more: how it ended, once it has.
+  [[nodiscard]] std::optional<OperatorOutcome> outcome_of(OperatorVerb verb, const std::string &name) const;
 
   // Stops everything, with grace; `stopped` is called once nothing is left. What is on its way to a disk that is full is
   // waited for a few seconds only: the next host goes on from what the ledger has.
@@ -69,6 +78,11 @@ class Supervisor final : public SystemEvents {
   [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,
                                                            const ReloadOptions &options) const;
   void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
+  [[nodiscard]] OperatorTarget target(const std::string &name) const;
+  void obey(const OperatorCommand &command, const std::string &name);
+  void set_stopped(const std::string &name, bool stopped);
+  [[nodiscard]] EntryStatus status_of(const Entry &entry) const;
+  [[nodiscard]] bool is_at_rest(OperatorVerb verb, const Entry &entry) const;
   void change_arrival(const EntryPlan &plan, PreparedEntry prepared);
   void retire(const std::string &name);
   void arrive(const std::string &name, Arrival arrival);
@@ -97,7 +111,15 @@ class Supervisor final : public SystemEvents {
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   std::map<std::string, std::unique_ptr<Entry>> retiring_;
   std::map<std::string, Arrival> arrivals_;
-  std::vector<std::string> order_;  // names as in the file
+  std::vector<std::string> order_;               // names as in the file
+  std::set<std::string> halted_;                 // stopped by an operator
+  std::map<std::string, int> marking_;           // … changes of that on their way to the ledger
+  std::map<std::string, std::string> unmarked_;  // … and why the last one did not get there
+  struct Scale {
+    std::int32_t count = 0;
+    std::int32_t instead_of = 0;
+  };
+  std::map<std::string, Scale> scales_;  // as long as the file's count stays what it was
   std::string last_reload_ = "none yet";
   bool last_reload_ok_ = true;
   std::string waits_for_;

@@ -405,7 +405,7 @@ TEST_F(JobTest, ABusErrorInMergeIsACrashOfMerge) {
   ASSERT_TRUE(apply({job}));
   system.run_for(milliseconds(1500));
   system.kill_from_outside("j", 0, SIGBUS);
-  EXPECT_EQ(entry("j").workers[0].last_exit, "killed by SIGBUS in merge()");
+  EXPECT_EQ(entry("j").workers[0].last_exit.text, "killed by SIGBUS in merge()");
   system.run_for(minutes(1));
   EXPECT_EQ(merges, 1);
   EXPECT_EQ(entry("j").state, "succeeded");

@@ -22,7 +22,7 @@ TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheir
   const auto before = pids("a");
   system.kill_from_outside("a", 1, SIGSEGV);
   EXPECT_EQ(entry("a").workers[1].state, "backoff");
-  EXPECT_EQ(entry("a").workers[1].last_exit, "killed by SIGSEGV");
+  EXPECT_EQ(entry("a").workers[1].last_exit.text, "killed by SIGSEGV");
   system.run_for(milliseconds(99));
   EXPECT_EQ(system.alive("a").size(), 2U);
   system.run_for(milliseconds(2));
@@ -36,7 +36,7 @@ TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheir
 TEST_F(ServiceTest, KillThatTheHostDidNotSendIsToldAsProbableOutOfMemory) {
   ASSERT_TRUE(apply({service_entry("a", 1)}));
   system.kill_from_outside("a", 0, SIGKILL);
-  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGKILL, not by the host: probably out of memory");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "killed by SIGKILL, not by the host: probably out of memory");
 }
 
 TEST_F(ServiceTest, ACrashLoopGivesUpAtTheLimitAndSaysSo) {
@@ -85,7 +85,7 @@ TEST_F(ServiceTest, BadConfigStopsTheWholeEntryAndNoOther) {
 TEST_F(ServiceTest, AFailingForkIsTriedAgainWithBackoff) {
   system.fail_spawns(2, "Resource temporarily unavailable");
   ASSERT_TRUE(apply({service_entry("a", 1)}));
-  EXPECT_EQ(entry("a").workers[0].last_exit, "could not be started: fork: Resource temporarily unavailable");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "could not be started: fork: Resource temporarily unavailable");
   system.run_for(seconds(1));
   EXPECT_EQ(entry("a").state, "running");
 }
@@ -251,11 +251,11 @@ TEST_F(ServiceTest, ACrashIsToldAtOnceAndExplainedWhenItsBacktraceIsFound) {
   ASSERT_TRUE(apply({service_entry("a", 1)}));
   system.alive("a")[0]->crash = a_crash();
   system.kill_from_outside("a", 0, SIGSEGV);
-  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGSEGV (address 0x8), libc.so.6+0x12");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "killed by SIGSEGV (address 0x8), libc.so.6+0x12");
   EXPECT_TRUE(logged("killed by SIGSEGV (address 0x8), libc.so.6+0x12"));
   EXPECT_NE(system.last_report().find("killed by SIGSEGV (address 0x8), libc.so.6+0x12\n"), std::string::npos);
   system.run_for(seconds(2));
-  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGSEGV (address 0x8), a.so+0x34 in parse (parse.cc:12)");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "killed by SIGSEGV (address 0x8), a.so+0x34 in parse (parse.cc:12)");
   EXPECT_EQ(entry("a").workers[0].crash_report, "/state/crashes/a/1.txt");
   EXPECT_TRUE(logged("#0  parse (/src/parse.cc:12) a.so+0x34"));
   EXPECT_EQ(system.alive("a").size(), 1U) << "the restart has not waited";
@@ -269,7 +269,7 @@ TEST_F(ServiceTest, ABacktraceThatComesAfterTheNextExitIsOnlyLogged) {
   system.run_for(seconds(1));
   system.kill_from_outside("a", 0, SIGTERM);
   system.run_for(seconds(20));
-  EXPECT_EQ(entry("a").workers[0].last_exit, "killed by SIGTERM");
+  EXPECT_EQ(entry("a").workers[0].last_exit.text, "killed by SIGTERM");
   EXPECT_EQ(entry("a").workers[0].crash_report, "");
   EXPECT_TRUE(logged("#0  parse"));
 }
@@ -297,6 +297,75 @@ TEST_F(ServiceTest, TheEndWaitsForBacktracesButNotForEver) {
   system.run_for(milliseconds(200));
   EXPECT_TRUE(stopped);
   EXPECT_TRUE(logged("#0  parse"));
+}
+
+TEST_F(ServiceTest, WhatCrashesInALoopIsTriedOneAtATimeButTheFirstRestartWaitsForNobody) {
+  ASSERT_TRUE(apply({service_entry("b", 1)}));
+  auto looping = service_entry("a", 50);
+  looping.config.restart.delay = looping.config.restart.max_delay = {};
+  looping.config.restart.limit = 1'000'000;
+  Script script;
+  script.on_start = [this](FakeWorker &worker) {
+    worker.after(milliseconds(10), [this, &worker] {
+      EXPECT_LE(system.alive("a").size(), 50U);
+      worker.say(Loaded{});
+      worker.return_from_run(70);
+    });
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({looping, service_entry("b", 1)}));
+  // All 50 have been started again once by now, together; then one in each ten milliseconds.
+  EXPECT_GE(std::count_if(system.diary().begin(), system.diary().end(),
+                          [](const std::string &line) { return line.starts_with("spawn a/"); }),
+            100);
+  std::size_t most = 0;
+  for (int i = 0; i < 100; ++i) {
+    system.run_for(milliseconds(10));
+    most = std::max(most, system.alive("a").size());
+  }
+  EXPECT_LE(most, 2U);
+  EXPECT_GE(most, 1U);
+  // Everybody gets a turn.
+  for (int i = 0; i < 50; ++i) EXPECT_GE(system.count_in_diary("spawn a/" + std::to_string(i)), 3) << i;
+  EXPECT_EQ(entry("b").workers[0].restarts, 0);
+  looping.config.count = 3;  // some that wait for their turn go
+  ASSERT_TRUE(apply({looping, service_entry("b", 1)}));
+  system.script("a", {});
+  system.run_for(seconds(1));
+  EXPECT_EQ(system.alive("a").size(), 3U);
+  EXPECT_EQ(entry("a").state, "running");
+}
+
+TEST_F(ServiceTest, OneThatHangsWhileItLoadsHasItsTurnForASecondAtMost) {
+  auto looping = service_entry("a", 3);
+  looping.config.restart.delay = looping.config.restart.max_delay = {};
+  looping.config.restart.limit = 1'000'000;
+  bool hang = false;
+  Script script;
+  script.on_start = [&hang](FakeWorker &worker) {
+    worker.after(milliseconds(5), [&hang, &worker] {
+      if (hang) return;
+      worker.say(Loaded{});
+      worker.return_from_run(70);
+    });
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({looping}));
+  hang = true;
+  system.run_for(milliseconds(2500));
+  EXPECT_EQ(system.alive("a").size(), 3U);
+}
+
+TEST_F(ServiceTest, WhoIsKilledFromOutsideAgainAndAgainWaitsForNoTurn) {
+  auto killed = service_entry("a", 20);
+  killed.config.restart.delay = killed.config.restart.max_delay = {};
+  killed.config.restart.limit = 1'000'000;
+  ASSERT_TRUE(apply({killed}));
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 20; ++i) system.kill_from_outside("a", i, SIGKILL);
+    system.run_for(milliseconds(1));
+    EXPECT_EQ(system.alive("a").size(), 20U);
+  }
 }
 
 }  // namespace

@@ -38,6 +38,10 @@ struct Arguments {
   StartOptions start;
   Address address;
   ReloadCommand reload;
+  EntriesCommand start_entries{{}, {OperatorVerb::Start, {}, false, 0, {}, {}}};
+  EntriesCommand stop_entries{{}, {OperatorVerb::Stop, {}, false, 0, {}, {}}};
+  EntriesCommand restart_entries{{}, {OperatorVerb::Restart, {}, false, 0, {}, {}}};
+  EntriesCommand scale_entry{{}, {OperatorVerb::Scale, {""}, false, 0, {}, {}}};
   LogsCommand logs;
   ResultsCommand results;
   std::string config = "workers.yaml";
@@ -57,6 +61,7 @@ class CommandLine {
     });
     add_start_commands();
     add_host_commands();
+    add_entry_commands();
     add_reading_commands();
   }
 
@@ -155,6 +160,32 @@ class CommandLine {
                            "hostler reload --resume wordcount", [this] { return run_reload(arguments_.reload); });
     add_address(reload, arguments_.reload.address);
     add_job_changes(reload, arguments_.reload.fresh, arguments_.reload.resume);
+  }
+
+  CLI::App *add_on_entries(const std::string &name, const std::string &description, const std::string &example,
+                           EntriesCommand &command) {
+    CLI::App *sub = add(name, description, example, [&command] { return run_on_entries(command); });
+    add_address(sub, command.address);
+    sub->add_option("NAME", command.command.names, "Entries");
+    sub->add_flag("--all", command.command.all, "Every entry of the file");
+    return sub;
+  }
+
+  void add_entry_commands() {
+    CLI::App *start = add_on_entries("start", "Start entries that were stopped, have failed or are finished; waits",
+                                     "hostler start tick", arguments_.start_entries);
+    add_job_changes(start, arguments_.start_entries.command.fresh, arguments_.start_entries.command.resume);
+    add_on_entries("stop", "Stop entries, gracefully; they stay stopped until somebody starts them; waits",
+                   "hostler stop tick", arguments_.stop_entries);
+    add_on_entries("restart", "Replace the workers of entries by new ones; waits", "hostler restart tick",
+                   arguments_.restart_entries);
+
+    EntriesCommand &scaling = arguments_.scale_entry;
+    CLI::App *scale = add("scale", "Give an entry so many workers, until the file says another count; waits",
+                          "hostler scale tick 4", [&scaling] { return run_on_entries(scaling); });
+    add_address(scale, scaling.address);
+    scale->add_option("NAME", scaling.command.names.front(), "The entry")->required();
+    scale->add_option("N", scaling.command.count, "Workers")->required();
   }
 
   void add_reading_commands() {

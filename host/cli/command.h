@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 
 #include "core/error.h"
+#include "core/operator_command.h"
 #include "daemon/host_process.h"
 
 namespace hostler {
@@ -48,6 +49,11 @@ struct ReloadCommand {
   std::vector<std::string> resume;
 };
 
+struct EntriesCommand {
+  Address address;
+  OperatorCommand command;
+};
+
 struct LogsCommand {
   Address address;
   std::string name;  // "ENTRY", "ENTRY/INSTANCE", or empty: all
@@ -66,6 +72,7 @@ struct ResultsCommand {
 [[nodiscard]] Outcome<ExitCode> run_check(const std::string &file);
 [[nodiscard]] Outcome<ExitCode> run_status(const Address &address, bool json);
 [[nodiscard]] Outcome<ExitCode> run_reload(const ReloadCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_on_entries(const EntriesCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_logs(const LogsCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &file, bool json);
 [[nodiscard]] Outcome<ExitCode> run_results(const ResultsCommand &command);

@@ -1,4 +1,4 @@
-// Commands that ask a running host: down, status, reload.
+// Commands that ask a running host: down, status, reload, start, stop, restart, scale.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -95,6 +95,22 @@ Outcome<ExitCode> run_reload(const ReloadCommand &command) {
   for (const auto &line : answer->text) fmt::print("{}\n", line);
   if (answer->text.empty()) fmt::print("nothing to change\n");
   return ExitCode::Fine;
+}
+
+Outcome<ExitCode> run_on_entries(const EntriesCommand &command) {
+  auto connection = connect(command.address);
+  if (!connection) return tl::unexpected<Failure>(connection.error());
+  const std::string path = fmt::format("/v1/{}", name(command.command.verb));
+  const auto reply = connection->client.ask("POST", path, to_json(command.command));
+  if (!reply) return give_up(ExitCode::Failed, reply.error());
+  const auto answer = reload_reply_from_json(reply->body);
+  if (!answer) return give_up(ExitCode::Failed, answer.error());
+  if (reply->status != 200)
+    return give_up(reply->status == 422 ? ExitCode::InvalidConfig : ExitCode::Failed,
+                   "nothing was changed: " + answer->error);
+  for (const auto &line : answer->text) fmt::print("{}\n", line);
+  if (answer->text.empty()) fmt::print("nothing to do\n");
+  return answer->ok ? ExitCode::Fine : ExitCode::Failed;
 }
 
 }  // namespace hostler

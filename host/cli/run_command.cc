@@ -84,6 +84,7 @@ void take_down_interrupted(const StartedChild &host, StopSignals &signals) {
 }
 
 ExitCode exit_code_of(const EntryStatus &job) {
+  if (job.stopped) return ExitCode::Interrupted;
   const auto state = job_state_from_name(job.state);
   if (!state) return ExitCode::Failed;
   switch (*state) {
@@ -110,7 +111,7 @@ void print_counters(const EntryStatus &job) {
 
 void print_end(const EntryStatus &job, const std::string &state_dir) {
   fmt::print("{}\n", verdict_line(job));
-  if (exit_code_of(job) == ExitCode::Failed) return;  // there is no whole result
+  if (exit_code_of(job) == ExitCode::Failed || job.stopped) return;  // there is no whole result
   const auto result = merge_result(state_dir, job.name);
   if (!result) fmt::print("  its result cannot be read: {}\n", result.error().text());
   if (result && *result) fmt::print("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");

@@ -55,6 +55,18 @@ struct Tolerance {
 
 enum class OnChange { Ask, Fresh, Resume };
 
+// What a rule of `on_exit:` makes of a child that left so: for slices Done to Quarantine, for services Restart and Reap,
+// for both FailEntry.
+enum class ExitAction { Done, Retry, RetryLater, Quarantine, Restart, Reap, FailEntry };
+
+// The first rule that names the code or the signal decides (core/on_exit).
+struct ExitRule {
+  std::vector<std::int32_t> codes;  // 0 to 255: what run() returned, or what the process exited with by itself
+  std::vector<int> signals;         // what the process was killed by, if not by the host
+  ExitAction action = ExitAction::Retry;
+  bool operator==(const ExitRule &) const = default;
+};
+
 struct EntryConfig {
   std::string where;         // "FILE:LINE:COLUMN: workers[I]" for errors found later
   std::string plugin_where;  // likewise "…: workers[I].plugin"
@@ -69,11 +81,14 @@ struct EntryConfig {
   std::string output;                         // jobs: the OUTPUT folder
   std::map<std::string, std::string> params;  // scalars as written; lists and maps as JSON
   std::map<std::string, std::string> env;
+  std::vector<ExitRule> on_exit;  // in order
   RestartConfig restart;
   std::int32_t attempts = 4;
   Tolerance max_failed;
   std::int32_t max_temporary = 100;
   OnChange on_change = OnChange::Ask;
+  std::optional<Duration> time_limit;  // jobs: of a slice, and of merge()
+  std::optional<Duration> watchdog;    // no claim, heartbeat or progress for so long: hung
   StopConfig stop;
   std::vector<std::string> depends_on;
 

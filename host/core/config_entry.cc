@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/config_on_exit.h"
 #include "core/config_params.h"
 #include "core/config_values.h"
 #include "core/units.h"
@@ -19,6 +20,7 @@ constexpr std::int64_t kMostWorkers = 100'000;
 constexpr std::int64_t kMostAttempts = 1'000'000;
 constexpr std::int64_t kMostRestarts = 1'000'000'000;
 constexpr double kMostFactor = 1000;
+constexpr Duration kShortestWatch = std::chrono::milliseconds(10);
 constexpr std::size_t kLongestName = 64;
 
 struct Draft {
@@ -26,6 +28,7 @@ struct Draft {
   const EntryContext *context = nullptr;
   std::optional<std::int32_t> count;
   bool has_name = false;
+  ExitRules on_exit;
   std::optional<std::string> job_key;  // the first key that only a job has, and where
   std::string job_key_where;
 };
@@ -150,6 +153,14 @@ constexpr Field<StopConfig> kStopFields[] = {
     {"grace", stop_duration<&StopConfig::grace>},
 };
 
+// Of a time_limit or watchdog: shorter than this nothing can be told apart.
+Result<void> read_watch(const Node &value, const Place &place, std::optional<Duration> &into) {
+  if (auto time = store(read_duration(value, place), into.emplace()); !time) return time;
+  if (*into < kShortestWatch)
+    return place.refuse(value.mark, fmt::format("{} is too short", in_quotes(value.text)), "write at least 10ms");
+  return {};
+}
+
 Result<void> read_on_change(const Node &value, const Place &place, Draft &draft) {
   note_job_key("on_change", value, place, draft);
   auto text = read_text(value, place);
@@ -181,6 +192,7 @@ Result<void> read_depends_on(const Node &value, const Place &place, Draft &draft
 constexpr std::string_view kInInput = "it belongs into input: {…}";
 constexpr std::string_view kInStop = "it belongs into stop: {…}";
 constexpr std::string_view kInRestart = "it belongs into restart: {…}";
+constexpr std::string_view kInOnExit = "it belongs into a rule of on_exit: [{…}]";
 
 constexpr Field<Draft> kEntryFields[] = {
     {"name", read_name},
@@ -198,6 +210,8 @@ constexpr Field<Draft> kEntryFields[] = {
                   Draft &draft) { return store(read_params(value, place), draft.entry.config.params); }},
     {"env", [](const Node &value, const Place &place,
                Draft &draft) { return store(read_env(value, place), draft.entry.config.env); }},
+    {"on_exit", [](const Node &value, const Place &place,
+                   Draft &draft) { return store(read_on_exit(value, place), draft.on_exit); }},
     {"restart", read_restart},
     {"attempts",
      [](const Node &value, const Place &place, Draft &draft) {
@@ -215,13 +229,17 @@ constexpr Field<Draft> kEntryFields[] = {
        return store(read_integer(value, place, 0, kMostRestarts), draft.entry.config.max_temporary);
      }},
     {"on_change", read_on_change},
+    {"time_limit",
+     [](const Node &value, const Place &place, Draft &draft) {
+       note_job_key("time_limit", value, place, draft);
+       return read_watch(value, place, draft.entry.config.time_limit);
+     }},
+    {"watchdog", [](const Node &value, const Place &place,
+                    Draft &draft) { return read_watch(value, place, draft.entry.config.watchdog); }},
     {"stop", [](const Node &value, const Place &place,
                 Draft &draft) { return read_map<StopConfig>(value, place, kStopFields, draft.entry.config.stop); }},
     {"depends_on", read_depends_on},
-    {"on_exit", nullptr, kNotYet},
     {"preload", nullptr, kNotYet},
-    {"time_limit", nullptr, kNotYet},
-    {"watchdog", nullptr, kNotYet},
     {"recycle", nullptr, kNotYet},
     {"limits", nullptr, kNotYet},
     {"user", nullptr, kNotYet},
@@ -243,6 +261,8 @@ constexpr Field<Draft> kEntryFields[] = {
     {"grace", nullptr, kInStop},
     {"delay", nullptr, kInRestart},
     {"max_delay", nullptr, kInRestart},
+    {"codes", nullptr, kInOnExit},
+    {"signals", nullptr, kInOnExit},
 };
 
 Result<void> default_name(const Node &node, const Place &place, Draft &draft) {
@@ -267,6 +287,8 @@ Result<void> fill_in(const Node &node, const Place &place, Draft &draft) {
     return fail(draft.job_key_where,
                 fmt::format("\"{}\" is for jobs, and this entry is a service: it has no input", *draft.job_key),
                 "add input:, or leave it out");
+  if (auto fit = check_actions(draft.on_exit, config.is_job()); !fit) return fit;
+  config.on_exit = std::move(draft.on_exit.rules);
   config.count = draft.count.value_or(config.is_job() ? draft.context->processors : 1);
   if (config.cwd.empty()) config.cwd = place.source().folder;
   if (config.is_job() && config.output.empty()) {
@@ -292,6 +314,7 @@ Result<EntryDraft> read_entry(const Node &node, const Place &place, const EntryC
 void append_entry_keys(std::vector<std::string> &keys) {
   append_keys<Draft>("workers[].", kEntryFields, keys);
   append_input_keys(keys);
+  append_on_exit_keys(keys);
   append_keys<RestartConfig>("workers[].restart.", kRestartFields, keys);
   append_keys<StopConfig>("workers[].stop.", kStopFields, keys);
 }

@@ -2,9 +2,12 @@
 
 #include <array>
 #include <csignal>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "core/on_exit.h"
 
 namespace hostler {
 namespace {
@@ -55,6 +58,28 @@ std::string with_reason(std::string text, const std::string &reason) {
   return reason.empty() ? std::move(text) : text + ": " + reason;
 }
 
+Judgement with_reason(Judgement judgement, const std::string &reason) {
+  judgement.reason = with_reason(std::move(judgement.reason), reason);
+  return judgement;
+}
+
+// " (by on_exit[0]: as BAD_DATA)"
+std::string rule_words(std::int32_t rule, std::int32_t counts_as) {
+  return fmt::format(" (by on_exit[{}]: as {})", rule, returned_name(counts_as));
+}
+
+// What a rule makes of it; a charged failure that stays one keeps its own name.
+Judgement by_rule(std::span<const ExitRule> rules, std::optional<std::size_t> rule, Judgement by_table) {
+  if (!rule) return by_table;
+  const std::int32_t counted = counts_as(rules[*rule].action);
+  by_table.rule = static_cast<std::int32_t>(*rule);
+  by_table.reason += rule_words(by_table.rule, counted);
+  const bool charged = by_table.verdict == Verdict::Crash || by_table.verdict == Verdict::OutOfMemory;
+  const Verdict verdict = verdict_of_returned(counted);
+  if (!charged || verdict != Verdict::Failure) by_table.verdict = verdict;
+  return by_table;
+}
+
 std::string before(Stage stage) {
   switch (stage) {
     case Stage::None:
@@ -63,7 +88,8 @@ std::string before(Stage stage) {
     case Stage::Loading: return " while its plugin was being loaded";
     case Stage::Idle: return " between slices";
     case Stage::Running:
-    case Stage::Returned: return "";
+    case Stage::Returned:
+    case Stage::Settling: return "";
   }
   return "";
 }
@@ -82,6 +108,7 @@ std::string site(const Departure &departure) {
 }
 
 std::string interrupted(const Departure &departure) {
+  if (!departure.page_known) return words(departure.status);
   const auto stage = static_cast<Stage>(departure.page.stage);
   const bool began = stage != Stage::None && stage != Stage::SetUp && stage != Stage::Waiting;
   if (!began) return "stopped before it began";
@@ -89,12 +116,15 @@ std::string interrupted(const Departure &departure) {
   return words(departure.status) + " when asked to stop";
 }
 
-Judgement judge_done(const SliceEnded &ended) {
-  if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason};
-  if (ended.refused == StopWord::Cancel) return {Verdict::Yield, "stopped at a refused claim"};
-  if (ended.refused == StopWord::Deadline) return {Verdict::Timeout, "the time limit refused a claim"};
-  return {Verdict::Failure, fmt::format("returned 0 (HOSTLER_DONE) but left the last {} of {} positions unclaimed",
-                                        ended.slice.end - ended.claimed_to, ended.slice.end - ended.slice.begin)};
+// A deadline may come a moment late, and refuse a claim of the slice that follows: that one is not to blame.
+Judgement judge_done(const SliceEnded &ended, const std::string &how, const std::string &overdue) {
+  if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason, ended.rule};
+  if (ended.refused != StopWord::GoOn && !overdue.empty()) return {Verdict::Timeout, overdue};
+  if (ended.refused != StopWord::GoOn) return {Verdict::Yield, "stopped at a refused claim"};
+  return {Verdict::Failure,
+          fmt::format("{} but left the last {} of {} positions unclaimed", how, ended.slice.end - ended.claimed_to,
+                      ended.slice.end - ended.slice.begin),
+          ended.rule};
 }
 
 }  // namespace
@@ -136,46 +166,57 @@ std::string returned_words(std::int32_t value) {
   return known.empty() ? fmt::format("returned {}", value) : fmt::format("returned {} ({})", value, known);
 }
 
-Judgement judge(const Departure &departure) {
-  const std::string how = words(departure.status, departure.crash_detail);
+Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
+  const WaitStatus &status = departure.status;
+  const WorkerPart &page = departure.page;
+  const auto stage = departure.page_known ? static_cast<Stage>(page.stage) : Stage::None;
+  const std::string how = words(status, departure.crash_detail);
   std::string place = departure.place.empty() ? "" : " " + departure.place;
-  if (departure.page_known) place += position(departure.page);
-  if (departure.timed_out) return {Verdict::Timeout, "killed by the host: out of time" + place + site(departure)};
+  if (departure.page_known) place += position(page);
   if (departure.broke_protocol && !departure.stopping)
     return {Verdict::Crash, "killed by the host: broke the protocol" + place};
-  if (departure.page_known) {
-    const WorkerPart &page = departure.page;
-    const auto stage = static_cast<Stage>(page.stage);
-    if (stage == Stage::Returned)
-      return {verdict_of_returned(page.returned),
-              with_reason(returned_words(page.returned) + place, page_reason(page))};
-    if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
-    if (page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
-    if (page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};
-    // What the plugin had said with fail() before.
-    const std::string said = stage == Stage::Running ? page_reason(page) : std::string();
-    if (departure.status.signaled && departure.status.value == SIGKILL)
-      return {Verdict::OutOfMemory,
-              with_reason(how + before(stage) + place + ", not by the host: probably out of memory", said)};
-    if (departure.status.signaled)
-      return {Verdict::Crash, with_reason(how + before(stage) + place + site(departure), said)};
-    if (stage == Stage::Running && departure.place == kInMerge)
-      return {Verdict::Crash, with_reason(how + " without returning from merge()", said)};
-    const std::string_view without = stage == Stage::Running ? " without returning from run()" : "";
-    return {Verdict::Crash, with_reason(fmt::format("{}{}{}{}", how, before(stage), without, place), said)};
+  if (stage == Stage::Returned) {
+    const Judgement plain{verdict_of_returned(page.returned),
+                          with_reason(returned_words(page.returned) + place, page_reason(page))};
+    return with_reason(by_rule(rules, rule_for_code(rules, page.returned), plain), departure.overdue);
   }
-  if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, how + place};
-  return {Verdict::Crash, how + place + site(departure)};
+  if (!departure.overdue.empty()) return {Verdict::Timeout, departure.overdue + place + site(departure)};
+  if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
+  if (departure.page_known && page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
+  if (departure.page_known && page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};
+  const std::string when = departure.page_known ? before(stage) : "";
+  // What the plugin had said with fail() before.
+  const std::string said = stage == Stage::Running ? page_reason(page) : std::string();
+  if (status.signaled) {
+    const bool killed = departure.page_known && status.value == SIGKILL;
+    const std::string_view by_whom = killed ? ", not by the host: probably out of memory" : "";
+    return with_reason(by_rule(rules, rule_for_signal(rules, status.value),
+                               {killed ? Verdict::OutOfMemory : Verdict::Crash,
+                                fmt::format("{}{}{}{}{}", how, when, place, by_whom, site(departure))}),
+                       said);
+  }
+  const bool in_merge = stage == Stage::Running && departure.place == kInMerge;
+  const std::string_view without = in_merge                  ? " without returning from merge()"
+                                   : stage == Stage::Running ? " without returning from run()"
+                                                             : "";
+  if (in_merge) place.clear();
+  return with_reason(by_rule(rules, rule_for_code(rules, status.value),
+                             {Verdict::Crash, fmt::format("{}{}{}{}", how, when, without, place)}),
+                     said);
 }
 
-Judgement judge(const SliceEnded &ended, bool stopping) {
+Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue) {
   if (ended.input_changed) return {Verdict::InputChanged, ended.reason};
-  const std::string returned = with_reason(returned_words(ended.returned), ended.reason);
   if (ended.io_failed) return {Verdict::RetryLater, ended.reason};
-  const Verdict verdict = verdict_of_returned(ended.returned);
-  if (verdict == Verdict::Done) return judge_done(ended);
-  if (verdict == Verdict::Yield && !stopping) return {Verdict::Failure, returned + ", but nothing was checkpointed"};
-  return {verdict, returned};
+  const bool ruled = ended.rule >= 0;
+  const Verdict verdict = verdict_of_returned(ended.*(ruled ? &SliceEnded::counts_as : &SliceEnded::returned));
+  std::string how = returned_words(ended.returned);
+  if (ruled) how += rule_words(ended.rule, ended.counts_as);
+  Judgement judgement{verdict, with_reason(how, ended.reason), ended.rule};
+  if (verdict == Verdict::Done) return judge_done(ended, how, overdue);
+  if (verdict == Verdict::Yield && !overdue.empty()) return {Verdict::Timeout, overdue + "; " + judgement.reason};
+  if (verdict != Verdict::Yield || stopping) return judgement;
+  return {Verdict::Failure, judgement.reason + ", but nothing was checkpointed", ended.rule};
 }
 
 }  // namespace hostler

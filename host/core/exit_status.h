@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
+#include "core/config.h"
 #include "core/messages.h"
 #include "core/page.h"
 
@@ -38,7 +40,8 @@ enum class Verdict {
 
 struct Judgement {
   Verdict verdict = Verdict::Done;
-  std::string reason;  // words for log, ledger and status; never a bare number
+  std::string reason;      // words for log, ledger and status; never a bare number
+  std::int32_t rule = -1;  // the rule of `on_exit:` that decided, or -1: the table did
 };
 
 // "exited with 3", "killed by SIGSEGV", "killed by SIGABRT (core dumped)"; of a crash with its detail: "killed by SIGSEGV
@@ -58,17 +61,20 @@ struct Departure {
   bool page_known = false;      // the page is of our layout
   bool stopping = false;        // the host had asked it to stop
   bool killed_by_host = false;  // by the host's SIGKILL, at the end of the grace period
-  bool timed_out = false;       // by the host's SIGKILL, for a time limit or the watchdog
+  std::string overdue;          // why the host ended it: "hung: no sign of life for 30s"; empty: it did not
   bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
   std::string place;            // "in slice 3-16777216", kInMerge, or empty
   std::string crash_detail;     // "address 0x8", or empty (core/crash.h)
   std::string crash_site;       // "wordcount.so+0x1a2f", or empty; stands in the words of a crash
 };
 
-// The verdict on a process that left. A verdict that was *returned* from run() stands, whatever came after it.
-[[nodiscard]] Judgement judge(const Departure &departure);
+// The verdict on a process that left. A verdict that was *returned* from run() stands, whatever came after it. `rules`
+// override the table for what the child did by itself: a returned value, an exit, a signal. What the host did to it, and
+// why it could not be loaded, no rule changes.
+[[nodiscard]] Judgement judge(const Departure &departure, std::span<const ExitRule> rules = {});
 
-// The verdict on a slice whose run() returned, from what its worker told. `merge`: no positions to be claimed.
-[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping);
+// The verdict on a slice whose run() returned, from what its worker told, the rule that it applied among it. `stopping`:
+// the worker is being stopped. `overdue`: why the host had told this very slice that its time is over, or empty.
+[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue = {});
 
 }  // namespace hostler

@@ -125,8 +125,9 @@ SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const
     if (held.row < held.whole.end) table_.give_back(table_.take(held.row));
     if (!charged) continue;
     Judgement fate = judgement;
-    // Not kept, but no fault of the slice either: as if it had asked for another time, which has a bound.
-    if (fate.verdict == Verdict::Done)
+    // Not kept, but no fault of the slice either: as if it had asked for another time, which has a bound. A rule of
+    // `on_exit:` that calls it done is another matter: what it left is given up, as the rule says.
+    if (fate.verdict == Verdict::Done && fate.rule < 0)
       fate = {Verdict::RetryLater, "done, but its worker was gone before it could tell"};
     outcome = decide(std::move(*charged), fate, false, now, random);
   }

@@ -85,8 +85,12 @@ struct SetJobState {  // an ended job with files gets its manifest and _SUCCESS
   std::string reason;
   UnixMilliseconds ended_at = 0;  // 0: now
 };
-using StoreStep =
-    std::variant<CreateJob, ReplanJob, PutRows, PutResult, AddCounters, MoveFiles, DropAttempt, SetJobState>;
+struct SetStopped {  // an entry, service or job, that an operator has stopped, or started again
+  std::string entry;
+  bool stopped = true;
+};
+using StoreStep = std::variant<CreateJob, ReplanJob, PutRows, PutResult, AddCounters, MoveFiles, DropAttempt,
+                               SetJobState, SetStopped>;
 using StoreBatch = std::vector<StoreStep>;
 
 class JobStore {

@@ -63,6 +63,7 @@ class Writer {
     out_ += text;
   }
   void put(const Interval &interval) { (*this)(interval.begin, interval.end); }
+  void put(const CountedCode &code) { (*this)(code.code, code.counts_as, code.rule); }
   void put(const Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
   template <typename T>
   void put(const std::vector<T> &values) {
@@ -114,6 +115,7 @@ class Reader {
     in_.remove_prefix(size);
   }
   void get(Interval &interval) { (*this)(interval.begin, interval.end); }
+  void get(CountedCode &code) { (*this)(code.code, code.counts_as, code.rule); }
   void get(Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
   template <typename T>
   void get(std::vector<T> &values) {
@@ -167,13 +169,13 @@ void fields(Archive &archive, M &m) {
   using T = std::remove_const_t<M>;
   if constexpr (std::is_same_v<T, Start>) {
     archive(m.name, m.instance, m.count, m.library, m.plugin, m.cwd, m.umask, m.env, m.params, m.job, m.job_id,
-            m.attempts_dir, m.stop_signal);
+            m.attempts_dir, m.stop_signal, m.codes);
   } else if constexpr (std::is_same_v<T, Lease>) {
     archive(m.id, m.begin, m.end, m.attempt, m.kind, m.slice_size, m.unit, m.base, m.plan_count, m.first_input,
             m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.merge_input);
   } else if constexpr (std::is_same_v<T, SliceEnded>) {
-    archive(m.lease, m.slice, m.returned, m.reason, m.claimed, m.claimed_to, m.refused, m.input_changed, m.io_failed,
-            m.result, m.has_result, m.counters, m.attempt_dir, m.files);
+    archive(m.lease, m.slice, m.returned, m.rule, m.counts_as, m.reason, m.claimed, m.claimed_to, m.refused,
+            m.input_changed, m.io_failed, m.result, m.has_result, m.counters, m.attempt_dir, m.files);
   } else if constexpr (std::is_same_v<T, LeaseEnded>) {
     archive(m.lease, m.up_to);
   } else {

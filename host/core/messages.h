@@ -24,6 +24,14 @@ inline constexpr std::size_t kMaxCounters = 1024;  // the ABI's: different names
 inline constexpr std::size_t kMaxFrame = std::size_t{48}
                                          << 20;  // results are at most 16 MiB, counters and files come on top
 
+// A code of `on_exit:`: run() that returns it counts as if it had returned another one.
+struct CountedCode {
+  std::int32_t code = 0;
+  std::int32_t counts_as = 0;
+  std::int32_t rule = 0;  // its place in the list
+  bool operator==(const CountedCode &) const = default;
+};
+
 // All that a worker needs to know before its first slice.
 struct Start {
   std::string name;  // the entry
@@ -39,6 +47,7 @@ struct Start {
   std::string job_id;
   std::string attempts_dir;  // jobs: OUTPUT/.attempts
   std::int32_t stop_signal = 15;
+  std::vector<CountedCode> codes;  // jobs: no code twice
   bool operator==(const Start &) const = default;
 };
 
@@ -79,6 +88,8 @@ struct SliceEnded {
   std::uint64_t lease = 0;
   Interval slice;                     // global
   std::int32_t returned = 0;          // what run() returned
+  std::int32_t rule = -1;             // the rule of `on_exit:` that decided, or -1
+  std::int32_t counts_as = 0;         // by that rule
   std::string reason;                 // fail()'s words
   bool claimed = false;               // run() called claim()
   std::int64_t claimed_to = 0;        // global: where the last granted claim ended

@@ -26,7 +26,8 @@ enum class Stage : std::uint32_t {
   Loading = 3,   // dlopen, ABI check
   Idle = 4,      // loaded, between slices
   Running = 5,   // in run() or merge()
-  Returned = 6,  // run() has returned and the verdict is fixed
+  Returned = 6,  // run() has returned and the verdict is fixed; what it buffered is being written
+  Settling = 7,  // jobs: that is written; the runtime makes the slice's files durable and tells the verdict
 };
 
 // Why run() is asked to stop; the numbers are the ABI's (HOSTLER_DRAIN …).

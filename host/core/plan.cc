@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "core/units.h"
+
 namespace hostler {
 namespace {
 
@@ -21,6 +23,10 @@ void differ_quietly(Words &words, std::string_view key, const T &was, const T &n
   if (!(was == now)) words.push_back(fmt::format("{} changed", key));
 }
 
+std::string time_words(const std::optional<Duration> &time) {
+  return time ? format_duration(*time) : "";
+}
+
 // What running workers were given and would have to be given anew.
 Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
   Words words;
@@ -28,7 +34,9 @@ Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
   differ(words, "cwd", was.config.cwd, now.config.cwd);
   differ_quietly(words, "env", was.config.env, now.config.env);
   if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
-  if (!now.config.is_job())
+  if (now.config.is_job())
+    differ_quietly(words, "on_exit", was.config.on_exit, now.config.on_exit);
+  else
     for (std::string &change : param_changes(was.config.params, now.config.params)) words.push_back(std::move(change));
   return words;
 }
@@ -38,6 +46,9 @@ Words host_changes(const EntryConfig &was, const EntryConfig &now) {
   Words words;
   differ(words, "count", std::to_string(was.count), std::to_string(now.count));
   differ_quietly(words, "restart", was.restart, now.restart);
+  if (!now.is_job()) differ_quietly(words, "on_exit", was.on_exit, now.on_exit);
+  differ(words, "time_limit", time_words(was.time_limit), time_words(now.time_limit));
+  differ(words, "watchdog", time_words(was.watchdog), time_words(now.watchdog));
   if (was.stop.drain != now.stop.drain) words.emplace_back("stop.drain changed");
   if (was.stop.grace != now.stop.grace) words.emplace_back("stop.grace changed");
   differ(words, "attempts", std::to_string(was.attempts), std::to_string(now.attempts));

@@ -29,7 +29,7 @@ class RestartPolicy {
   [[nodiscard]] std::int32_t failures() const { return failures_; }
 
  private:
-  std::int32_t failures_ = 0;  // in a row
+  std::int32_t failures_ = 0;      // in a row
   std::list<TimePoint> restarts_;  // empty, it costs nothing
 };
 

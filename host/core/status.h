@@ -10,6 +10,15 @@
 
 namespace hostler {
 
+// How the last process of a slot left: words, and the raw numbers beside them.
+struct LastExit {
+  std::string text;         // empty: none has left yet
+  std::string verdict;      // "crash", "timeout" … (core/exit_status)
+  std::int32_t code = -1;   // what it exited with; -1: it was killed, or never started
+  std::int32_t signal = 0;  // what it was killed by, or 0
+  bool core = false;        // it left a core file
+};
+
 struct WorkerStatus {
   std::int32_t instance = 0;
   std::string state;  // "running", "backoff", …
@@ -17,7 +26,7 @@ struct WorkerStatus {
   std::string build;      // first 12 hex digits
   double up_seconds = 0;  // since run() was entered, while it runs
   std::int64_t restarts = 0;
-  std::string last_exit;     // in words, or empty
+  LastExit last_exit;
   std::string crash_report;  // the path of the file about it, or empty
   std::string slice;         // "NAME.INPUT-BEGIN" while a slice runs
   std::int64_t beats = 0;    // claims, heartbeats and progress calls of this process
@@ -36,14 +45,15 @@ struct EntryStatus {
   std::string build;         // first 12 hex digits of what new workers load
   bool newer_build = false;  // some worker still runs an older one
   std::string held;          // what changed in workers.yaml and waits for --fresh or --resume, or empty
-  std::int32_t count = 0;
+  bool stopped = false;      // by an operator: only `start` starts it again
+  std::int32_t count = 0;    // wanted: that of the file, or what `scale` made of it
   std::vector<WorkerStatus> workers;
   std::map<std::string, std::int64_t> more;  // workers that are not listed, by state
-  std::string unit;         // jobs: what a position is, "bytes", "numbers" or "items"
-  JobProgress progress;     // jobs
-  double rate = 0;          // positions a second of late
-  double eta_seconds = -1;  // -1: not known
-  std::string output;       // jobs
+  std::string unit;                          // jobs: what a position is, "bytes", "numbers" or "items"
+  JobProgress progress;                      // jobs
+  double rate = 0;                           // positions a second of late
+  double eta_seconds = -1;                   // -1: not known
+  std::string output;                        // jobs
   std::map<std::string, std::int64_t> counters;
 };
 

@@ -36,8 +36,8 @@ std::vector<std::string> entry_row(const EntryStatus &entry) {
 std::vector<std::string> worker_row(const EntryStatus &entry, const WorkerStatus &worker,
                                     const std::map<std::int32_t, std::int64_t> &resident) {
   const auto memory = resident.find(worker.pid);
-  const bool said = worker.last_exit.empty() || worker.note.ends_with(worker.last_exit);
-  const std::string last = said ? "" : "last: " + worker.last_exit;
+  const std::string &left = worker.last_exit.text;
+  const std::string last = left.empty() || worker.note.ends_with(left) ? "" : "last: " + left;
   const std::string slice = worker.slice.empty() ? "" : "slice " + worker.slice;
   return {fmt::format("  {}/{}", entry.name, worker.instance),
           "",

@@ -45,7 +45,7 @@ class System {
   virtual void lease(WorkerId worker, const Lease &lease) = 0;
   // A service's live number of instances, for the worker's page.
   virtual void set_count(WorkerId worker, std::int32_t count) = 0;
-  // Writes the stop word into the page; `signal` not 0: then sends it to the worker.
+  // Writes the stop word into the page, unless a higher one stands there; `signal` not 0: then sends it to the worker.
   virtual void stop(WorkerId worker, StopWord word, int signal) = 0;
   // No more leases: the worker reads end of file and leaves.
   virtual void dismiss(WorkerId worker) = 0;

@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::int64_t kMaxWaitMs = 60'000;
 constexpr std::size_t kMostWaiters = 4096;  // some may be gone: that is not told
+constexpr std::string_view kPrefix = "/v1/";
+// Who is started and does not say that it is ready may fail at once: it is watched for so long before it is said to run.
+constexpr Duration kFirstSteps = std::chrono::milliseconds(250);
 
 ControlReply json(int status, std::string body) {
   return {status, "application/json", std::move(body)};
@@ -63,8 +66,12 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
     reply(json(200, "{}"));
     return stop_();
   }
+  const auto verb = operator_verb_from_name(
+      std::string_view(request.path).substr(std::min<std::size_t>(request.path.size(), kPrefix.size())));
+  const bool is_command = verb && request.path.starts_with(kPrefix);
+  if (is_command && request.method == "POST") return command(*verb, request, std::move(reply));
   constexpr std::array<std::string_view, 5> kPaths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
-  if (std::find(kPaths.begin(), kPaths.end(), request.path) != kPaths.end())
+  if (is_command || std::find(kPaths.begin(), kPaths.end(), request.path) != kPaths.end())
     return reply(refuse(405, request.path + " does not take " + request.method, "GET reads, POST acts"));
   reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
 }
@@ -104,8 +111,50 @@ void ControlApi::answer(Waiters::iterator waiter) {
 }
 
 void ControlApi::on_settled() {
+  finish_errands();
   if (!supervisor_.jobs_ended()) return;
   while (!waiters_.empty()) answer(waiters_.begin());
+}
+
+// --fresh and --resume name jobs to be prepared first, as for a reload.
+void ControlApi::command(OperatorVerb verb, const ControlRequest &request, std::function<void(ControlReply)> reply) {
+  auto asked = operator_command_from_json(request.body);
+  if (!asked) return reply(json(400, to_json(asked.error())));
+  asked->verb = verb;
+  if (asked->fresh.empty() && asked->resume.empty()) return begin(*asked, reply);
+  if (verb != OperatorVerb::Start) return reply(refuse(400, "fresh and resume go with start", ""));
+  for (const auto *names : {&asked->fresh, &asked->resume})
+    asked->names.insert(asked->names.end(), names->begin(), names->end());
+  ReloadOptions options{asked->fresh, asked->resume};
+  reloader_.reload_named(std::move(options), [this, asked = *asked, reply](const ReloadOutcome &plans) {
+    if (plans) return begin(asked, reply);
+    reply(json(plans.error().invalid_config ? 422 : 409, to_json(ReloadReply{false, {}, plans.error().error.text()})));
+  });
+}
+
+void ControlApi::begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply) {
+  auto names = supervisor_.command(command);
+  if (!names) return reply(json(409, to_json(ReloadReply{false, {}, names.error().text()})));
+  const TimePoint sure_at = EventLoop::now() + kFirstSteps;
+  errands_.push_back({command.verb, std::move(*names), reply, sure_at, EventLoop::Timer(loop_)});
+  errands_.back().timer.set(sure_at, [this] { finish_errands(); });
+}
+
+void ControlApi::finish_errands() {
+  errands_.remove_if([this](const Errand &errand) { return is_done(errand); });
+}
+
+bool ControlApi::is_done(const Errand &errand) const {
+  ReloadReply answer;
+  for (const std::string &name : errand.names) {
+    auto outcome = supervisor_.outcome_of(errand.verb, name);
+    if (!outcome) return false;
+    if (outcome->ok && !outcome->certain && EventLoop::now() < errand.sure_at) return false;
+    answer.ok = answer.ok && outcome->ok;
+    answer.text.push_back(std::move(outcome->words));
+  }
+  errand.reply(json(200, to_json(answer)));
+  return true;
 }
 
 void ControlApi::reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply) {

@@ -4,6 +4,8 @@
 //   GET  /v1/wait?timeout_ms=N    the same, once every job has ended or the time is over
 //   POST /v1/reload               {"fresh": [], "resume": []} → {"ok", "text", "error"}
 //   POST /v1/check                the same, but nothing is applied
+//   POST /v1/start, /v1/stop, /v1/restart, /v1/scale
+//                                 {"names": [], "all": false, …}; the answer comes when it is done
 //   POST /v1/down                 stop gracefully; the answer comes at once
 #pragma once
 
@@ -35,10 +37,22 @@ class ControlApi {
     EventLoop::Timer timer;
   };
   using Waiters = std::list<Waiter>;
+  // A command that is under way.
+  struct Errand {
+    OperatorVerb verb;
+    std::vector<std::string> names;
+    std::function<void(ControlReply)> reply;
+    TimePoint sure_at;  // what runs then is said to run, ready or not
+    EventLoop::Timer timer;
+  };
 
   [[nodiscard]] ControlReply status(bool only_shown = false) const;
   void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
   void answer(Waiters::iterator waiter);
+  void command(OperatorVerb verb, const ControlRequest &request, std::function<void(ControlReply)> reply);
+  void begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply);
+  [[nodiscard]] bool is_done(const Errand &errand) const;
+  void finish_errands();
   void reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply);
 
   EventLoop &loop_;
@@ -48,6 +62,7 @@ class ControlApi {
   TimePoint started_;
   std::function<void()> stop_;
   Waiters waiters_;
+  std::list<Errand> errands_;
 };
 
 }  // namespace hostler

@@ -26,11 +26,15 @@ Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &p
       applied_(std::move(applied)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
-  ask({std::move(options), true, std::move(done)});
+  ask({std::move(options), What::Reload, std::move(done)});
+}
+
+void Reloader::reload_named(ReloadOptions options, Done done) {
+  ask({std::move(options), What::Named, std::move(done)});
 }
 
 void Reloader::preview(ReloadOptions options, Done done) {
-  ask({std::move(options), false, std::move(done)});
+  ask({std::move(options), What::Preview, std::move(done)});
 }
 
 void Reloader::ask(Request request) {
@@ -69,19 +73,27 @@ Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
   return prepare(*config, plugins_, stop);
 }
 
+Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared prepared) {
+  switch (request.what) {
+    case What::Reload: return supervisor_.apply(std::move(prepared), request.options);
+    case What::Named: return supervisor_.apply_named(std::move(prepared), request.options);
+    case What::Preview: break;
+  }
+  return supervisor_.preview(prepared, request.options);
+}
+
 void Reloader::finish(Result<Prepared> prepared) {
   if (thread_.joinable()) thread_.join();
   if (stopping_) return;  // answered already
   const Request request = std::move(requests_.front());
   requests_.pop_front();
   if (!prepared) {
-    if (request.apply) supervisor_.reject(prepared.error());
+    if (request.what == What::Reload) supervisor_.reject(prepared.error());
     request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
   } else {
     const HostConfig host = prepared->config.host;
-    const auto plans = request.apply ? supervisor_.apply(std::move(*prepared), request.options)
-                                     : supervisor_.preview(*prepared, request.options);
-    if (request.apply && plans) applied_(host);
+    const auto plans = carry_out(request, std::move(*prepared));
+    if (request.what == What::Reload && plans) applied_(host);
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
   }
   if (!requests_.empty()) begin_next();

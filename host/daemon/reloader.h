@@ -36,21 +36,25 @@ class Reloader {
 
   // Reads, prepares, applies; refused when very many wait already. `done` is called on the loop's thread.
   void reload(ReloadOptions options, Done done);
+  // Of the file only the jobs that the options name: they begin anew or go on, all else stays as it is.
+  void reload_named(ReloadOptions options, Done done);
   // The same up to the plan; nothing is applied.
   void preview(ReloadOptions options, Done done);
   // The host is stopping: all that is asked for is refused, what is under way included.
   void stop();
 
  private:
+  enum class What { Reload, Named, Preview };
   struct Request {
     ReloadOptions options;
-    bool apply = true;
+    What what = What::Reload;
     Done done;
   };
 
   void ask(Request request);
   void begin_next();
   [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop) const;
+  [[nodiscard]] Result<std::vector<EntryPlan>> carry_out(const Request &request, Prepared prepared);
   void finish(Result<Prepared> prepared);
 
   EventLoop &loop_;

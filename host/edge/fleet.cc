@@ -229,7 +229,7 @@ void Fleet::set_count(WorkerId id, std::int32_t count) {
 void Fleet::stop(WorkerId id, StopWord word, int signal) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
-  worker->host_part.stop = static_cast<std::uint32_t>(word);
+  worker->host_part.stop = std::max(worker->host_part.stop, static_cast<std::uint32_t>(word));
   write_page(*worker);
   // One that is not forked yet looks at its page before it runs anything.
   if (signal != 0 && worker->pidfd) send_signal(worker->pidfd, signal);

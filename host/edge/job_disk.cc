@@ -71,6 +71,9 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   if (*moved) jobs = ledger_.load_jobs();  // again, as it is now
   if (!jobs) return tl::unexpected(jobs.error());
   loaded.jobs = std::move(*jobs);
+  auto stopped = ledger_.stopped_entries();
+  if (!stopped) return tl::unexpected(stopped.error());
+  loaded.stopped = std::move(*stopped);
   return {};
 }
 

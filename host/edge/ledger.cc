@@ -55,9 +55,12 @@ Result<void> Ledger::set_up() {
   if (!ready) return ready;
   const Result<std::optional<std::int64_t>> version = database_.number("PRAGMA user_version");
   if (!version) return tl::unexpected(version.error());
-  if (version->value_or(0) != 0) return check_schema();
-  const std::string script =
-      fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version = {}; COMMIT", kLedgerTables, kLedgerSchema);
+  if (version->value_or(0) != 0) {
+    ready = check_schema();
+    return ready ? database_.execute(kLedgerStopped) : ready;
+  }
+  const std::string script = fmt::format("BEGIN IMMEDIATE; {} {}; PRAGMA user_version = {}; COMMIT", kLedgerTables,
+                                         kLedgerStopped, kLedgerSchema);
   ready = database_.execute(script.c_str());
   if (!ready) rollback();
   return ready;
@@ -227,6 +230,12 @@ Result<void> Ledger::apply_step(const MoveFiles &step) {
     const std::string path = *output + "/" + output_path({step.merge, step.input, step.begin}, name);
     return database_.run("DELETE FROM removal WHERE path = ?", {path});
   });
+}
+
+Result<void> Ledger::apply_step(const SetStopped &step) {
+  return database_.run(
+      step.stopped ? "INSERT OR IGNORE INTO stopped(entry) VALUES(?)" : "DELETE FROM stopped WHERE entry = ?",
+      {step.entry});
 }
 
 Result<void> Ledger::apply_step(const SetJobState &step) {

@@ -50,6 +50,8 @@ class Ledger {
   [[nodiscard]] bool failure_may_pass() const { return database_.failure_may_pass(); }
 
   [[nodiscard]] Result<std::vector<std::string>> job_names();
+  // Entries that an operator has stopped.
+  [[nodiscard]] Result<std::vector<std::string>> stopped_entries();
   [[nodiscard]] Result<std::vector<StoredJob>> load_jobs();
   [[nodiscard]] Result<std::optional<StoredJob>> load_job(const std::string &name);
   // All that is left, in order of (input, begin), the merge's last. Stops at an error of `take`.
@@ -87,6 +89,7 @@ class Ledger {
   [[nodiscard]] Result<void> apply_step(const AddCounters &step);
   [[nodiscard]] Result<void> apply_step(const MoveFiles &step);
   [[nodiscard]] Result<void> apply_step(const SetJobState &step);
+  [[nodiscard]] Result<void> apply_step(const SetStopped &step);
   [[nodiscard]] Result<void> remove_job(std::int64_t key);
   [[nodiscard]] Result<void> remove_plan(std::int64_t key);
   [[nodiscard]] Result<void> remove_merge(std::int64_t key);

@@ -23,6 +23,17 @@ Result<std::vector<std::string>> Ledger::job_names() {
   return names;
 }
 
+Result<std::vector<std::string>> Ledger::stopped_entries() {
+  std::vector<std::string> names;
+  const Result<void> read =
+      database_.each("SELECT entry FROM stopped ORDER BY entry", {}, [&](const SqlRow &row) -> Result<void> {
+        names.push_back(row.text(0));
+        return {};
+      });
+  if (!read) return tl::unexpected(read.error());
+  return names;
+}
+
 Result<std::vector<StoredJob>> Ledger::load_jobs() {
   const Result<std::vector<std::string>> names = job_names();
   if (!names) return tl::unexpected(names.error());

@@ -33,4 +33,8 @@ CREATE TABLE move(job INTEGER, merge INTEGER, input INTEGER, begin INTEGER, slic
 CREATE TABLE removal(path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 )sql";
 
+// Entries, services among them, that an operator has stopped. Came later: what has no such table gets it.
+inline constexpr const char *kLedgerStopped =
+    "CREATE TABLE IF NOT EXISTS stopped(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID";
+
 }  // namespace hostler

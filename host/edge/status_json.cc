@@ -20,6 +20,16 @@ concept Is = std::same_as<std::remove_const_t<T>, Value>;
 
 // Each fields() names every member of a value once, for writing and for reading.
 template <typename Visitor>
+void fields(Visitor &member, Is<LastExit> auto &exit) {
+  member("text", exit.text);
+  if (Visitor::kWrites && exit.text.empty()) return;
+  member("verdict", exit.verdict);
+  member("code", exit.code);
+  member("signal", exit.signal);
+  member("core", exit.core);
+}
+
+template <typename Visitor>
 void fields(Visitor &member, Is<WorkerStatus> auto &worker) {
   member("instance", worker.instance);
   member("state", worker.state);
@@ -59,6 +69,7 @@ void fields(Visitor &member, Is<EntryStatus> auto &entry) {
   member("build", entry.build);
   member("newer_build", entry.newer_build);
   member("held", entry.held);
+  member("stopped", entry.stopped);
   member("count", entry.count);
   member("workers", entry.workers);
   if (!Visitor::kWrites || !entry.more.empty()) member("more", entry.more);
@@ -98,6 +109,15 @@ template <typename Visitor>
 void fields(Visitor &member, Is<ReloadOptions> auto &options) {
   member("fresh", options.fresh);
   member("resume", options.resume);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<OperatorCommand> auto &command) {
+  member("names", command.names);
+  member("all", command.all);
+  member("count", command.count);
+  member("fresh", command.fresh);
+  member("resume", command.resume);
 }
 
 template <typename Visitor>
@@ -234,6 +254,9 @@ std::string to_json(const Error &error) {
 std::string to_json(const ReloadOptions &options) {
   return write(options);
 }
+std::string to_json(const OperatorCommand &command) {
+  return write(command);
+}
 std::string to_json(const ReloadReply &reply) {
   return write(reply);
 }
@@ -253,6 +276,9 @@ Result<Error> error_from_json(std::string_view text) {
 Result<ReloadOptions> reload_request_from_json(std::string_view text) {
   if (text.empty()) return ReloadOptions{};
   return read<ReloadOptions>(text);
+}
+Result<OperatorCommand> operator_command_from_json(std::string_view text) {
+  return read<OperatorCommand>(text);
 }
 Result<ReloadReply> reload_reply_from_json(std::string_view text) {
   return read<ReloadReply>(text);

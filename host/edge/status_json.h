@@ -4,13 +4,16 @@
 //
 //   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "waits_for",
 //             "jobs_ended", "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
-//                          "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
-//                          "last_exit", "crash_report" (a path), "slice", "beats", "ready", "note"}],
+//                          "stopped", "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
+//                          "last_exit": {"text", and unless that is empty "verdict", "code", "signal", "core"},
+//                          "crash_report" (a path), "slice", "beats", "ready", "note"}],
 //                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
 //                          "positions_done", "retries"}, "rate" (positions a second), "eta_seconds" (-1: not known),
 //                          "output", "counters": {NAME: number}}]}
 //   error    {"error": "WHERE: WHAT (HINT)", "where", "what", "hint"}
 //   reload   {"fresh": [NAME...], "resume": [NAME...]}, answered by {"ok", "text": [line...], "error"}
+//   command  {"names": [NAME...], "all": false, "count": N (scale), "fresh": [NAME...], "resume": [NAME...] (start)}, answered
+//            likewise: a line for each entry; not ok with lines: it was done, and did not end well
 #pragma once
 
 #include <cstdint>
@@ -19,6 +22,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/operator_command.h"
 #include "core/plan.h"
 #include "core/status.h"
 
@@ -58,6 +62,7 @@ enum class Layout { Compact, Pretty };
 [[nodiscard]] std::string to_json(const HostStatus &status, Layout layout = Layout::Compact);
 [[nodiscard]] std::string to_json(const Error &error);
 [[nodiscard]] std::string to_json(const ReloadOptions &options);
+[[nodiscard]] std::string to_json(const OperatorCommand &command);
 [[nodiscard]] std::string to_json(const ReloadReply &reply);
 [[nodiscard]] std::string to_json(const std::vector<PluginStatus> &plugins);
 [[nodiscard]] std::string to_json(const ResultStatus &result);
@@ -66,6 +71,8 @@ enum class Layout { Compact, Pretty };
 [[nodiscard]] Result<Error> error_from_json(std::string_view text);
 // An empty body asks for nothing in particular.
 [[nodiscard]] Result<ReloadOptions> reload_request_from_json(std::string_view text);
+// Its verb is not in it, but in the path of the request.
+[[nodiscard]] Result<OperatorCommand> operator_command_from_json(std::string_view text);
 [[nodiscard]] Result<ReloadReply> reload_reply_from_json(std::string_view text);
 
 }  // namespace hostler

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -41,6 +42,11 @@ std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t
   page.set_returned(returned);
   (void)std::fflush(nullptr);
   return returned;
+}
+
+const CountedCode *JobLoop::rule_for(std::int32_t returned) const {
+  const auto found = std::ranges::find(codes_, returned, &CountedCode::code);
+  return found == codes_.end() ? nullptr : &*found;
 }
 
 void JobLoop::run() {
@@ -157,24 +163,34 @@ JobLoop::Next JobLoop::refuse_changed(const Lease &lease, Interval global, std::
 
 JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to,
                               const Input *input) {
+  page_.set_stage(Stage::Settling);
   std::string change = input != nullptr ? input_change(*input) : std::string();
   const bool whole = !runtime_.claimed() || claimed_to == global.end;
-  if (change.empty() && returned == HOSTLER_DONE && whole && runtime_.left_nothing()) return Next::GoOn;
+  // What a refused claim has cut short is not the rules' to judge.
+  const bool cut_short = returned == HOSTLER_DONE && !whole && runtime_.refused() != StopWord::GoOn;
+  const CountedCode *rule = cut_short ? nullptr : rule_for(returned);
+  std::int32_t counted = rule != nullptr ? rule->counts_as : returned;
+  if (change.empty() && counted == HOSTLER_DONE && whole && runtime_.left_nothing()) return Next::GoOn;
 
   SliceEnded ended;
   ended.lease = lease.id;
   ended.slice = global;
   ended.returned = returned;
+  if (rule != nullptr) {
+    ended.rule = rule->rule;
+    ended.counts_as = counted;
+  }
   ended.claimed = runtime_.claimed();
   ended.claimed_to = claimed_to;
   ended.refused = runtime_.refused();
   runtime_.take(ended);
   ended.attempt_dir = runtime_.files().dir();
-  if (auto intact = runtime_.files().check(); returned == HOSTLER_DONE && !intact) {
-    ended.returned = returned = HOSTLER_ERROR;
+  if (auto intact = runtime_.files().check(); counted == HOSTLER_DONE && !intact) {
+    ended.returned = counted = HOSTLER_ERROR;
+    ended.rule = -1;
     ended.reason = words(intact.error().text());
   }
-  if (returned == HOSTLER_DONE && change.empty()) {
+  if (counted == HOSTLER_DONE && change.empty()) {
     ended.files = runtime_.files().names();
     if (auto synced = runtime_.files().sync(); !synced) {
       ended.io_failed = true;
@@ -188,7 +204,10 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
   }
   const bool changed = ended.input_changed;
   tell(std::move(ended));
-  if (!keeps_process(returned)) ::_exit(returned);
+  if (!keeps_process(counted)) {
+    page_.set_returned(returned);
+    ::_exit(returned);
+  }
   return changed ? Next::EndLease : Next::GoOn;
 }
 

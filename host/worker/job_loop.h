@@ -13,8 +13,10 @@ namespace hostler {
 
 class JobLoop {
  public:
-  JobLoop(SharedPage &page, Channel &channel, Runtime &runtime, const LoadedPlugin &plugin)
-      : page_(page), channel_(channel), runtime_(runtime), plugin_(plugin) {}
+  // `codes`: those that `on_exit:` judges in its own way.
+  JobLoop(SharedPage &page, Channel &channel, Runtime &runtime, const LoadedPlugin &plugin,
+          const std::vector<CountedCode> &codes)
+      : page_(page), channel_(channel), runtime_(runtime), plugin_(plugin), codes_(codes) {}
 
   // Ends with the process: by end of file, when asked to stop, or with a slice's verdict that ends it.
   [[noreturn]] void run();
@@ -30,6 +32,7 @@ class JobLoop {
   // Between the plugin's return and the host's commit: `input` must not have changed, and what was written be durable.
   Next settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to, const Input *input);
   Next refuse_changed(const Lease &lease, Interval global, std::string change);
+  [[nodiscard]] const CountedCode *rule_for(std::int32_t returned) const;
   void tell(const WorkerMessage &message);
   [[noreturn]] void leave(int code);
 
@@ -37,6 +40,7 @@ class JobLoop {
   Channel &channel_;
   Runtime &runtime_;
   const LoadedPlugin &plugin_;
+  const std::vector<CountedCode> &codes_;
   std::vector<const char *> items_;  // of the lease
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -72,6 +73,9 @@ TEST_F(ConfigYaml, TheSmallestFileHasEveryDefault) {
   EXPECT_EQ(entry.output, "");
   EXPECT_EQ(entry.restart, RestartConfig{});
   EXPECT_EQ(entry.stop, StopConfig{});
+  EXPECT_TRUE(entry.on_exit.empty());
+  EXPECT_FALSE(entry.time_limit);
+  EXPECT_FALSE(entry.watchdog);
 }
 
 TEST_F(ConfigYaml, AJobHasAnOutputAndAWorkerForEachProcessor) {
@@ -91,6 +95,8 @@ TEST_F(ConfigYaml, EveryKeyIsRead) {
       "    input: {lines: [\"a/*.txt\", /b/c], slice: 16MiB}\n    output: ../out/\n"
       "    params: {top: 20}\n    env: {TZ: UTC, N: 5}\n"
       "    restart: {delay: 200ms, max_delay: 1m, factor: 1.5, jitter: 0, reset_after: 2m, limit: 3, within: 5m}\n"
+      "    on_exit: [{codes: 3, signals: [SEGV, 6], do: done}, {codes: [0, 255], do: fail_entry}]\n"
+      "    time_limit: 10m\n    watchdog: 30s\n"
       "    attempts: 7\n    max_failed: 3%\n    max_temporary: 9\n    on_change: resume\n"
       "    stop: {drain: 1s, signal: INT, grace: 2s}\n    depends_on: []\n");
   EXPECT_EQ(job.name, "words");
@@ -103,6 +109,10 @@ TEST_F(ConfigYaml, EveryKeyIsRead) {
   EXPECT_EQ(job.params.at("top"), "20");
   EXPECT_EQ(job.env, (std::map<std::string, std::string>{{"N", "5"}, {"TZ", "UTC"}}));
   EXPECT_EQ(job.restart, (RestartConfig{200ms, 1min, 1.5, 0, 2min, 3, 5min}));
+  EXPECT_EQ(job.on_exit, (std::vector<ExitRule>{{{3}, {SIGSEGV, SIGABRT}, ExitAction::Done},
+                                                {{0, 255}, {}, ExitAction::FailEntry}}));
+  EXPECT_EQ(job.time_limit, 10min);
+  EXPECT_EQ(job.watchdog, 30s);
   EXPECT_EQ(job.attempts, 7);
   EXPECT_EQ(job.max_failed, (Tolerance{0, 3}));
   EXPECT_EQ(job.max_temporary, 9);

@@ -242,6 +242,28 @@ TEST(Ledger, ABadBatchLeavesTheOthersOfItsTransactionAlone) {
   EXPECT_EQ(load(ledger, "job").counters, (std::map<std::string, std::int64_t>{{"b", 2}}));
 }
 
+TEST(Ledger, WhatAnOperatorHasStoppedIsRememberedUntilItIsStarted) {
+  const TempDir dir;
+  {
+    Ledger ledger = open_ledger(dir);
+    EXPECT_TRUE(ledger.stopped_entries()->empty());
+    ASSERT_TRUE(apply(ledger, {SetStopped{"b", true}, SetStopped{"a", true}, SetStopped{"a", true}}));
+  }
+  Ledger ledger = open_ledger(dir);
+  EXPECT_EQ(*ledger.stopped_entries(), (std::vector<std::string>{"a", "b"}));
+  ASSERT_TRUE(apply(ledger, {SetStopped{"a", false}, SetStopped{"none", false}}));
+  EXPECT_EQ(*ledger.stopped_entries(), std::vector<std::string>{"b"});
+}
+
+TEST(Ledger, OneThatIsOlderThanTheCommandsGetsTheirTable) {
+  const TempDir dir;
+  { open_ledger(dir); }
+  auto database = Database::open(dir.path("ledger.sqlite"), Database::Access::ReadWrite);
+  ASSERT_TRUE(database && database->execute("DROP TABLE stopped"));
+  Ledger ledger = open_ledger(dir);
+  EXPECT_TRUE(apply(ledger, {SetStopped{"a", true}}));
+}
+
 TEST(Ledger, WhatIsNotCommittedIsNotThere) {
   const TempDir dir;
   {

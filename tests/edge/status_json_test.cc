@@ -16,7 +16,7 @@ HostStatus full_status() {
   worker.build = "0123456789ab";
   worker.up_seconds = 1.5;
   worker.restarts = 2;
-  worker.last_exit = "killed by SIGSEGV";
+  worker.last_exit = {"killed by SIGSEGV", "crash", -1, 11, true};
   worker.slice = "words.3-16777216";
   worker.beats = 1'000'000'000'000;
   worker.ready = true;
@@ -32,6 +32,7 @@ HostStatus full_status() {
   job.build = "abcdef012345";
   job.newer_build = true;
   job.held = "params.top 20 → 30";
+  job.stopped = true;
   job.count = 4;
   job.workers = {worker, WorkerStatus{}};
   job.unit = "bytes";
@@ -145,6 +146,24 @@ TEST(StatusJson, ReloadMakesTheRoundTrip) {
   EXPECT_FALSE(reload_request_from_json(R"({"fresh": [1]})"));
   const ReloadReply reply{false, {"keep a", "add b"}, "no"};
   EXPECT_EQ(*reload_reply_from_json(to_json(reply)), reply);
+}
+
+TEST(StatusJson, OperatorCommandMakesTheRoundTripWithoutItsVerb) {
+  const OperatorCommand command{OperatorVerb::Start, {"a", "b"}, true, 4, {"c"}, {"d"}};
+  const auto back = operator_command_from_json(to_json(command));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back, command);
+  EXPECT_EQ(*operator_command_from_json(R"({"names": ["a"]})"),
+            (OperatorCommand{OperatorVerb::Start, {"a"}, false, 0, {}, {}}));
+  for (const char *text : {"", "[]", R"({"names": "a"})", R"({"count": "four"})"})
+    EXPECT_FALSE(operator_command_from_json(text)) << text;
+}
+
+TEST(StatusJson, TheLastExitHasItsNumbersBesideTheWords) {
+  EXPECT_NE(
+      to_json(full_status())
+          .find(R"("last_exit":{"text":"killed by SIGSEGV","verdict":"crash","code":-1,"signal":11,"core":true})"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -141,8 +141,13 @@ void FakeSystem::set_count(WorkerId id, std::int32_t count) {
 
 void FakeSystem::stop(WorkerId id, StopWord word, int signal) {
   FakeWorker &worker = *find(id);
-  worker.stop = word;
-  note("stop", worker, word == StopWord::Drain ? "drain" : "cancel " + signal_name(signal));
+  worker.stop = std::max(worker.stop, word);
+  const std::string_view said = word == StopWord::Drain ? "drain" : word == StopWord::Cancel ? "cancel" : "deadline";
+  note("stop", worker, fmt::format("{}{}{}", said, signal == 0 ? "" : " ", signal == 0 ? "" : signal_name(signal)));
+  if (signal == SIGABRT) {
+    if (!script_of(worker).survives_abort) worker.leave({true, SIGABRT, false});
+    return;
+  }
   worker.after(Duration{}, [this, &worker] { script_of(worker).on_stop(worker); });
 }
 

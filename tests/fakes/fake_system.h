@@ -41,6 +41,7 @@ struct Script {
   std::function<void(FakeWorker &)> on_stop = [](FakeWorker &worker) {
     if (worker.stop == StopWord::Cancel) worker.return_from_run(0);
   };
+  bool survives_abort = false;
   std::function<void(FakeWorker &)> on_dismiss = [](FakeWorker &worker) { worker.leave({false, 0, false}); };
 };
 

@@ -37,6 +37,11 @@ void MemoryStore::apply(const StoreStep &step) {
   } else if (const auto *state = std::get_if<SetJobState>(&step)) {
     jobs_[state->job].state = state->state;
     jobs_[state->job].reason = state->reason;
+  } else if (const auto *mark = std::get_if<SetStopped>(&step)) {
+    if (mark->stopped)
+      stopped_.insert(mark->entry);
+    else
+      stopped_.erase(mark->entry);
   }
 }
 

@@ -5,8 +5,10 @@
  *   fails         only in the first so many attempts
  *   code, reason  for do: return and do: exit
  *   count         for do: print
+ *   prepare       what prepare() returns, or hang
  *   file          for those that write a pid there
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <hostler/plugin.h>
@@ -94,6 +96,30 @@ static int wait_interrupted(const hostler_slice_t *slice) {
 static int ignore_stop(const hostler_slice_t *slice) {
   slice->host->ready(slice);
   wait_for_ever();
+  return HOSTLER_DONE;
+}
+
+/* Not even an abort ends it. */
+static int hang_deaf(const hostler_slice_t *slice) {
+  signal(SIGABRT, SIG_IGN);
+  return ignore_stop(slice);
+}
+
+static ssize_t never_written(void *cookie, const char *text, size_t size) {
+  (void)cookie;
+  (void)text;
+  (void)size;
+  wait_for_ever();
+  return 0;
+}
+
+/* run() returns, but what it has buffered can never be written. */
+static int hang_in_flush(const hostler_slice_t *slice) {
+  const cookie_io_functions_t calls = {.write = never_written};
+  FILE *stream = fopencookie(NULL, "w", calls);
+  if (stream == NULL) return HOSTLER_BAD_CONFIG;
+  fputs("never seen", stream);
+  slice->host->heartbeat(slice);
   return HOSTLER_DONE;
 }
 
@@ -220,6 +246,8 @@ static const struct {
                 {"wait", wait_politely},
                 {"wait_interrupted", wait_interrupted},
                 {"ignore_stop", ignore_stop},
+                {"hang_deaf", hang_deaf},
+                {"hang_in_flush", hang_in_flush},
                 {"leave_a_child", leave_a_child},
                 {"leave_a_runaway", leave_a_runaway},
                 {"fork_and_return", fork_and_return},
@@ -235,6 +263,7 @@ static const struct {
 int prepare(const hostler_slice_t *slice) {
   const char *verdict = slice->host->param(slice, "prepare");
   if (verdict == NULL) return HOSTLER_DONE;
+  if (strcmp(verdict, "hang") == 0) wait_for_ever();
   slice->host->fail(slice, "prepare does as it is told");
   return atoi(verdict);
 }

@@ -85,8 +85,19 @@ TEST(ExitStatus, LeavingWhileBeingStoppedIsNotHeldAgainstIt) {
 
 TEST(ExitStatus, BeingOutOfTimeIsATimeout) {
   Departure departure = left({true, SIGKILL, false}, Stage::Running);
-  departure.timed_out = departure.killed_by_host = true;
+  departure.killed_by_host = true;
+  departure.overdue = "hung: no sign of life for 30s";
+  departure.place = "in slice 3-0";
   EXPECT_EQ(judge(departure).verdict, Verdict::Timeout);
+  EXPECT_EQ(judge(departure).reason, "hung: no sign of life for 30s in slice 3-0");
+}
+
+TEST(ExitStatus, AVerdictReturnedBeforeTheHangStandsAndTheHangIsTold) {
+  Departure departure = returned(0);
+  departure.status = {true, SIGABRT, false};
+  departure.overdue = "hung: no sign of life for 30s";
+  EXPECT_EQ(judge(departure).verdict, Verdict::Done);
+  EXPECT_EQ(judge(departure).reason, "returned 0 (HOSTLER_DONE): hung: no sign of life for 30s");
 }
 
 TEST(ExitStatus, AWorkerThatBrokeTheProtocolIsNotSaidToBeOutOfMemory) {
@@ -158,9 +169,18 @@ TEST(SliceVerdict, DoneAfterARefusedClaimIsAYieldOrATimeout) {
   ended.refused = StopWord::Cancel;
   EXPECT_EQ(judge(ended, true).verdict, Verdict::Yield);
   ended.refused = StopWord::Deadline;
-  EXPECT_EQ(judge(ended, true).verdict, Verdict::Timeout);
-  ended.claimed_to = 200;  // all was claimed after all
+  EXPECT_EQ(judge(ended, false, "out of time").verdict, Verdict::Timeout);
+  EXPECT_EQ(judge(ended, false, "out of time").reason, "out of time");
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::Yield);  // the deadline was another slice's
+  ended.claimed_to = 200;                                  // all was claimed after all
   EXPECT_EQ(judge(ended, true).verdict, Verdict::Done);
+}
+
+TEST(SliceVerdict, AYieldThatWasAskedForByADeadlineIsATimeout) {
+  EXPECT_EQ(judge(slice(85), false, "out of time").verdict, Verdict::Timeout);
+  EXPECT_EQ(judge(slice(85), true, "out of time").verdict, Verdict::Timeout);
+  EXPECT_EQ(judge(slice(70), false, "out of time").verdict, Verdict::Failure);
+  EXPECT_EQ(judge(slice(0), false, "out of time").verdict, Verdict::Done);  // in time after all
 }
 
 TEST(SliceVerdict, AChangedInputOrAFailedWriteIsNotTheSlicesFault) {

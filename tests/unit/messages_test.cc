@@ -35,6 +35,7 @@ Start a_start() {
   start.job_id = "j-1";
   start.attempts_dir = "/out/.attempts";
   start.stop_signal = 10;
+  start.codes = {{3, 0, 1}, {255, 65, 0}};
   return start;
 }
 
@@ -64,6 +65,8 @@ SliceEnded a_slice_ended() {
   ended.lease = 9;
   ended.slice = {5, 10};
   ended.returned = -3;
+  ended.rule = 1;
+  ended.counts_as = 75;
   ended.reason = "because";
   ended.claimed = true;
   ended.claimed_to = 8;

@@ -53,6 +53,30 @@ TEST(Plan, NewEntriesAreAddedAndMissingOnesRemoved) {
   EXPECT_EQ((*plans)[1].action, EntryAction::Remove);
 }
 
+TEST(Plan, RulesOfAJobReachItsWorkersAndThoseOfAServiceAreTheHostsOwn) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  fleet.has(job("j", 100));
+  auto ruled = service("a");
+  ruled.config.on_exit = {{{3}, {}, ExitAction::Reap}};
+  EXPECT_EQ(fleet.one(ruled).action, EntryAction::Adjust);
+  auto ruled_job = job("j", 100);
+  ruled_job.config.on_exit = {{{3}, {}, ExitAction::Done}};
+  EXPECT_EQ(fleet.one(ruled_job).action, EntryAction::Replace);
+  EXPECT_EQ(fleet.one(ruled_job).words, "on_exit changed");
+}
+
+TEST(Plan, AWatchdogOrTimeLimitDisturbsNobody) {
+  Fleet fleet;
+  auto was = job("j", 100);
+  was.config.watchdog = std::chrono::seconds(30);
+  fleet.has(was);
+  auto now = job("j", 100);
+  now.config.time_limit = std::chrono::minutes(10);
+  EXPECT_EQ(fleet.one(now).action, EntryAction::Adjust);
+  EXPECT_EQ(fleet.one(now).words, "time_limit none → 10m, watchdog 30s → none");
+}
+
 TEST(Plan, WhatWorkersWereGivenReplacesThemAndWhatTheHostGoesByDoesNot) {
   Fleet fleet;
   fleet.has(service("a"));

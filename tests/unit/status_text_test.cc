@@ -15,7 +15,7 @@ HostStatus sample() {
   second.instance = 1;
   second.state = "backoff";
   second.restarts = 2;
-  second.last_exit = "killed by SIGSEGV";
+  second.last_exit = {"killed by SIGSEGV", "crash", -1, 11, true};
   second.note = "again in 400ms";
   EntryStatus job;
   job.name = "words";

@@ -23,13 +23,13 @@ YAML
 exits 0 hostler up
 wait_until '[ "$(entry failing .state)" = failed ]'
 assert_eq "$(grep -c started state/logs/failing.log)" 5 'starts: the first and four more'
-assert_in 'exited with code 3' "$(entry failing '.workers[0].last_exit')"
+assert_in 'exited with code 3' "$(entry failing '.workers[0].last_exit.text')"
 assert_in 'gave up' "$(entry failing '.reason + .workers[0].note')"
 
 wait_until '[ "$(entry crashing .state)" = failed ]'
-assert_in SIGSEGV "$(entry crashing '.workers[0].last_exit')"
+assert_in SIGSEGV "$(entry crashing '.workers[0].last_exit.text')"
 wait_until '[ "$(entry config .state)" = failed ]'
-assert_in HOSTLER_BAD_CONFIG "$(entry config '.reason + .workers[0].last_exit')"
+assert_in HOSTLER_BAD_CONFIG "$(entry config '.reason + .workers[0].last_exit.text')"
 wait_until '[ "$(entry finished .state)" = finished ]'
 
 # The neighbour has seen nothing of it. Killed, it comes back.
@@ -39,8 +39,8 @@ assert_eq "$(entry tick '.workers[0].restarts')" 0 restarts
 kill -KILL "$first"
 wait_until '[ "$(running tick)" = 1 ] && [ "$(pids tick)" != '"$first"' ]'
 assert_eq "$(entry tick '.workers[0].restarts')" 1 restarts
-assert_in SIGKILL "$(entry tick '.workers[0].last_exit')"
-assert_in 'out of memory' "$(entry tick '.workers[0].last_exit')"
+assert_in SIGKILL "$(entry tick '.workers[0].last_exit.text')"
+assert_in 'out of memory' "$(entry tick '.workers[0].last_exit.text')"
 
 exits 0 hostler down
 assert_nobody_left
