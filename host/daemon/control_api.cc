@@ -136,7 +136,7 @@ void ControlApi::begin(const OperatorCommand &command, const std::function<void(
   auto names = supervisor_.command(command);
   if (!names) return reply(json(409, to_json(ReloadReply{false, {}, names.error().text()})));
   const TimePoint sure_at = EventLoop::now() + kFirstSteps;
-  errands_.push_back({command.verb, std::move(*names), reply, sure_at, EventLoop::Timer(loop_)});
+  errands_.push_back({command.verb, std::move(*names), {}, reply, sure_at, EventLoop::Timer(loop_)});
   errands_.back().timer.set(sure_at, [this] { finish_errands(); });
 }
 
@@ -146,21 +146,34 @@ void ControlApi::finish_errands() {
 
 bool ControlApi::is_done(const Errand &errand) const {
   ReloadReply answer;
+  answer.text = errand.plan;
   for (const std::string &name : errand.names) {
     auto outcome = supervisor_.outcome_of(errand.verb, name);
     if (!outcome) return false;
     if (outcome->ok && !outcome->certain && EventLoop::now() < errand.sure_at) return false;
+    if (!errand.plan.empty() && outcome->ok) continue;
     answer.ok = answer.ok && outcome->ok;
     answer.text.push_back(std::move(outcome->words));
   }
+  if (!errand.plan.empty()) answer.ok = true;  // it is applied, whatever became of its workers
   errand.reply(json(200, to_json(answer)));
   return true;
+}
+
+// Answers once what a reload has changed has come to rest: the new workers run, the old ones are gone.
+void ControlApi::see_through(const std::vector<EntryPlan> &plans, std::function<void(ControlReply)> reply) {
+  Errand errand{OperatorVerb::Restart,  {}, lines_of(plans), std::move(reply), EventLoop::now(),
+                EventLoop::Timer(loop_)};
+  for (const EntryPlan &plan : plans)
+    if (plan.action != EntryAction::Keep && plan.action != EntryAction::Hold) errand.names.push_back(plan.name);
+  errands_.push_back(std::move(errand));  // looked at as soon as the supervisor has acted on it
 }
 
 void ControlApi::reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply) {
   auto options = reload_request_from_json(request.body);
   if (!options) return reply(json(400, to_json(options.error())));
-  auto done = [reply = std::move(reply)](const ReloadOutcome &plans) {
+  auto done = [this, apply, reply = std::move(reply)](const ReloadOutcome &plans) {
+    if (apply && plans) return see_through(*plans, reply);
     ReloadReply answer;
     answer.ok = plans.has_value();
     int code = 200;

@@ -37,10 +37,11 @@ class ControlApi {
     EventLoop::Timer timer;
   };
   using Waiters = std::list<Waiter>;
-  // A command that is under way.
+  // A command that is under way, or the entries that a reload changes.
   struct Errand {
     OperatorVerb verb;
     std::vector<std::string> names;
+    std::vector<std::string> plan;  // a reload's, in words; of its entries only those are told that have failed
     std::function<void(ControlReply)> reply;
     TimePoint sure_at;  // what runs then is said to run, ready or not
     EventLoop::Timer timer;
@@ -53,6 +54,7 @@ class ControlApi {
   void begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply);
   [[nodiscard]] bool is_done(const Errand &errand) const;
   void finish_errands();
+  void see_through(const std::vector<EntryPlan> &plans, std::function<void(ControlReply)> reply);
   void reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply);
 
   EventLoop &loop_;

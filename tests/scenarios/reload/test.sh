@@ -64,23 +64,25 @@ assert_eq "$(pids tick | cut -d' ' -f1-3)/$(pids tock)" "$tick/$tock" 'pids afte
 assert_eq "$(status .last_reload_ok)" true
 five=$(pids tick)
 configure 2 1 </dev/null
-exits 0 hostler reload
-wait_until '[ "$(running tick)" = 2 ]'
+exits 0 hostler reload # whose answer comes when all is through
+assert_eq "$(running tick)" 2 'running after a lowered count'
 assert_eq "$(pids tick)" "$(cut -d' ' -f1-2 <<<"$five")" 'pids after a lowered count'
-for pid in $(cut -d' ' -f3-5 <<<"$five"); do wait_until "! alive $pid"; done
+for pid in $(cut -d' ' -f3-5 <<<"$five"); do if alive "$pid"; then die "$pid outlived the reload"; fi; done
 tick=$(pids tick)
 
 # A changed parameter replaces that entry's workers and no other.
 configure 2 2 </dev/null
 exits 0 hostler reload
-wait_until '[ "$(running tock)" = 1 ] && [ "$(pids tock)" != '"$tock"' ]'
+assert_eq "$(running tock)" 1 'running after a changed parameter'
+if [ "$(pids tock)" = "$tock" ]; then die 'a changed parameter replaced nobody'; fi
 assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'
 tock=$(pids tock)
 
 # So does a changed plugin. An ELF file may carry a tail: another hash, the same code.
 printf 'tail' >>plugins/tock.so
 exits 0 hostler reload
-wait_until '[ "$(running tock)" = 1 ] && [ "$(pids tock)" != '"$tock"' ]'
+assert_eq "$(running tock)" 1 'running after a changed parameter'
+if [ "$(pids tock)" = "$tock" ]; then die 'a changed parameter replaced nobody'; fi
 assert_eq "$(pids tick)" "$tick" 'pids of the neighbour'
 
 # A new entry comes, a removed one goes.
