@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/say.h"
 #include "core/suggest.h"
 
 namespace hostler {
@@ -73,13 +74,13 @@ class CommandLine {
       return app_.exit(error) == 0 ? finish(ExitCode::Fine) : static_cast<int>(ExitCode::Usage);
     }
     if (!chosen_) {
-      fmt::print("{}", kWelcome);
+      say("{}", kWelcome);
       return finish(ExitCode::Fine);
     }
     const auto outcome = chosen_();
     if (outcome) return finish(*outcome);
     std::fflush(stdout);
-    fmt::print(stderr, "hostler: {}\n", outcome.error().text);
+    warn("hostler: {}\n", outcome.error().text);
     return static_cast<int>(outcome.error().code);
   }
 
@@ -88,8 +89,8 @@ class CommandLine {
   [[nodiscard]] static int finish(ExitCode code) {
     errno = 0;
     if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return static_cast<int>(code);
-    fmt::print(stderr, "hostler: standard output is not complete: {}\n",
-               errno != 0 ? std::strerror(errno) : "some of it could not be written");
+    warn("hostler: standard output is not complete: {}\n",
+         errno != 0 ? std::strerror(errno) : "some of it could not be written");
     return static_cast<int>(code == ExitCode::Fine ? ExitCode::Failed : code);
   }
   [[nodiscard]] bool is_command(const std::string &word) const {
@@ -101,8 +102,8 @@ class CommandLine {
     for (const CLI::App *command : app_.get_subcommands({})) names.push_back(command->get_name());
     const std::vector<std::string_view> known(names.begin(), names.end());
     const auto near = nearest(word, known);
-    fmt::print(stderr, "hostler: there is no command {} ({})\n", word,
-               near ? fmt::format("did you mean {}?", *near) : fmt::format("there are: {}", fmt::join(known, ", ")));
+    warn("hostler: there is no command {} ({})\n", word,
+         near ? fmt::format("did you mean {}?", *near) : fmt::format("there are: {}", fmt::join(known, ", ")));
     return static_cast<int>(ExitCode::Usage);
   }
   CLI::App *add(const std::string &name, const std::string &description, const std::string &example, Command command) {

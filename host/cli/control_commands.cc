@@ -10,6 +10,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
+#include "cli/say.h"
 #include "core/status_text.h"
 #include "edge/pidfd.h"
 #include "edge/pidfile.h"
@@ -66,7 +67,7 @@ Outcome<ExitCode> run_down(const Address &address) {
     }
   }
   while (!wait_for_death(*host, kForever)) continue;
-  fmt::print("hostler is down (pid {})\n", pid);
+  say("hostler is down (pid {})\n", pid);
   return ExitCode::Fine;
 }
 
@@ -92,8 +93,8 @@ Outcome<ExitCode> run_reload(const ReloadCommand &command) {
     const bool invalid = reply->status == 422;
     return give_up(invalid ? ExitCode::InvalidConfig : ExitCode::Failed, "nothing was changed: " + answer->error);
   }
-  for (const auto &line : answer->text) fmt::print("{}\n", line);
-  if (answer->text.empty()) fmt::print("nothing to change\n");
+  for (const auto &line : answer->text) say("{}\n", line);
+  if (answer->text.empty()) say("nothing to change\n");
   return ExitCode::Fine;
 }
 
@@ -108,8 +109,8 @@ Outcome<ExitCode> run_on_entries(const EntriesCommand &command) {
   if (reply->status != 200)
     return give_up(reply->status == 422 ? ExitCode::InvalidConfig : ExitCode::Failed,
                    "nothing was changed: " + answer->error);
-  for (const auto &line : answer->text) fmt::print("{}\n", line);
-  if (answer->text.empty()) fmt::print("nothing to do\n");
+  for (const auto &line : answer->text) say("{}\n", line);
+  if (answer->text.empty()) say("nothing to do\n");
   return answer->ok ? ExitCode::Fine : ExitCode::Failed;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
+#include "cli/say.h"
 #include "core/human_text.h"
 #include "edge/config_yaml.h"
 #include "edge/pidfile.h"
@@ -38,7 +39,7 @@ void print_entries(const Prepared &prepared) {
                fmt::format("{} worker{}", entry.config.count, entry.config.count == 1 ? "" : "s"),
                fmt::format("{} {} (build {})", entry.build.id, entry.build.version, entry.build.hash.substr(0, 12))});
   }
-  fmt::print("{}", table.text());
+  say("{}", table.text());
 }
 
 // What a reload of the host that runs this file would do; nothing when there is none.
@@ -53,8 +54,8 @@ Outcome<void> print_plan(const Config &config) {
   if (!answer) return give_up(ExitCode::Failed, answer.error());
   if (!answer->ok || reply->status != 200)
     return give_up(ExitCode::InvalidConfig, "a reload would be refused: " + answer->error);
-  fmt::print("a reload would {}\n", answer->text.empty() ? "change nothing" : "do this:");
-  for (const auto &line : answer->text) fmt::print("  {}\n", line);
+  say("a reload would {}\n", answer->text.empty() ? "change nothing" : "do this:");
+  for (const auto &line : answer->text) say("  {}\n", line);
   return {};
 }
 
@@ -100,9 +101,9 @@ void print_plugins(const std::vector<PluginStatus> &plugins) {
       table.add({plugin.file, "-", "-", "-", "-", used_by(plugin)});
     }
   }
-  fmt::print("{}", table.text());
+  say("{}", table.text());
   for (const auto &plugin : plugins)
-    if (!plugin.error.empty()) fmt::print("{}\n", plugin.error);
+    if (!plugin.error.empty()) say("{}\n", plugin.error);
 }
 
 }  // namespace
@@ -114,7 +115,7 @@ Outcome<ExitCode> run_check(const std::string &file) {
   if (!store) return tl::unexpected<Failure>(store.error());
   const auto prepared = prepare(*config, *store);
   if (!prepared) return give_up(ExitCode::InvalidConfig, prepared.error());
-  fmt::print("OK: {}\n", config->file);
+  say("OK: {}\n", config->file);
   print_entries(*prepared);
   if (const auto printed = print_plan(*config); !printed) return tl::unexpected<Failure>(printed.error());
   return ExitCode::Fine;
@@ -128,9 +129,9 @@ Outcome<ExitCode> run_plugins(const std::string &file, bool json) {
   std::vector<PluginStatus> plugins;
   for (const auto &name : plugin_files(config->host.plugins)) plugins.push_back(inspect(name, *config, *store));
   if (json) {
-    fmt::print("{}", to_json(plugins));
+    say("{}", to_json(plugins));
   } else if (plugins.empty()) {
-    fmt::print("no plugins in {}\n", config->host.plugins);
+    say("no plugins in {}\n", config->host.plugins);
   } else {
     print_plugins(plugins);
   }

@@ -10,6 +10,7 @@
 
 #include "cli/address.h"
 #include "cli/command.h"
+#include "cli/say.h"
 #include "cli/stop_signals.h"
 #include "edge/log_reader.h"
 
@@ -39,7 +40,7 @@ Outcome<ExitCode> follow(LogReader &reader) {
     reader.read(print_line);
     std::fflush(stdout);
     if (reader.gaps() > std::exchange(gaps, reader.gaps()))
-      fmt::print(stderr, "hostler: lines come faster than they are taken: some may be missing here\n");
+      warn("hostler: lines come faster than they are taken: some may be missing here\n");
     std::array<pollfd, 2> events = {{{reader.changes_fd(), POLLIN, 0}, {signals->fd(), POLLIN, 0}}};
     ::poll(events.data(), events.size(), -1);
     if (signals->arrived() != 0) return ExitCode::Fine;

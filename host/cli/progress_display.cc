@@ -1,4 +1,5 @@
 #include "cli/progress_display.h"
+#include "cli/say.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -47,7 +48,7 @@ void ProgressDisplay::show(const HostStatus &host) {
 }
 
 void ProgressDisplay::clear() {
-  if (drawn_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", std::exchange(drawn_, 0));
+  if (drawn_ > 0) warn("\x1b[{}A\x1b[J", std::exchange(drawn_, 0));
   std::fflush(stderr);
 }
 
@@ -75,19 +76,18 @@ void ProgressDisplay::draw(const HostStatus &host) {
     ++lines;
   }
   clear();
-  fmt::print(stderr, "{}", text);
+  warn("{}", text);
   std::fflush(stderr);
   drawn_ = above + lines;
 }
 
 void ProgressDisplay::print_changes(const HostStatus &host) {
   if (std::exchange(waits_for_, host.waits_for) != host.waits_for)
-    fmt::print(stderr, "{}\n",
-               host.waits_for.empty() ? "what jobs waited for has passed" : "jobs wait: " + host.waits_for);
+    warn("{}\n", host.waits_for.empty() ? "what jobs waited for has passed" : "jobs wait: " + host.waits_for);
   for (const auto *entry : shown(host)) {
     const std::string words =
         entry->kind == "job" ? fmt::format("{}: {}", entry->name, progress_words(*entry)) : failed_words(*entry);
-    if (std::exchange(said_[entry->name], words) != words) fmt::print(stderr, "{}\n", words);
+    if (std::exchange(said_[entry->name], words) != words) warn("{}\n", words);
   }
   std::fflush(stderr);
 }

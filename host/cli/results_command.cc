@@ -6,6 +6,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/job_results.h"
+#include "cli/say.h"
 #include "edge/status_json.h"
 
 namespace hostler {
@@ -41,7 +42,7 @@ Outcome<ExitCode> run_results(const ResultsCommand &command) {
   });
   if (!read) return give_up(ExitCode::Failed, read.error());
   if (!any && !command.json)
-    fmt::print(stderr, "{} has no results (`hostler run` tells its counters and where its files are)\n", command.job);
+    warn("{} has no results (`hostler run` tells its counters and where its files are)\n", command.job);
   return ExitCode::Fine;
 }
 

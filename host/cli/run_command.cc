@@ -15,6 +15,7 @@
 #include "cli/control_client.h"
 #include "cli/job_results.h"
 #include "cli/progress_display.h"
+#include "cli/say.h"
 #include "cli/stop_signals.h"
 #include "core/exit_status.h"
 #include "core/job.h"
@@ -79,7 +80,7 @@ void take_down(const StartedChild &host, StopSignals &signals, int signal) {
 // Somebody wants it to end: gracefully, unless the signal is QUIT.
 void take_down_interrupted(const StartedChild &host, StopSignals &signals) {
   const bool at_once = signals.arrived() == SIGQUIT;
-  fmt::print(stderr, "interrupted, {}\n", at_once ? "stopping at once" : "stopping; once more to stop at once");
+  warn("interrupted, {}\n", at_once ? "stopping at once" : "stopping; once more to stop at once");
   take_down(host, signals, at_once ? SIGQUIT : SIGTERM);
 }
 
@@ -106,19 +107,19 @@ void print_counters(const EntryStatus &job) {
   std::string words;
   for (const auto &[name, total] : job.counters)
     words += fmt::format("{}{} {}", words.empty() ? "" : ", ", name, total);
-  if (!words.empty()) fmt::print("counters: {}\n", words);
+  if (!words.empty()) say("counters: {}\n", words);
 }
 
 void print_end(const EntryStatus &job, const std::string &state_dir) {
-  fmt::print("{}\n", verdict_line(job));
+  say("{}\n", verdict_line(job));
   if (exit_code_of(job) == ExitCode::Failed || job.stopped) return;  // there is no whole result
   const auto result = merge_result(state_dir, job.name);
-  if (!result) fmt::print("  its result cannot be read: {}\n", result.error().text());
-  if (result && *result) fmt::print("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");
+  if (!result) say("  its result cannot be read: {}\n", result.error().text());
+  if (result && *result) say("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");
   print_counters(job);
   std::error_code ignored;  // the manifest tells a job that has left files
   if (std::filesystem::exists(fmt::format("{}/{}", job.output, kOutputManifest), ignored))
-    fmt::print("output: {}\n", job.output);
+    say("output: {}\n", job.output);
 }
 
 ExitCode report(const HostStatus &host) {
@@ -164,6 +165,7 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
   auto client = ControlClient::connect(config->host.state);
   if (!client || !*client) return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
 
+  ::signal(SIGPIPE, SIG_IGN);  // nobody reads the progress any more: no reason to give up the job
   ProgressDisplay display;
   const auto ended = follow(**client, *signals, display);
   if (!ended) {
@@ -177,7 +179,7 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
   }
   display.clear();
   take_down_interrupted(*host, *signals);
-  fmt::print(stderr, "interrupted: what is done is kept, `hostler run` goes on from there\n");
+  warn("interrupted: what is done is kept, `hostler run` goes on from there\n");
   return ExitCode::Interrupted;
 }
 

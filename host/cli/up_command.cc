@@ -6,6 +6,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
+#include "cli/say.h"
 #include "edge/daemonize.h"
 
 namespace hostler {
@@ -22,7 +23,7 @@ HostOptions host_options(const StartOptions &options) {
 
 Outcome<ExitCode> run_in_foreground(const StartOptions &options) {
   return run_host(host_options(options), [](ExitCode code, const std::string &text) {
-    if (code != ExitCode::Fine) fmt::print(stderr, "hostler: {}\n", text);
+    if (code != ExitCode::Fine) warn("hostler: {}\n", text);
   });
 }
 
@@ -50,7 +51,7 @@ Outcome<ExitCode> run_up(const StartOptions &options) {
   if (!connection) return tl::unexpected<Failure>(connection.error());
   const auto status = connection->client.status();
   if (!status) return give_up(ExitCode::Failed, status.error());
-  fmt::print("{}", up_words(*status));
+  say("{}", up_words(*status));
   return ExitCode::Fine;
 }
 

@@ -216,6 +216,8 @@ Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overd
   if (verdict == Verdict::Done) return judge_done(ended, how, overdue);
   if (verdict == Verdict::Yield && !overdue.empty()) return {Verdict::Timeout, overdue + "; " + judgement.reason};
   if (verdict != Verdict::Yield || stopping) return judgement;
+  // Somebody else has sent it the stop signal.
+  if (ended.told_to_stop) return {Verdict::RetryLater, judgement.reason + " when a signal told it to stop", ended.rule};
   return {Verdict::Failure, judgement.reason + ", but nothing was checkpointed", ended.rule};
 }
 

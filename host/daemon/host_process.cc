@@ -142,17 +142,20 @@ class Host {
       case SIGUSR1: logs_->reopen(); return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
       case SIGQUIT:
         logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");
-        stopping_ = true;
-        reloader_->stop();
+        set_stopping();
         return supervisor_->stop_at_once([this] { loop_.stop(); });
       default: return stop();  // TERM, INT
     }
   }
 
+  void set_stopping() {
+    if (!std::exchange(stopping_, true)) pidfile_->set_leaving();
+    reloader_->stop();
+  }
+
   void stop() {
     logs_->host(LogLevel::Info, "stopping");
-    stopping_ = true;
-    reloader_->stop();
+    set_stopping();
     supervisor_->stop([this] { loop_.stop(); });
   }
 

@@ -124,7 +124,7 @@ UniqueFd above_stdio(UniqueFd fd) {
 
 [[noreturn]] void become_child(const ProcessBody &body, Pipe pipe, pid_t parent) {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  ::prctl(PR_SET_PDEATHSIG, SIGQUIT);  // nobody is left who would wait for a slice to end
   if (::getppid() != parent) ::_exit(1);
   UniqueFd report_to = above_stdio(std::move(pipe.write));
   pipe.read.reset();

@@ -10,6 +10,9 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include <poll.h>
+
 #include <unordered_map>
 #include <utility>
 
@@ -52,11 +55,19 @@ struct WatchState {
   bool in_handler = false;
 };
 
+// Asio keeps what epoll said of a descriptor that is released in the same turn, and says it again of whatever is watched
+// next: a handler that kills by what it is told must not hear that.
+bool is_ready(asio::posix::stream_descriptor &stream, asio::posix::descriptor_base::wait_type what) {
+  const short events = what == asio::posix::descriptor_base::wait_read ? POLLIN : POLLOUT;
+  pollfd asked{stream.native_handle(), events, 0};
+  return ::poll(&asked, 1, 0) != 0;
+}
+
 void wait(const std::shared_ptr<WatchState> &state) {
   state->descriptor->stream().async_wait(state->what, [state](const error_code &error) {
     if (!state->descriptor) return;
     // Aborted without having ended: a neighbour on the same descriptor was cancelled.
-    if (error != asio::error::operation_aborted) {
+    if (error ? error != asio::error::operation_aborted : is_ready(state->descriptor->stream(), state->what)) {
       state->in_handler = true;
       state->handler();
       state->in_handler = false;

@@ -395,6 +395,7 @@ void Fleet::end_the_rest(WorkerId id) {
 
 void Fleet::bury(WorkerId id) {
   const Worker *worker = find(id);
+  (void)wait_for_death(worker->pidfd, kForTheRest);  // it is dying, if it is not dead
   const WaitStatus status = reap(worker->pidfd).value_or(WaitStatus{});
   const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
   auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -23,10 +24,11 @@ namespace hostler {
 namespace {
 
 // So often an owner must look alive, at such a distance, before it is believed.
-constexpr int kLooksAtAnOwner = 3;
+constexpr int kLooksAtAnOwner = 10;
 constexpr int kLookEveryMs = 10;
-constexpr int kMostLooks = 1000;  // at one that dies and dies
-constexpr int kReadings = 1000;   // of a pid that its owner is just about to write
+constexpr int kMostLooks = 2000;                    // at one that is on its way out
+constexpr std::string_view kLeaving = "leaving\n";  // behind the pid
+constexpr int kReadings = 1000;                     // of a pid that its owner is just about to write
 
 std::string error_words(int error) {
   return std::generic_category().message(error);
@@ -96,14 +98,22 @@ bool is_ending(pid_t pid) {
   return false;
 }
 
-// A host that was killed holds its lock until the kernel has taken it apart: that is waited for. Nothing: somebody lives.
+// Does it say itself that it is on its way out?
+bool is_leaving(int fd) {
+  std::array<char, 64> text{};
+  const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+  return count > 0 && std::string_view(text.data(), static_cast<std::size_t>(count)).ends_with(kLeaving);
+}
+
+// A host that was killed holds its lock until the kernel has taken it apart, and one that stops until its workers are gone:
+// both are waited for. Nothing: somebody lives.
 bool take_lock(int fd, const std::string &state_dir) {
   for (int looks = 0, living = 0; looks < kMostLooks && living < kLooksAtAnOwner; ++looks) {
     struct flock lock = whole_file(F_WRLCK);
     if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
     if (errno != EAGAIN && errno != EACCES) return false;
     const auto owner = owner_of(state_dir);
-    if (!owner || !*owner || !is_ending(**owner)) ++living;
+    if (!owner || !*owner || !(is_leaving(fd) || is_ending(**owner))) ++living;
     ::poll(nullptr, 0, kLookEveryMs);
   }
   errno = EAGAIN;
@@ -150,6 +160,13 @@ Result<Pidfile> Pidfile::take(const std::string &state_dir) {
 Pidfile::~Pidfile() {
   if (fd_) [[maybe_unused]]
     const int ignored = ::ftruncate(fd_.get(), 0);
+}
+
+void Pidfile::set_leaving() {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return;
+  if (::pwrite(fd_.get(), kLeaving.data(), kLeaving.size(), status.st_size) < 0)
+    return;  // then it is refused meanwhile
 }
 
 Result<std::optional<pid_t>> owner_of(const std::string &state_dir) {

@@ -24,6 +24,9 @@ class Pidfile {
   Pidfile &operator=(const Pidfile &) = delete;
   ~Pidfile();
 
+  // This host is on its way out: whoever takes the folder next waits for it, for a while.
+  void set_leaving();
+
  private:
   explicit Pidfile(UniqueFd locked) : fd_(std::move(locked)) {}
   UniqueFd fd_;

@@ -183,6 +183,7 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
   ended.claimed = runtime_.claimed();
   ended.claimed_to = claimed_to;
   ended.refused = runtime_.refused();
+  ended.told_to_stop = runtime_.stop_word() >= static_cast<std::uint32_t>(StopWord::Cancel);
   runtime_.take(ended);
   ended.attempt_dir = runtime_.files().dir();
   if (auto intact = runtime_.files().check(); counted == HOSTLER_DONE && !intact) {

@@ -201,6 +201,32 @@ TEST(EventLoop, CancelledTimerDoesNotFireThoughItWasDue) {
   EXPECT_FALSE(fired);
 }
 
+// Found in the wild: the readiness of a descriptor that is dropped in the turn it was told in came up at the next one that
+// was watched, which was never ready.
+TEST(EventLoop, AWatchHearsNothingOfTheOneWhosePlaceItTakes) {
+  EventLoop loop;
+  std::array<std::array<int, 2>, 3> pipes{};
+  for (auto &ends : pipes) ASSERT_EQ(::pipe(ends.data()), 0);
+  std::array<std::optional<EventLoop::Watch>, 2> watches;
+  std::optional<EventLoop::Watch> third;
+  int heard = 0;
+  for (std::size_t i = 0; i < watches.size(); ++i)
+    watches[i].emplace(loop.watch(pipes[i][0], EventLoop::Ready::Read, [&, i] {
+      char byte = 0;
+      EXPECT_EQ(::read(pipes[i][0], &byte, 1), 1);
+      if (third) return;
+      watches[1 - i].reset();
+      third.emplace(loop.watch(pipes[2][0], EventLoop::Ready::Read, [&] { ++heard; }));
+      loop.post([&] { loop.post([&] { loop.stop(); }); });
+    }));
+  for (std::size_t i = 0; i < watches.size(); ++i) ASSERT_EQ(::write(pipes[i][1], "x", 1), 1);
+  loop.run();
+  ASSERT_TRUE(third);
+  EXPECT_EQ(heard, 0);
+  for (auto &ends : pipes)
+    for (const int fd : ends) ::close(fd);
+}
+
 TEST(EventLoop, PostWakesASleepingLoopFromAnotherThread) {
   EventLoop loop;
   std::thread::id ran_on;

@@ -1,6 +1,7 @@
 #include "edge/pidfile.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,28 @@ TEST(Pidfile, AHostThatIsJustBeingKilledIsWaitedFor) {
     ::close(ends[0]);
     ::close(ends[1]);
   }
+}
+
+TEST(Pidfile, AHostThatIsLeavingIsWaitedFor) {
+  const TempDir dir;
+  std::array<int, 2> told{};
+  ASSERT_EQ(::pipe(told.data()), 0);
+  const pid_t host = ::fork();
+  if (host == 0) {
+    auto pidfile = Pidfile::take(dir.path());
+    if (!pidfile) ::_exit(1);
+    pidfile->set_leaving();
+    if (::write(told[1], "x", 1) != 1) ::_exit(1);
+    ::poll(nullptr, 0, 400);  // it has workers to stop
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(told[0], &byte, 1), 1);
+  EXPECT_EQ(owner_of(dir.path()).value(), host);
+  const auto next = Pidfile::take(dir.path());
+  EXPECT_TRUE(next) << next.error().text();
+  ASSERT_EQ(::waitpid(host, nullptr, 0), host);
+  for (const int fd : told) ::close(fd);
 }
 
 TEST(Pidfile, KilledHostOwnsNothingThoughItsPidStands) {

@@ -176,6 +176,15 @@ TEST(SliceVerdict, DoneAfterARefusedClaimIsAYieldOrATimeout) {
   EXPECT_EQ(judge(ended, true).verdict, Verdict::Done);
 }
 
+TEST(SliceVerdict, AYieldThatASignalOfSomebodyElseAskedForIsPutOff) {
+  SliceEnded ended;
+  ended.returned = 85;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::Failure);
+  ended.told_to_stop = true;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::RetryLater);
+  EXPECT_EQ(judge(ended, true).verdict, Verdict::Yield);
+}
+
 TEST(SliceVerdict, AYieldThatWasAskedForByADeadlineIsATimeout) {
   EXPECT_EQ(judge(slice(85), false, "out of time").verdict, Verdict::Timeout);
   EXPECT_EQ(judge(slice(85), true, "out of time").verdict, Verdict::Timeout);

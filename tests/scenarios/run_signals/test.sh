@@ -63,3 +63,34 @@ kill -TERM $run
 wait_until 'grep -q "interrupted, stopping" run.log'
 ended
 assert_in 'no job has been begun' "$(cat run.log)"
+
+# Killed with no chance to say anything: the host below it stops at once, and the next run goes on, however soon it comes.
+workers <<'YAML'
+workers:
+  - name: counted
+    plugin: exec.so
+    count: 2
+    input: {range: {end: 40}, slice: 1}
+    params: {command: [sh, -c, 'sleep 0.05; echo {}']}
+    stop: {drain: 10m, grace: 10m}
+YAML
+rm -rf state
+begin
+wait_until '[ -n "$(ls -A state/output/counted/parts 2>/dev/null)" ]'
+kill -KILL $run
+exits 0 hostler run
+wait "$run" || true
+assert_eq "$(cat state/output/counted/parts/*/* | sort -n | tr '\n' ' ')" "$(seq 0 39 | tr '\n' ' ')" 'what is left behind'
+assert_nobody_left
+
+# Streams that take nothing are no reason to stop, or to fall over.
+rm -rf state
+status=0
+"$HOSTLER" run 2>/dev/full >/dev/null || status=$?
+assert_eq "$status" 0 'a run whose progress goes nowhere'
+status=0
+"$HOSTLER" status >&- 2>&- || status=$?
+assert_eq "$status" 3 'status without a host and without a stderr'
+rm -rf state
+"$HOSTLER" run 2> >(exec true) >/dev/null
+assert_nobody_left
