@@ -1,7 +1,7 @@
 # A plugin that crashes is told by function, file and line: in the log, in status, and in a file that is kept.
 source "$(dirname "$0")/../lib.sh"
 
-if nm -D "$HOSTLER" | grep -qE '__(asan|tsan)_init'; then
+if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then
   echo 'a sanitizer tells of crashes in its own way'
   exit 0
 fi
