@@ -43,17 +43,19 @@ std::optional<CrashCases::Explained> CrashCases::close(WorkerId worker, const Ba
   auto node = cases_.extract(worker);
   if (node.empty()) return std::nullopt;
   CrashCase &crash = node.mapped();
-  log(crash, backtrace);
   std::string site = site_words(backtrace, crash.library.substr(0, crash.library.rfind('/')));
   if (site.empty()) site = crash.crash.site;
+  log(crash, backtrace, site);
   return Explained{std::move(crash), std::move(site)};
 }
 
-void CrashCases::log(const CrashCase &crash, const Backtrace &backtrace) const {
+void CrashCases::log(const CrashCase &crash, const Backtrace &backtrace, const std::string &site) const {
   if (backtrace.frames.empty() && backtrace.problem.empty()) return;
   const auto say = [&](const std::string &text) { log_(LogLevel::Warning, fmt::format("{}: {}", crash.who, text)); };
+  const std::string report = backtrace.file.empty() ? "" : ", report " + backtrace.file;
+  if (backtrace.repeated) return say(fmt::format("crash: again in {}{}", site, report));
   say(fmt::format("crash: {} in {}, build {}{}", signal_words(crash.crash), thread_words(crash.crash),
-                  crash.build.substr(0, 12), backtrace.file.empty() ? "" : ", report " + backtrace.file));
+                  crash.build.substr(0, 12), report));
   for (const std::string &line : lines(plugin_part(backtrace), kMostLines)) say("  " + line);
   if (!backtrace.problem.empty()) say("crash: " + backtrace.problem);
 }

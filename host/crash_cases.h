@@ -38,7 +38,7 @@ class CrashCases {
   [[nodiscard]] bool empty() const { return cases_.empty(); }
 
  private:
-  void log(const CrashCase &crash, const Backtrace &backtrace) const;
+  void log(const CrashCase &crash, const Backtrace &backtrace, const std::string &site) const;
 
   System &system_;
   LogSink log_;

@@ -24,6 +24,7 @@ struct Backtrace {
   std::vector<Frame> frames;  // the innermost first
   std::string file;           // the report's path, or empty
   std::string problem;        // why there is nothing, or not all; or empty
+  bool repeated = false;  // found for another crash of the same place: its report tells of this one too; not encoded
   bool operator==(const Backtrace &) const = default;
 };
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -130,6 +131,48 @@ std::string place_words(const CodePlace &place, std::uint64_t address) {
   if (!place.is_code) return fmt::format("{:#x} (no code there)", address);
   if (place.path.empty()) return fmt::format("{:#x} (code of no file)", address);
   return fmt::format("{}+{:#x}", in_one_line(place.path.substr(place.path.rfind('/') + 1)), place.offset);
+}
+
+std::string crash_key(const CrashCapture &capture) {
+  constexpr std::size_t kCallers = 16;  // what stands deeper is more often something else's than the crash's
+  struct Code {
+    std::uint64_t begin;
+    std::uint64_t end;
+    std::uint64_t base;  // where its file begins
+    std::string_view path;
+  };
+  std::vector<Code> codes;
+  std::string files;
+  std::uint64_t base = 0;
+  std::string_view file;
+  each_mapping(capture.modules, [&](const Mapping &mapping) {
+    if (mapping.offset == 0 || mapping.path != file) base = mapping.begin - mapping.offset;
+    file = mapping.path;
+    if (!mapping.executable || !file.starts_with('/')) return true;
+    codes.push_back({mapping.begin, mapping.end, base, file});
+    files += fmt::format("{}\n", file);
+    return true;
+  });
+  const auto code_at = [&](std::uint64_t address) {
+    return std::find_if(codes.begin(), codes.end(),
+                        [&](const Code &code) { return address >= code.begin && address < code.end; });
+  };
+  const auto innermost = code_at(capture.note.pc);
+  std::string key = fmt::format("{} {:x}", capture.note.signal, std::hash<std::string>()(files));
+  const std::string_view own = innermost == codes.end() ? std::string_view() : innermost->path;
+  key += innermost == codes.end() ? std::string(" nowhere") : fmt::format(" {:x}", capture.note.pc - innermost->base);
+  // Return addresses, without those of a function that calls itself or its neighbours.
+  std::size_t callers = 0;
+  for (std::size_t at = 0; at + sizeof(std::uint64_t) <= capture.stack.size() && callers < kCallers;
+       at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, capture.stack.data() + at, sizeof word);
+    const auto caller = code_at(word);
+    if (caller == codes.end() || caller->path == own) continue;
+    key += fmt::format(" {}:{:x}", caller - codes.begin(), word - caller->base);
+    ++callers;
+  }
+  return key;
 }
 
 Crash understand(const CrashCapture &capture) {

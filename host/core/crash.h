@@ -83,6 +83,10 @@ struct CodePlace {
 // "libc.so.6+0x1a2f", "0x7f00 (no code there)".
 [[nodiscard]] std::string place_words(const CodePlace &place, std::uint64_t address);
 
+// Equal for two crashes of one place: the same signal, the same files of code mapped, the same innermost code and the same
+// callers of it, wherever the kernel has put them.
+[[nodiscard]] std::string crash_key(const CrashCapture &capture);
+
 // What the host understands of a note, as values and words.
 struct Crash {
   int signal = 0;

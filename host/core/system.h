@@ -53,7 +53,8 @@ class System {
   virtual void kill(WorkerId worker) = 0;
   [[nodiscard]] virtual WorkerPart page(WorkerId worker) = 0;
   // Finds the backtrace of a crash that on_crash() told of, and keeps `report` and it in a file of the entry's.
-  // on_backtrace() follows, once; it may have found nothing: what workers leave is kept for a short time only.
+  // on_backtrace() follows, once; it may have found nothing, as what workers leave is kept for a short time only, or tell
+  // what was found for another crash of the same place.
   virtual void investigate(WorkerId worker, const std::string &entry, const std::string &report) = 0;
 };
 

@@ -23,7 +23,6 @@ namespace {
 
 constexpr Duration kTimeLimit = std::chrono::seconds(30);
 constexpr std::size_t kMostText = std::size_t{256} << 10;
-constexpr std::size_t kMostJobs = 16;
 
 // posix_spawn's two objects, destroyed with their block.
 struct SpawnSettings {
@@ -104,15 +103,12 @@ Symboliser::~Symboliser() {
 void Symboliser::run(const CrashCapture &capture, const std::string &words, const std::string &report, Done done) {
   const std::string packed = pack(capture);
   Job job{fmt::format("{}\n", packed.size()) + packed + words, report, std::move(done)};
-  // One more than may wait gets its turn as well, but only to be told so.
-  if (jobs_.size() >= kMostJobs) job.input.clear();
   jobs_.push_back(std::move(job));
   if (jobs_.size() == 1) soon_.set(EventLoop::now(), [this] { begin_next(); });
 }
 
 void Symboliser::begin_next() {
   if (jobs_.empty()) return;
-  if (jobs_.front().input.empty()) return finish(nothing("too many crashes at once"));
   if (program_.empty()) return finish(nothing("no backtrace: hostler-symbolise is not installed beside hostler"));
   if (auto spawned = spawn(jobs_.front()); !spawned) finish(nothing("no backtrace: " + spawned.error().text()));
 }

@@ -1,5 +1,5 @@
-// Runs hostler-symbolise, a process of its own, for one crash after the other: nobody waits for it, its time is limited, and
-// what it says is bounded. The loop's thread, whose death is the child's.
+// Runs hostler-symbolise, a process of its own, for one crash after the other: nobody waits for it, its time is limited,
+// and what it says is bounded; how many wait is the caller's affair. The loop's thread, whose death is the child's.
 #pragma once
 
 #include <sys/types.h>

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 namespace hostler {
 namespace {
@@ -94,6 +95,41 @@ TEST(Understand, ShowsWhatTheWorkerWroteWithoutItsControlCharacters) {
   thrown.note.thread.fill('\x1b');
   EXPECT_EQ(understand(thrown).detail, "uncaught a?b");
   EXPECT_EQ(thread_words(understand(thrown)), "thread 77 \"????????????????\"");
+}
+
+// A stack of these words, on which `capture` crashed.
+CrashCapture with_stack(CrashCapture capture, const std::vector<std::uint64_t> &words) {
+  capture.stack.assign(words.size() * sizeof(std::uint64_t), '\0');
+  std::memcpy(capture.stack.data(), words.data(), capture.stack.size());
+  return capture;
+}
+
+TEST(CrashKey, IsTheSameWhereverTheKernelHasPutTheFiles) {
+  const CrashCapture here = with_stack(capture(SIGABRT, 0x2008), {7, 0x9123, 0x7ffc0010});
+  CrashCapture there = with_stack(capture(SIGABRT, 0x12008), {9, 0x29123, 0x7ffd0010});
+  there.modules =
+      "11000-12000 r--p 00000000 fd:01 17    /lib/libc.so.6\n"
+      "12000-14000 r-xp 00001000 fd:01 17    /lib/libc.so.6\n"
+      "28000-29000 r--p 00000000 fd:01 18    /store/ab/word count.so\n"
+      "29000-2a000 r-xp 00001000 fd:01 18    /store/ab/word count.so\n"
+      "30000-31000 r--p 00000000 fd:01 19    /data/a.txt\n";
+  EXPECT_EQ(crash_key(here), crash_key(there));
+}
+
+TEST(CrashKey, TellsSignalsPlacesCallersAndBuildsApart) {
+  const std::string key = crash_key(with_stack(capture(SIGABRT, 0x2008), {0x9123}));
+  EXPECT_NE(key, crash_key(with_stack(capture(SIGSEGV, 0x2008), {0x9123})));
+  EXPECT_NE(key, crash_key(with_stack(capture(SIGABRT, 0x2010), {0x9123})));
+  EXPECT_NE(key, crash_key(with_stack(capture(SIGABRT, 0x2008), {0x9124})));
+  CrashCapture other = with_stack(capture(SIGABRT, 0x2008), {0x9123});
+  for (std::size_t at = 0; (at = other.modules.find("/ab/", at)) != std::string::npos;) other.modules[at + 1] = 'c';
+  EXPECT_NE(key, crash_key(other));
+}
+
+TEST(CrashKey, HasNoNeedOfAStackOrOfCode) {
+  EXPECT_EQ(crash_key(capture(SIGSEGV, 1)), crash_key(capture(SIGSEGV, 2)));
+  EXPECT_NE(crash_key(capture(SIGSEGV, 1)), crash_key(with_stack(capture(SIGSEGV, 1), {0x9123})));
+  EXPECT_NE(crash_key(CrashCapture{}), "");
 }
 
 TEST(SoundNote, IsOfThisLayoutAndThisSignal) {
