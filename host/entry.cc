@@ -235,10 +235,15 @@ Departure Entry::departure(const Slot &slot, const WaitStatus &status, const Wor
   return departure;
 }
 
-void Entry::note_exit(Slot &slot, const Judgement &judgement, const WaitStatus &status) {
+void Entry::note_exit(Slot &slot, const Judgement &judgement, const Departure &departure) {
+  const WaitStatus &status = departure.status;
+  // An exit code has eight bits, what run() returned has more.
+  const bool returned =
+      departure.page_known && !status.signaled && static_cast<Stage>(departure.page.stage) == Stage::Returned;
+
   slot.last_exit.text = judgement.reason;
   slot.last_exit.verdict = hostler::name(judgement.verdict);
-  slot.last_exit.code = status.signaled ? -1 : status.value;
+  slot.last_exit.code = status.signaled ? -1 : returned ? departure.page.returned : status.value;
   slot.last_exit.signal = status.signaled ? status.value : 0;
   slot.last_exit.core = status.core;
   const bool expected = judgement.verdict == Verdict::Done || judgement.verdict == Verdict::Interrupted;

@@ -159,7 +159,7 @@ class Entry {
   [[nodiscard]] Slot *slot_of(WorkerId worker) const;
   // What is known of a worker that has left; also notes it as the slot's last exit.
   [[nodiscard]] Departure departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const;
-  void note_exit(Slot &slot, const Judgement &judgement, const WaitStatus &status);
+  void note_exit(Slot &slot, const Judgement &judgement, const Departure &departure);
   // The slot's worker was given work, or is past some of it: its watch begins anew.
   void watch_anew(Slot &slot);
   // Restart by the policy of `restart:`, or give up.

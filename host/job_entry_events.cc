@@ -172,7 +172,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
   const bool asked = gone.stopping || (slot.told_deadline && !begun);
   const bool dismissed = asked && !gone.status.signaled && gone.status.value == 0 && gone.overdue.empty();
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
-  note_exit(slot, judgement, gone.status);
+  note_exit(slot, judgement, gone);
   lose_leases(slot, judgement, begun);
   const bool leaving = slot.leaving;
   forget_worker(slot);

@@ -48,8 +48,9 @@ void Service::on_message(WorkerId worker, const WorkerMessage &message) {
 void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
   Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
-  const Judgement judgement = judge(departure(*slot, status, page), config().on_exit);
-  note_exit(*slot, judgement, status);
+  const Departure gone = departure(*slot, status, page);
+  const Judgement judgement = judge(gone, config().on_exit);
+  note_exit(*slot, judgement, gone);
   forget_worker(*slot);
   switch (judgement.verdict) {
     case Verdict::Done: apply(*slot, WorkerEvent::LeftFinished); break;

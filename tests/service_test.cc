@@ -261,6 +261,18 @@ TEST_F(ServiceTest, ACrashIsToldAtOnceAndExplainedWhenItsBacktraceIsFound) {
   EXPECT_EQ(system.alive("a").size(), 1U) << "the restart has not waited";
 }
 
+TEST_F(ServiceTest, WhatRunReturnedIsToldWholeThoughAnExitCodeHasEightBits) {
+  Script script;
+  script.on_start = [](FakeWorker &worker) { worker.return_from_run(worker.request.instance == 0 ? 256 : -1); };
+  system.script("a", script);
+  auto service = service_entry("a", 2);
+  service.config.restart.limit = 0;
+  ASSERT_TRUE(apply({service}));
+  EXPECT_EQ(entry("a").workers[0].last_exit.code, 256);
+  EXPECT_EQ(entry("a").workers[1].last_exit.code, -1);
+  EXPECT_EQ(entry("a").workers[1].last_exit.text, "returned -1");
+}
+
 TEST_F(ServiceTest, ABacktraceThatComesAfterTheNextExitIsOnlyLogged) {
   system.set_backtrace(a_backtrace(), seconds(10));
   ASSERT_TRUE(apply({service_entry("a", 1)}));

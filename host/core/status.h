@@ -14,7 +14,7 @@ namespace hostler {
 struct LastExit {
   std::string text;         // empty: none has left yet
   std::string verdict;      // "crash", "timeout" … (core/exit_status)
-  std::int32_t code = -1;   // what it exited with; -1: it was killed, or never started
+  std::int32_t code = -1;   // what run() returned, or else it exited with; -1 also when it was killed, or never started
   std::int32_t signal = 0;  // what it was killed by, or 0
   bool core = false;        // it left a core file
 };
