@@ -258,14 +258,18 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement, const Departure &d
 }
 
 void Entry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
+  const std::string words = with_site(crash.verdict, crash.crash.site, better);
+  const auto explain = [&](std::string &text) {
+    if (text.ends_with(crash.verdict)) text.replace(text.size() - crash.verdict.size(), crash.verdict.size(), words);
+  };
+  explain(failure_);
   const auto found =
       std::find_if(slots_.begin(), slots_.end(), [&](const auto &slot) { return slot->last_crash == crash.worker; });
   if (found == slots_.end()) return;
   Slot &slot = **found;
   slot.crash_report = report;
-  std::string &text = slot.last_exit.text;
-  const std::string before = std::exchange(text, with_site(text, crash.crash.site, better));
-  if (slot.note.ends_with(before)) slot.note.replace(slot.note.size() - before.size(), before.size(), text);
+  explain(slot.last_exit.text);
+  explain(slot.note);
 }
 
 void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {

@@ -80,7 +80,7 @@ class Entry {
   void on_crash(WorkerId worker, const Crash &crash);
   virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
   // More is known about a crash: `better` are the words for its place, and `report` the path of the file about it.
-  void on_explained(const CrashCase &crash, const std::string &better, const std::string &report);
+  virtual void on_explained(const CrashCase &crash, const std::string &better, const std::string &report);
 
   // No process of it is left, and nothing of it is on its way to the disk.
   [[nodiscard]] virtual bool is_quiet() const;

@@ -216,7 +216,7 @@ void JobEntry::commit(StoreBatch batch, std::function<void()> then) {
 void JobEntry::check_end() {
   if (job_.state() == JobState::Running || stored_.state != JobState::Running || !failure_.empty()) return;
   for (auto &slot : slots_) set_desired(*slot, Desired::Down);
-  if (ending_ || commits_ != 0 || !Entry::is_quiet()) return;
+  if (ending_ || !is_quiet()) return;
   ending_ = true;
   StoreBatch batch;
   const JobState state = job_.state();
@@ -231,7 +231,7 @@ void JobEntry::check_end() {
 }
 
 bool JobEntry::is_quiet() const {
-  return Entry::is_quiet() && commits_ == 0;
+  return Entry::is_quiet() && commits_ == 0 && unexplained_.empty();
 }
 
 bool JobEntry::has_ended() const {

@@ -31,6 +31,7 @@ class JobEntry final : public Entry {
   void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
+  void on_explained(const CrashCase &crash, const std::string &better, const std::string &report) override;
   [[nodiscard]] bool is_quiet() const override;
   [[nodiscard]] bool is_calm() const override { return Entry::is_calm() && !creating_; }
   [[nodiscard]] bool is_up() const override {
@@ -93,6 +94,8 @@ class JobEntry final : public Entry {
   TimerQueue::Timer due_;
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
   std::int64_t commits_ = 0;  // on their way to the disk
+  // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
+  std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
   bool ending_ = false;       // the verdict is on its way to the ledger
   bool out_of_step_ = false;  // the ledger refused something: only a start of the host knows where the job stands
   TimePoint sampled_{};

@@ -173,6 +173,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
   const bool dismissed = asked && !gone.status.signaled && gone.status.value == 0 && gone.overdue.empty();
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
   note_exit(slot, judgement, gone);
+  if (slot.last_crash == slot.worker) unexplained_.emplace(*slot.worker, begun);
   lose_leases(slot, judgement, begun);
   const bool leaving = slot.leaving;
   forget_worker(slot);
@@ -189,6 +190,15 @@ void JobEntry::left(Slot &slot, Departure gone) {
   }
   drop_surplus();
   want_workers();
+  check_end();
+}
+
+void JobEntry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
+  Entry::on_explained(crash, better, report);
+  const auto node = unexplained_.extract(crash.worker);
+  if (node.empty()) return;
+  if (node.mapped()) job_.explain(*node.mapped(), crash.verdict, with_site(crash.verdict, crash.crash.site, better));
+  if (!out_of_step_) commit_changes();
   check_end();
 }
 

@@ -411,6 +411,58 @@ TEST_F(JobTest, ABusErrorInMergeIsACrashOfMerge) {
   EXPECT_EQ(entry("j").state, "succeeded");
 }
 
+TEST_F(JobTest, AVerdictWaitsForThePlaceOfTheCrashAndTellsIt) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  script("j", milliseconds(10), [this](const Lease &, Interval slice) {
+    if (slice.begin != 20) return 0;
+    for (FakeWorker *worker : system.alive("j")) worker->crash = a_crash();
+    return kCrash;
+  });
+  auto job = job_entry("j", 1, 3);
+  job.config.attempts = 1;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(milliseconds(500));
+  EXPECT_EQ(entry("j").progress.quarantined, 1);
+  EXPECT_FALSE(supervisor->jobs_ended());
+  system.run_for(seconds(1));
+  EXPECT_TRUE(supervisor->jobs_ended());
+  const std::string words = "killed by SIGSEGV (address 0x8) in slice 0-20, a.so+0x34 in parse (parse.cc:12)";
+  EXPECT_NE(entry("j").reason.find("slice 0-20: " + words), std::string::npos) << entry("j").reason;
+  EXPECT_EQ(store.job("j").reason, entry("j").reason);
+  EXPECT_EQ(store.load()[0].rows.back().reason, words);
+}
+
+TEST_F(JobTest, ACrashOfMergeIsExplainedInTheVerdict) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  system.script("j", job_script(milliseconds(10), [this](const Lease &lease, Interval) {
+                  SliceEnded ended;
+                  if (lease.merge_input.empty()) return ended;
+                  for (FakeWorker *worker : system.alive("j")) worker->crash = a_crash();
+                  ended.returned = kCrash;
+                  return ended;
+                }));
+  auto job = job_entry("j", 1, 3);
+  job.config.attempts = 1;
+  job.build.has_merge = true;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(5));
+  EXPECT_EQ(store.job("j").reason,
+            "merge: killed by SIGSEGV (address 0x8) in merge(), a.so+0x34 in parse (parse.cc:12)");
+}
+
+TEST_F(JobTest, ACrashThatIsTriedAgainKeepsItsPlaceForTheLedger) {
+  system.set_backtrace(a_backtrace(), milliseconds(20));
+  script("j", milliseconds(10), [this](const Lease &, Interval slice) {
+    if (slice.begin != 0 || runs[0] != 0) return 0;
+    for (FakeWorker *worker : system.alive("j")) worker->crash = a_crash();
+    return kCrash;
+  });
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_NE(store.load()[0].rows[0].reason.find("in parse (parse.cc:12)"), std::string::npos);
+}
+
 TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   script("j", milliseconds(1));
   store.fail_with("database or disk is full");

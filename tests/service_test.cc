@@ -223,29 +223,6 @@ TEST_F(ServiceTest, StopAtOnceKillsWithoutGrace) {
   EXPECT_EQ(system.count_in_diary("kill a/1"), 1);
 }
 
-Crash a_crash() {
-  Crash crash;
-  crash.signal = SIGSEGV;
-  crash.code = 1;
-  crash.tid = 7;
-  crash.detail = "address 0x8";
-  crash.site = "libc.so.6+0x12";
-  return crash;
-}
-
-Backtrace a_backtrace() {
-  Frame frame;
-  frame.module = "/store/b1/a.so";
-  frame.offset = 0x34;
-  frame.function = "parse";
-  frame.file = "/src/parse.cc";
-  frame.line = 12;
-  Backtrace backtrace;
-  backtrace.frames = {frame};
-  backtrace.file = "/state/crashes/a/1.txt";
-  return backtrace;
-}
-
 TEST_F(ServiceTest, ACrashIsToldAtOnceAndExplainedWhenItsBacktraceIsFound) {
   system.set_backtrace(a_backtrace(), seconds(1));
   ASSERT_TRUE(apply({service_entry("a", 1)}));
@@ -259,6 +236,19 @@ TEST_F(ServiceTest, ACrashIsToldAtOnceAndExplainedWhenItsBacktraceIsFound) {
   EXPECT_EQ(entry("a").workers[0].crash_report, "/state/crashes/a/1.txt");
   EXPECT_TRUE(logged("#0  parse (/src/parse.cc:12) a.so+0x34"));
   EXPECT_EQ(system.alive("a").size(), 1U) << "the restart has not waited";
+}
+
+TEST_F(ServiceTest, TheReasonOfAnEntryThatACrashHasStoppedIsExplainedToo) {
+  system.set_backtrace(a_backtrace(), seconds(1));
+  auto service = service_entry("a", 1);
+  service.config.on_exit = {{{}, {SIGSEGV}, ExitAction::FailEntry}};
+  ASSERT_TRUE(apply({service}));
+  system.alive("a")[0]->crash = a_crash();
+  system.kill_from_outside("a", 0, SIGSEGV);
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("a").state, "failed");
+  EXPECT_EQ(entry("a").reason.substr(0, 76),
+            "killed by SIGSEGV (address 0x8), a.so+0x34 in parse (parse.cc:12) (by on_exi");
 }
 
 TEST_F(ServiceTest, WhatRunReturnedIsToldWholeThoughAnExitCodeHasEightBits) {

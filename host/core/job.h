@@ -86,6 +86,9 @@ class Job {
   [[nodiscard]] SliceOutcome lost(WorkerId worker, std::optional<std::int64_t> begun, const Judgement &judgement,
                                   TimePoint now, double random);
 
+  // More is known of why the slice that begins here (or the merge) failed: where its reason is `was`, it is `better` now.
+  void explain(std::int64_t begin, const std::string &was, const std::string &better);
+
   // A reload's settings; applies to what comes.
   void set_settings(JobSettings settings);
 

@@ -135,6 +135,17 @@ SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const
   return outcome;
 }
 
+void Job::explain(std::int64_t begin, const std::string &was, const std::string &better) {
+  const std::string cut = was.substr(0, kMaxReason);
+  const SliceRow *row = table_.find(begin);
+  if (row == nullptr || !row->reason.starts_with(cut)) return;
+  SliceRow explained = table_.take(begin);
+  explained.reason.replace(0, cut.size(), better.substr(0, kMaxReason));
+  table_.put(std::move(explained));
+  if (const std::size_t at = state_reason_.find(cut); at != std::string::npos)
+    state_reason_.replace(at, cut.size(), better.substr(0, kMaxReason));
+}
+
 void Job::finish(SliceRow row) {
   row.state = SliceState::Done;
   if (row.plain()) row.reason.clear();

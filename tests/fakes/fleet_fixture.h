@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,6 +40,29 @@ inline PreparedEntry job_entry(const std::string &name, std::int32_t count, std:
   numbers.size = slices * 10;
   entry.manifest = Manifest(InputKind::Range, {numbers}, 10, 1, 0, {}, count);
   return entry;
+}
+
+inline Crash a_crash() {
+  Crash crash;
+  crash.signal = SIGSEGV;
+  crash.code = 1;
+  crash.tid = 7;
+  crash.detail = "address 0x8";
+  crash.site = "libc.so.6+0x12";
+  return crash;
+}
+
+inline Backtrace a_backtrace() {
+  Frame frame;
+  frame.module = "/store/b1/a.so";
+  frame.offset = 0x34;
+  frame.function = "parse";
+  frame.file = "/src/parse.cc";
+  frame.line = 12;
+  Backtrace backtrace;
+  backtrace.frames = {frame};
+  backtrace.file = "/state/crashes/a/1.txt";
+  return backtrace;
 }
 
 class FleetTest : public testing::Test {

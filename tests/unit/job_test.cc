@@ -460,6 +460,29 @@ TEST(Job, NewSettingsApplyToWhatComes) {
   EXPECT_EQ(fail_next(job, kFailure, kStart + std::chrono::seconds(1)).state, SliceState::Quarantined);
 }
 
+TEST(Job, WhatIsFoundOutLaterStandsInTheReasonsOfItsSliceAndOfTheJob) {
+  JobSettings settings = plain();
+  settings.attempts = 1;
+  Job job(settings, numbers(30, 10), {});
+  ASSERT_TRUE(job.lease(kA, kStart, 3));
+  const Judgement crash{Verdict::Crash, "killed by SIGSEGV in slice 0-0, a.so+0x2"};
+  (void)job.lost(kA, 0, crash, kStart, 0);
+  (void)job.take_changes();
+  job.explain(0, crash.reason, "killed by SIGSEGV in slice 0-0, a.so+0x2 in f (a.c:3)");
+  job.explain(10, crash.reason, "of a slice without a row");
+  job.explain(0, "another crash, which it is not", "x");
+  ASSERT_EQ(job.rows().size(), 1U);
+  EXPECT_EQ(job.rows()[0].reason, "killed by SIGSEGV in slice 0-0, a.so+0x2 in f (a.c:3)");
+  EXPECT_EQ(job.rows()[0].state, SliceState::Quarantined);
+  EXPECT_EQ(job.take_changes().size(), 1U);
+  EXPECT_EQ(job.progress().quarantined, 1);
+  const Lease rest = *job.lease(kB, kStart, 3);
+  ASSERT_TRUE(job.lease_ended(kB, whole(rest)));
+  ASSERT_EQ(job.state(), JobState::Failed);
+  job.explain(0, job.rows()[0].reason, "a crash");
+  EXPECT_TRUE(job.state_reason().ends_with("slice 0-0: a crash")) << job.state_reason();
+}
+
 TEST(Job, FreshSlicesGoBeforeRetriedOnes) {
   Job job(plain(), numbers(30, 10), {});
   fail_next(job, kFailure, kStart);
