@@ -206,6 +206,7 @@ class CommandLine {
                             "hostler results wordcount", [this] { return run_results(arguments_.results); });
     add_address(results, arguments_.results.address);
     results->add_option("NAME", arguments_.results.job, "The job")->required();
+    results->add_flag("--wait", arguments_.results.wait, "Until the job has ended, if a host runs it");
     results->add_flag("--json", arguments_.results.json, "One JSON object a line");
   }
 

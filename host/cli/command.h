@@ -63,6 +63,7 @@ struct LogsCommand {
 struct ResultsCommand {
   Address address;
   std::string job;
+  bool wait = false;  // for the end of the job, as long as a host runs it
   bool json = false;
 };
 

@@ -5,8 +5,10 @@
 
 #include "cli/address.h"
 #include "cli/command.h"
+#include "cli/control_client.h"
 #include "cli/job_results.h"
 #include "cli/say.h"
+#include "core/job.h"
 #include "edge/status_json.h"
 
 namespace hostler {
@@ -24,15 +26,55 @@ void print_json(const StoredResult &result) {
       to_json(ResultStatus{slice, result.place.input, result.place.begin, result.end, std::string(*result.data)}));
 }
 
+bool has_ended(const HostStatus &host, const std::string &job) {
+  if (host.jobs_ended) return true;
+  for (const auto &entry : host.entries)
+    if (entry.name == job)
+      return entry.stopped || job_state_from_name(entry.state).value_or(JobState::Running) != JobState::Running;
+  return true;
+}
+
+// As long as there is a host that works on it.
+void wait_for_end(const std::string &state_dir, const std::string &job) {
+  auto client = ControlClient::connect(state_dir);
+  if (!client || !*client) return;
+  while (true) {
+    const auto host = (*client)->status("/v1/wait?timeout_ms=500");
+    if (!host || has_ended(*host, job)) return;
+  }
+}
+
+// What has been printed is all that there is, or an exit code with words.
+Outcome<ExitCode> completeness(const StoredJob &job) {
+  const auto not_whole = [&](ExitCode code, const std::string &how) {
+    return give_up(code, fmt::format("{} {}; this is not the whole result", job.name, how));
+  };
+  const std::string why = job.reason.empty() ? "" : ": " + job.reason;
+  switch (job.state) {
+    case JobState::Succeeded: return ExitCode::Fine;
+    case JobState::Partial: return not_whole(ExitCode::Partial, "is partial" + why);
+    case JobState::Failed: return not_whole(ExitCode::Failed, "has failed" + why);
+    case JobState::Cancelled: return not_whole(ExitCode::Failed, "was cancelled" + why);
+    case JobState::Running: break;
+  }
+  const JobProgress progress = Job({}, job.manifest, job.rows).progress();
+  return not_whole(ExitCode::Failed,
+                   fmt::format("has not ended: {} of {} slices are done", progress.done, progress.slices));
+}
+
 }  // namespace
 
 Outcome<ExitCode> run_results(const ResultsCommand &command) {
   const StateDir state = state_dir_of(command.address);
+  if (command.wait) wait_for_end(state.path, command.job);
+  // Before the results: what commits meanwhile is no reason to call them whole.
+  const auto job = stored_job(state.path, command.job);
+  if (!job) return give_up(ExitCode::Failed, job.error());
   const auto merged = merge_result(state.path, command.job);
   if (!merged) return give_up(ExitCode::Failed, merged.error());
   if (*merged && !command.json) {
     print_text(**merged);
-    return ExitCode::Fine;
+    return completeness(*job);
   }
   bool any = false;
   const auto read = for_each_result(state.path, command.job, [&](const StoredResult &result) {
@@ -41,9 +83,9 @@ Outcome<ExitCode> run_results(const ResultsCommand &command) {
     command.json ? print_json(result) : print_text(*result.data);
   });
   if (!read) return give_up(ExitCode::Failed, read.error());
-  if (!any && !command.json)
+  if (!any && !command.json && job->state == JobState::Succeeded)
     warn("{} has no results (`hostler run` tells its counters and where its files are)\n", command.job);
-  return ExitCode::Fine;
+  return completeness(*job);
 }
 
 }  // namespace hostler
