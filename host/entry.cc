@@ -358,6 +358,11 @@ EntryStatus Entry::status() const {
     worker.crash_report = slot->crash_report;
     worker.note = slot->note;
     worker.ready = slot->ready;
+    if (slot->worker && slot->pid != 0) {
+      const WorkerPart page = around_.system.page(*slot->worker);
+      worker.beats = static_cast<std::int64_t>(page.beats);
+      worker.progress = progress_of(page);
+    }
     if (slot->worker && slot->build != build().hash) status.newer_build = true;
     status.workers.push_back(std::move(worker));
   }

@@ -23,6 +23,16 @@ std::string_view unit_of(InputKind kind) {
   return "";
 }
 
+// How much of a slice in work is behind it: by its claims or, if it makes none, by what it says of itself.
+std::int64_t positions_of(const SliceSpan &span, const WorkerPart &page) {
+  const std::int64_t whole = span.end - span.begin;
+  const bool claims = page.claimed_to > page.claimed_from || page.claimed_from != span.begin;
+  const WorkerProgress told = progress_of(page);
+  if (claims || told.total == 0) return std::clamp<std::int64_t>(page.claimed_from - span.begin, 0, whole);
+  const double share = static_cast<double>(told.done) / static_cast<double>(told.total);
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(static_cast<double>(whole) * share), 0, whole);
+}
+
 }  // namespace
 
 JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob stored, std::optional<StoreStep> create,
@@ -252,7 +262,7 @@ std::int64_t JobEntry::positions_in_work() const {
     const auto begun = slice_begun(*slot, page);
     if (!begun || *begun >= job_.manifest().positions()) continue;
     const SliceSpan span = job_.manifest().slice_at(*begun);
-    sum += std::clamp<std::int64_t>(page.claimed_from - span.begin, 0, span.end - span.begin);
+    sum += positions_of(span, page);
   }
   return sum;
 }
@@ -295,8 +305,10 @@ EntryStatus JobEntry::status() const {
     const Slot &slot = *slots_[i];
     if (slot.pid == 0) continue;
     const WorkerPart page = around_.system.page(*slot.worker);
-    status.workers[i].beats = static_cast<std::int64_t>(page.beats);
-    if (const auto begun = slice_begun(slot, page)) status.workers[i].slice = name() + "." + job_.place(*begun);
+    if (const auto begun = slice_begun(slot, page))
+      status.workers[i].slice = name() + "." + job_.place(*begun);
+    else
+      status.workers[i].progress = {};  // of a slice that has ended
   }
   return status;
 }

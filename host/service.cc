@@ -84,12 +84,4 @@ bool Service::is_up() const {
   });
 }
 
-EntryStatus Service::status() const {
-  EntryStatus status = Entry::status();
-  for (std::size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i]->pid != 0)
-      status.workers[i].beats = static_cast<std::int64_t>(around_.system.page(*slots_[i]->worker).beats);
-  return status;
-}
-
 }  // namespace hostler

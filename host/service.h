@@ -16,7 +16,6 @@ class Service final : public Entry {
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   [[nodiscard]] bool is_up() const override;
   [[nodiscard]] bool has_failed() const override;
-  [[nodiscard]] EntryStatus status() const override;
 
  private:
   [[nodiscard]] bool drains() const override { return false; }

@@ -463,6 +463,18 @@ TEST_F(JobTest, ACrashThatIsTriedAgainKeepsItsPlaceForTheLedger) {
   EXPECT_NE(store.load()[0].rows[0].reason.find("in parse (parse.cc:12)"), std::string::npos);
 }
 
+TEST_F(JobTest, ASliceThatClaimsNothingIsAsFarAsItSaysOfItself) {
+  system.script("j", job_script(minutes(1), [](const Lease &, Interval) { return SliceEnded{}; }));
+  ASSERT_TRUE(apply({job_entry("j", 1, 2)}));
+  EXPECT_EQ(entry("j").progress.positions_done, 0);
+  system.alive("j")[0]->page.progress_done = 12;
+  system.alive("j")[0]->page.progress_total = 30;
+  EXPECT_EQ(entry("j").progress.positions_done, 4);
+  EXPECT_EQ(entry("j").workers[0].progress.total, 30);
+  system.alive("j")[0]->page.claimed_to = 1;  // it has begun to claim
+  EXPECT_EQ(entry("j").progress.positions_done, 0);
+}
+
 TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   script("j", milliseconds(1));
   store.fail_with("database or disk is full");

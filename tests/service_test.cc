@@ -263,6 +263,15 @@ TEST_F(ServiceTest, WhatRunReturnedIsToldWholeThoughAnExitCodeHasEightBits) {
   EXPECT_EQ(entry("a").workers[1].last_exit.text, "returned -1");
 }
 
+TEST_F(ServiceTest, WhatAPluginTellsOfItsProgressStandsInItsStatus) {
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  EXPECT_EQ(entry("a").workers[0].progress.total, 0);
+  system.alive("a")[0]->page.progress_done = 12;
+  system.alive("a")[0]->page.progress_total = 30;
+  EXPECT_EQ(entry("a").workers[0].progress.done, 12);
+  EXPECT_EQ(entry("a").workers[0].progress.total, 30);
+}
+
 TEST_F(ServiceTest, ABacktraceThatComesAfterTheNextExitIsOnlyLogged) {
   system.set_backtrace(a_backtrace(), seconds(10));
   ASSERT_TRUE(apply({service_entry("a", 1)}));

@@ -1,12 +1,14 @@
 // What runs, as plain values: built by the supervisor, carried as JSON (edge/status_json), shown by the command line.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "core/job.h"
+#include "core/page.h"
 
 namespace hostler {
 
@@ -19,6 +21,18 @@ struct LastExit {
   bool core = false;        // it left a core file
 };
 
+// What a plugin has told with progress(), as it counts.
+struct WorkerProgress {
+  std::int64_t done = 0;
+  std::int64_t total = 0;  // 0: it has not told
+};
+// Nothing in it is trusted: at most all is done, and nothing is negative.
+[[nodiscard]] inline WorkerProgress progress_of(const WorkerPart &page) {
+  const std::int64_t total = std::max<std::int64_t>(page.progress_total, 0);
+  const std::int64_t done = std::max<std::int64_t>(page.progress_done, 0);
+  return {total == 0 ? done : std::min(done, total), total};
+}
+
 struct WorkerStatus {
   std::int32_t instance = 0;
   std::string state;  // "running", "backoff", …
@@ -29,6 +43,7 @@ struct WorkerStatus {
   LastExit last_exit;
   std::string crash_report;  // the path of the file about it, or empty
   std::string slice;         // "NAME.INPUT-BEGIN" while a slice runs
+  WorkerProgress progress;   // of this process, in its slice
   std::int64_t beats = 0;    // claims, heartbeats and progress calls of this process
   bool ready = false;        // the plugin has said that it is up
   std::string note;          // "again in 400ms", why it failed …

@@ -33,6 +33,12 @@ std::vector<std::string> entry_row(const EntryStatus &entry) {
           "",          join(join(join(build_words(entry), progress), entry.reason), held_words(entry))};
 }
 
+// "12 of 30", as its plugin counts; "12 done" when it has told no more.
+std::string worker_progress(const WorkerStatus &worker) {
+  if (worker.progress.total != 0) return fmt::format("{} of {}", worker.progress.done, worker.progress.total);
+  return worker.progress.done == 0 ? "" : fmt::format("{} done", worker.progress.done);
+}
+
 std::vector<std::string> worker_row(const EntryStatus &entry, const WorkerStatus &worker,
                                     const std::map<std::int32_t, std::int64_t> &resident) {
   const auto memory = resident.find(worker.pid);
@@ -46,7 +52,7 @@ std::vector<std::string> worker_row(const EntryStatus &entry, const WorkerStatus
           worker.up_seconds > 0 ? human_seconds(worker.up_seconds) : "-",
           fmt::format("{}", worker.restarts),
           memory != resident.end() ? human_bytes(static_cast<double>(memory->second)) : "-",
-          join(join(slice, worker.note), last)};
+          join(join(join(slice, worker_progress(worker)), worker.note), last)};
 }
 
 // "  … 4980 more", and how they are.

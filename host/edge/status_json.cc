@@ -30,6 +30,12 @@ void fields(Visitor &member, Is<LastExit> auto &exit) {
 }
 
 template <typename Visitor>
+void fields(Visitor &member, Is<WorkerProgress> auto &progress) {
+  member("done", progress.done);
+  member("total", progress.total);
+}
+
+template <typename Visitor>
 void fields(Visitor &member, Is<WorkerStatus> auto &worker) {
   member("instance", worker.instance);
   member("state", worker.state);
@@ -40,6 +46,7 @@ void fields(Visitor &member, Is<WorkerStatus> auto &worker) {
   member("last_exit", worker.last_exit);
   member("crash_report", worker.crash_report);
   member("slice", worker.slice);
+  member("progress", worker.progress);
   member("beats", worker.beats);
   member("ready", worker.ready);
   member("note", worker.note);

@@ -18,6 +18,7 @@ HostStatus full_status() {
   worker.restarts = 2;
   worker.last_exit = {"killed by SIGSEGV", "crash", -1, 11, true};
   worker.slice = "words.3-16777216";
+  worker.progress = {12, 30};
   worker.beats = 1'000'000'000'000;
   worker.ready = true;
   worker.note = "again in \"400ms\"";
@@ -93,7 +94,7 @@ TEST(StatusJson, KeysAreStable) {
 TEST(StatusJson, ServiceHasNoProgress) {
   HostStatus host = full_status();
   host.entries[0].kind = "service";
-  EXPECT_EQ(to_json(host).find("progress"), std::string::npos);
+  EXPECT_EQ(to_json(host).find("positions"), std::string::npos);
 }
 
 TEST(StatusJson, MissingKeysLeaveTheirDefaultsAndUnknownOnesAreIgnored) {

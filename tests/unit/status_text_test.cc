@@ -76,6 +76,26 @@ TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
   EXPECT_NE(text.find("is stopping"), std::string::npos) << text;
 }
 
+TEST(StatusText, WhatAPluginTellsOfItsProgressIsShown) {
+  auto host = sample();
+  host.entries[0].workers[1].progress = {12, 30};
+  EXPECT_NE(status_text(host, {}).find("12 of 30"), std::string::npos) << status_text(host, {});
+  host.entries[0].workers[1].progress = {12, 0};
+  EXPECT_NE(status_text(host, {}).find("12 done"), std::string::npos) << status_text(host, {});
+}
+
+TEST(StatusText, NothingInAPagesProgressIsTrusted) {
+  WorkerPart page;
+  page.progress_done = -5;
+  page.progress_total = 30;
+  EXPECT_EQ(progress_of(page).done, 0);
+  page.progress_done = 31;
+  EXPECT_EQ(progress_of(page).done, 30);
+  page.progress_total = -1;
+  EXPECT_EQ(progress_of(page).total, 0);
+  EXPECT_EQ(progress_of(page).done, 31);
+}
+
 TEST(StatusText, OfManyWorkersThoseThatNeedAttentionAreShownAndTheRestCounted) {
   EntryStatus entry;
   entry.name = "many";
