@@ -342,6 +342,7 @@ EntryStatus Entry::status() const {
   status.version = build().version;
   status.build = build().hash.substr(0, 12);
   status.held = held_;
+  status.resumable = resumable_ && !held_.empty();
   status.count = count();
   if (status.reason.empty() && scaled_)
     status.reason = fmt::format("scaled to {}, the file says {}", *scaled_, config().count);

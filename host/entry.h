@@ -99,7 +99,10 @@ class Entry {
   // It cannot start, as what it depends on has failed; start() lifts this.
   void set_blocked(const std::string &reason);
   // What changed in the file and is not applied (a held job).
-  void set_held(std::string words) { held_ = std::move(words); }
+  void set_held(std::string words, bool resumable = false) {
+    held_ = std::move(words);
+    resumable_ = resumable;
+  }
   // Workers wanted: the file's count, or what a person has made of it.
   [[nodiscard]] std::int32_t count() const { return scaled_.value_or(config().count); }
 
@@ -177,6 +180,7 @@ class Entry {
   std::string failure_;  // why the entry as a whole has failed, or empty
   std::string waiting_;
   std::string held_;
+  bool resumable_ = false;
 
  private:
   // entry_watch.cc: who is overdue.

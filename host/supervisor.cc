@@ -89,23 +89,40 @@ std::map<std::string, PlannedJob> Supervisor::planned() const {
 Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared, const ReloadOptions &options) const {
   auto plans = plan(current(), planned(), prepared.entries, options);
   if (!plans) return plans;
-  for (const EntryPlan &each : *plans) {
-    if (each.action != EntryAction::Resume) continue;
+  for (EntryPlan &each : *plans) {
+    if (each.action != EntryAction::Resume && each.action != EntryAction::Hold) continue;
     const auto wanted = std::find_if(prepared.entries.begin(), prepared.entries.end(),
                                      [&](const PreparedEntry &entry) { return entry.config.name == each.name; });
-    const auto running = entries_.find(each.name);
-    const auto *job = running == entries_.end() ? nullptr : dynamic_cast<const JobEntry *>(running->second.get());
-    const StoredJob stored = job != nullptr ? job->stored() : *stored_job(each.name);
-    if (stored.identity.output != wanted->config.output)
-      return fail(wanted->config.where,
-                  fmt::format("{} cannot be resumed: its output folder changed from {} to {}", each.name,
-                              stored.identity.output, wanted->config.output),
-                  "keep the folder, or start from zero with --fresh " + each.name);
-    auto resumed = resume_job(stored.manifest, stored.rows, wanted->manifest);
-    if (!resumed)
-      return fail(wanted->config.where, fmt::format("{}: {}", each.name, resumed.error().what), resumed.error().hint);
+    const auto possible = can_resume(*wanted);
+    each.resumable = possible.has_value();
+    if (possible || each.action == EntryAction::Hold) continue;
+    const bool asked_for = std::find(options.resume.begin(), options.resume.end(), each.name) != options.resume.end();
+    if (asked_for) {
+      const Error &error = possible.error();
+      return fail(wanted->config.where, fmt::format("{}: {}", each.name, error.what), error.hint);
+    }
+    // The file's wish alone: no reason to keep the others from what they are to become.
+    each.action = EntryAction::Hold;
+    each.words += "; " + possible.error().what;
   }
   return plans;
+}
+
+Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
+  const std::string &name = wanted.config.name;
+  const auto running = entries_.find(name);
+  const auto *job = running == entries_.end() ? nullptr : dynamic_cast<const JobEntry *>(running->second.get());
+  const StoredJob *known = stored_job(name);
+  if (known == nullptr) return {};
+  const StoredJob stored = job != nullptr ? job->stored() : *known;
+  if (stored.identity.output != wanted.config.output)
+    return fail("",
+                fmt::format("cannot resume: its output folder changed from {} to {}", stored.identity.output,
+                            wanted.config.output),
+                "keep the folder, or start from zero with --fresh " + name);
+  if (auto resumed = resume_job(stored.manifest, stored.rows, wanted.manifest); !resumed)
+    return tl::unexpected(resumed.error());
+  return {};
 }
 
 Result<std::vector<EntryPlan>> Supervisor::preview(const Prepared &prepared, const ReloadOptions &options) const {
@@ -165,19 +182,19 @@ void Supervisor::carry_out(const EntryPlan &plan, PreparedEntry *prepared) {
       running->second->set_held({});
       running->second->update(std::move(*prepared), plan.action == EntryAction::Replace);
       break;
-    case EntryAction::Add: arrive(plan.name, {std::move(*prepared), plan.action, {}}); break;
+    case EntryAction::Add: arrive(plan.name, {std::move(*prepared), plan.action, {}, false}); break;
     case EntryAction::Remove: retire(plan.name); break;
     case EntryAction::Hold:
       if (running != entries_.end())
-        running->second->set_held(plan.words);
+        running->second->set_held(plan.words, plan.resumable);
       else
-        arrive(plan.name, {std::move(*prepared), plan.action, plan.words});
+        arrive(plan.name, {std::move(*prepared), plan.action, plan.words, plan.resumable});
       break;
     case EntryAction::Rebuild:
     case EntryAction::Fresh:
     case EntryAction::Resume:
       if (running != entries_.end()) retire(plan.name);
-      arrive(plan.name, {std::move(*prepared), plan.action, {}});
+      arrive(plan.name, {std::move(*prepared), plan.action, {}, false});
       break;
   }
 }
@@ -189,6 +206,7 @@ void Supervisor::change_arrival(const EntryPlan &plan, PreparedEntry prepared) {
   if (plan.action == EntryAction::Fresh || plan.action == EntryAction::Resume || plan.action == EntryAction::Hold)
     arrival.action = plan.action;
   arrival.held = plan.action == EntryAction::Hold ? plan.words : std::string();
+  arrival.resumable = plan.resumable;
 }
 
 void Supervisor::retire(const std::string &name) {
@@ -208,7 +226,7 @@ void Supervisor::arrive(const std::string &name, Arrival arrival) {
     entry = make_job(arrival);
   else
     entry = std::make_unique<Service>(around_, std::move(arrival.prepared));
-  entry->set_held(arrival.held);
+  entry->set_held(arrival.held, arrival.resumable);
   if (const auto scale = scales_.find(name); scale != scales_.end()) entry->scale(scale->second.count);
   entries_[name] = std::move(entry);
 }
@@ -231,6 +249,7 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
     auto resumed = resume_job(job.manifest, job.rows, arrival.prepared.manifest);
     if (!resumed) {  // plan_reload() has tried it, but what was in work then is done now
       arrival.held = resumed.error().what;
+      arrival.resumable = false;
       log_(LogLevel::Error, fmt::format("{}: keeps its old settings: {}", config.name, resumed.error().text()));
     } else {
       job.manifest = std::move(resumed->manifest);

@@ -70,6 +70,7 @@ class Supervisor final : public SystemEvents {
     PreparedEntry prepared;
     EntryAction action = EntryAction::Add;
     std::string held;
+    bool resumable = false;
   };
 
   [[nodiscard]] std::map<std::string, CurrentEntry> current() const;
@@ -77,6 +78,7 @@ class Supervisor final : public SystemEvents {
   [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
   [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,
                                                            const ReloadOptions &options) const;
+  [[nodiscard]] Result<void> can_resume(const PreparedEntry &wanted) const;
   void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
   [[nodiscard]] OperatorTarget target(const std::string &name) const;
   void obey(const OperatorCommand &command, const std::string &name);

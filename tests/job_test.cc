@@ -475,6 +475,44 @@ TEST_F(JobTest, ASliceThatClaimsNothingIsAsFarAsItSaysOfItself) {
   EXPECT_EQ(entry("j").progress.positions_done, 0);
 }
 
+TEST_F(JobTest, WhatTheFileAloneWouldResumeAndCannotIsHeldAndTheRestApplies) {
+  script("j", milliseconds(10));
+  ASSERT_TRUE(apply({job_entry("j", 1, 20)}));
+  system.run_for(seconds(5));
+  auto shrunk = job_entry("j", 1, 5);
+  shrunk.config.on_change = OnChange::Resume;
+  const auto plans = apply({shrunk, service_entry("a", 1)});
+  ASSERT_TRUE(plans);
+  EXPECT_EQ((*plans)[0].action, EntryAction::Hold);
+  EXPECT_TRUE(entry("j").held.ends_with("; cannot resume: 50 to 199 are done and no longer in the input"))
+      << entry("j").held;
+  EXPECT_FALSE(entry("j").resumable);
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(entry("a").state, "running");
+  EXPECT_FALSE(apply({shrunk, service_entry("a", 1)}, {{}, {"j"}}));
+  crash_and_boot({"a"});
+  ASSERT_TRUE(apply({shrunk, service_entry("a", 1)}));  // also a start of the host
+  EXPECT_EQ(entry("a").state, "running");
+  EXPECT_FALSE(entry("j").held.empty());
+  // One that can be resumed is.
+  auto grown = job_entry("j", 1, 30);
+  grown.config.on_change = OnChange::Resume;
+  ASSERT_TRUE(apply({grown}));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").progress.done, 30);
+}
+
+TEST_F(JobTest, ResumeIsNamedAsAWayOnOnlyWhenItIsOne) {
+  script("j", milliseconds(10));
+  ASSERT_TRUE(apply({job_entry("j", 1, 20)}));
+  system.run_for(seconds(5));
+  ASSERT_TRUE(apply({job_entry("j", 1, 30)}));
+  EXPECT_TRUE(entry("j").resumable);
+  ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
+  EXPECT_NE(entry("j").held, "");
+  EXPECT_FALSE(entry("j").resumable);
+}
+
 TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   script("j", milliseconds(1));
   store.fail_with("database or disk is full");

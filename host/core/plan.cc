@@ -139,6 +139,10 @@ std::string_view name(EntryAction action) {
   return "";
 }
 
+std::string ways_on(const std::string &name, bool resumable) {
+  return fmt::format("--fresh {}{}", name, resumable ? " or --resume " + name : "");
+}
+
 JobIdentity identity_of(const EntryConfig &config) {
   return {config.input, config.output, config.params};
 }

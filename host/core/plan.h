@@ -55,7 +55,8 @@ enum class EntryAction {
 struct EntryPlan {
   std::string name;
   EntryAction action = EntryAction::Keep;
-  std::string words;  // "count 4 → 6, plugin 1a2b… → 3c4d…"; empty for Keep
+  std::string words;       // "count 4 → 6, plugin 1a2b… → 3c4d…"; empty for Keep
+  bool resumable = false;  // Hold: --resume would be accepted; the supervisor knows, plan() does not
 };
 
 // An entry as it runs; of a held job the settings it keeps.
@@ -70,6 +71,9 @@ struct PlannedJob {
   const Manifest *manifest = nullptr;
   bool unfinished = false;  // it has ended, or was stopped for good, with something left to do
 };
+
+// "--fresh NAME or --resume NAME": what a person may say to a held job.
+[[nodiscard]] std::string ways_on(const std::string &name, bool resumable);
 
 // The names given with --fresh and --resume.
 struct ReloadOptions {

@@ -92,9 +92,8 @@ std::string verdict_line(const EntryStatus &job) {
   if (fell_short && job.held.empty())
     line += fmt::format("\n  `--resume {0}` tries again what is not done, `--fresh {0}` starts from zero", job.name);
   if (!job.held.empty())
-    line += fmt::format(
-        "\n  changed since, and kept as it was: {} (--fresh {} starts from zero, --resume {} keeps what is done)",
-        job.held, job.name, job.name);
+    line += fmt::format("\n  changed since, and kept as it was: {} (--fresh {} starts from zero{})", job.held, job.name,
+                        job.resumable ? fmt::format(", --resume {} keeps what is done", job.name) : "");
   return line;
 }
 

@@ -60,6 +60,7 @@ struct EntryStatus {
   std::string build;         // first 12 hex digits of what new workers load
   bool newer_build = false;  // some worker still runs an older one
   std::string held;          // what changed in workers.yaml and waits for --fresh or --resume, or empty
+  bool resumable = false;    // … and --resume would be accepted
   bool stopped = false;      // by an operator: only `start` starts it again
   std::int32_t count = 0;    // wanted: that of the file, or what `scale` made of it
   std::vector<WorkerStatus> workers;

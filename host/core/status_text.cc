@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/human_text.h"
+#include "core/plan.h"
 #include "core/progress_text.h"
 
 namespace hostler {
@@ -22,7 +23,7 @@ std::string build_words(const EntryStatus &entry) {
 
 std::string held_words(const EntryStatus &entry) {
   if (entry.held.empty()) return "";
-  return fmt::format("changed: {}; --fresh {} or --resume {} applies it", entry.held, entry.name, entry.name);
+  return fmt::format("changed: {}; {} applies it", entry.held, ways_on(entry.name, entry.resumable));
 }
 
 std::vector<std::string> entry_row(const EntryStatus &entry) {

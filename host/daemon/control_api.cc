@@ -32,11 +32,10 @@ std::vector<std::string> lines_of(const std::vector<EntryPlan> &plans) {
   std::vector<std::string> lines;
   for (const EntryPlan &plan : plans)
     if (plan.action != EntryAction::Keep)
-      lines.push_back(
-          fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
-                      plan.action == EntryAction::Hold
-                          ? fmt::format("; keeps its old settings until --fresh {0} or --resume {0}", plan.name)
-                          : ""));
+      lines.push_back(fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
+                                  plan.action == EntryAction::Hold
+                                      ? "; keeps its old settings until " + ways_on(plan.name, plan.resumable)
+                                      : ""));
   return lines;
 }
 

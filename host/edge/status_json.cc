@@ -76,6 +76,7 @@ void fields(Visitor &member, Is<EntryStatus> auto &entry) {
   member("build", entry.build);
   member("newer_build", entry.newer_build);
   member("held", entry.held);
+  member("resumable", entry.resumable);
   member("stopped", entry.stopped);
   member("count", entry.count);
   member("workers", entry.workers);

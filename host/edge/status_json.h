@@ -3,7 +3,7 @@
 // ignored: host and command line may be of different versions. nlohmann-json is behind it, in status_json.cc alone.
 //
 //   status   {"pid", "version", "config", "state_dir", "up_seconds", "last_reload", "last_reload_ok", "stopping", "waits_for",
-//             "jobs_ended", "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held",
+//             "jobs_ended", "entries": [{"name", "kind", "state", "reason", "plugin", "plugin_id", "version", "build", "newer_build", "held", "resumable",
 //                          "stopped", "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
 //                          "last_exit": {"text", and unless that is empty "verdict", "code", "signal", "core"},
 //                          "crash_report" (a path), "slice", "beats", "ready", "note"}],

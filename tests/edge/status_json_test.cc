@@ -33,6 +33,7 @@ HostStatus full_status() {
   job.build = "abcdef012345";
   job.newer_build = true;
   job.held = "params.top 20 → 30";
+  job.resumable = true;
   job.stopped = true;
   job.count = 4;
   job.workers = {worker, WorkerStatus{}};

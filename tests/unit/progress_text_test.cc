@@ -76,7 +76,9 @@ TEST(ProgressText, VerdictSaysWhatWasDoneAndWhatWaits) {
   job.progress.done = 64;
   EXPECT_EQ(verdict_line(job), "words: succeeded, 64 of 64 slices done");
   job.held = "params.top 20 → 30";
-  EXPECT_NE(verdict_line(job).find("params.top 20 → 30 (--fresh words"), std::string::npos);
+  EXPECT_NE(verdict_line(job).find("params.top 20 → 30 (--fresh words starts from zero)"), std::string::npos);
+  job.resumable = true;
+  EXPECT_NE(verdict_line(job).find("zero, --resume words keeps what is done)"), std::string::npos);
 }
 
 }  // namespace

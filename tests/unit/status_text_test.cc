@@ -66,6 +66,7 @@ TEST(StatusText, TheLastExitIsToldOnce) {
 TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
   auto host = sample();
   host.entries[0].held = "params.top 20 → 30";
+  host.entries[0].resumable = true;
   host.entries[0].newer_build = true;
   host.entries[0].build = "0123456789ab";
   host.stopping = true;
@@ -74,6 +75,8 @@ TEST(StatusText, WhatWaitsForSomebodyIsSaid) {
       << text;
   EXPECT_NE(text.find("new workers load build 0123456789ab"), std::string::npos) << text;
   EXPECT_NE(text.find("is stopping"), std::string::npos) << text;
+  host.entries[0].resumable = false;
+  EXPECT_NE(status_text(host, {}).find("→ 30; --fresh words applies it"), std::string::npos);
 }
 
 TEST(StatusText, WhatAPluginTellsOfItsProgressIsShown) {
