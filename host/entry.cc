@@ -328,7 +328,7 @@ std::string Entry::live_state() const {
        {WorkerState::Failed, WorkerState::Killing, WorkerState::Stopping, WorkerState::Backoff, WorkerState::Starting,
         WorkerState::Running, WorkerState::Finished})
     if (count(state) != 0) return std::string(hostler::name(state));
-  return "stopped";
+  return wanted_ ? "starting" : "stopped";  // a job whose ledger does not know it yet has no workers
 }
 
 EntryStatus Entry::status() const {

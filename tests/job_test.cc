@@ -475,6 +475,13 @@ TEST_F(JobTest, ASliceThatClaimsNothingIsAsFarAsItSaysOfItself) {
   EXPECT_EQ(entry("j").progress.positions_done, 0);
 }
 
+TEST_F(JobTest, OneThatTheLedgerDoesNotKnowYetIsStarting) {
+  script("j", milliseconds(1));
+  store.stall();
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  EXPECT_EQ(entry("j").state, "starting");
+}
+
 TEST_F(JobTest, WhatTheFileAloneWouldResumeAndCannotIsHeldAndTheRestApplies) {
   script("j", milliseconds(10));
   ASSERT_TRUE(apply({job_entry("j", 1, 20)}));
