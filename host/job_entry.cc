@@ -224,7 +224,7 @@ void JobEntry::commit(StoreBatch batch, std::function<void()> then) {
 
 // Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended.
 void JobEntry::check_end() {
-  if (job_.state() == JobState::Running || stored_.state != JobState::Running || !failure_.empty()) return;
+  if (!is_ending()) return;
   for (auto &slot : slots_) set_desired(*slot, Desired::Down);
   if (ending_ || !is_quiet()) return;
   ending_ = true;
@@ -290,6 +290,7 @@ EntryStatus JobEntry::status() const {
     status.state = hostler::name(stored_.state);
     status.reason = stored_.reason;
   }
+  if (status.state == "starting" && is_ending()) status.state = "stopping";
   status.unit = unit_of(job_.manifest().kind());
   status.progress = job_.progress();
   if (stored_.state == JobState::Running) {

@@ -33,7 +33,7 @@ class JobEntry final : public Entry {
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
   void on_explained(const CrashCase &crash, const std::string &better, const std::string &report) override;
   [[nodiscard]] bool is_quiet() const override;
-  [[nodiscard]] bool is_calm() const override { return Entry::is_calm() && !creating_; }
+  [[nodiscard]] bool is_calm() const override { return Entry::is_calm() && !creating_ && !is_ending(); }
   [[nodiscard]] bool is_up() const override {
     return failure_.empty() && (stored_.state == JobState::Succeeded || stored_.state == JobState::Partial);
   }
@@ -79,6 +79,10 @@ class JobEntry final : public Entry {
   void commit(StoreBatch batch, std::function<void()> then);
   void commit_changes(StoreBatch batch = {});
   void check_end();
+  // All has ended, and the verdict is on its way to the ledger.
+  [[nodiscard]] bool is_ending() const {
+    return job_.state() != JobState::Running && stored_.state == JobState::Running && failure_.empty();
+  }
   void sample_rate();
   [[nodiscard]] std::optional<std::int64_t> slice_begun(const Slot &slot, const WorkerPart &page) const;
   [[nodiscard]] std::int64_t ready_slices() const;

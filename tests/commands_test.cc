@@ -222,6 +222,18 @@ TEST_F(CommandsTest, RestartOfAJobLetsTheSliceEndAndLosesNothing) {
   EXPECT_EQ(entry("j").progress.retries, 0);
 }
 
+TEST_F(CommandsTest, RestartOfAJobThatEndsMeanwhileWaitsForItsVerdict) {
+  system.script("j", job_script(seconds(2), [](const Lease &, Interval) { return SliceEnded{}; }));
+  ASSERT_TRUE(apply({job_entry("j", 1, 1)}));
+  ASSERT_TRUE(say(OperatorVerb::Restart, {}));
+  std::string answer = "under way";
+  for (int i = 0; i < 5000 && answer == "under way"; ++i) {
+    system.run_for(milliseconds(1));
+    answer = outcome_of(OperatorVerb::Restart, "j");
+  }
+  EXPECT_EQ(answer, "ok j: succeeded");
+}
+
 TEST_F(CommandsTest, RestartDoesNotLiftAStop) {
   ASSERT_TRUE(apply({service_entry("a", 1), service_entry("b", 1)}));
   ASSERT_TRUE(stop("a"));
