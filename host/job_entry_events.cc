@@ -49,7 +49,10 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
 void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   const bool stopping = slot.state != WorkerState::Running;
   const bool over_time = slot.told_deadline && slot.deadline_slice == ended.slice.begin;
-  Judgement judgement = judge(ended, stopping, over_time ? slot.deadline : std::string());
+  const std::int64_t begin = ended.slice.begin;
+  const bool in_input = begin >= 0 && begin < job_.manifest().positions();
+  const std::int64_t shift = in_input ? job_.manifest().slice_at(begin).begin - begin : 0;
+  Judgement judgement = judge(ended, stopping, over_time ? slot.deadline : std::string(), shift);
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};
@@ -169,7 +172,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
   // Without a slice there is nothing to call done or to put off: the entry may be failed, or else the table counts.
   if (!begun && !slot.leaving && judgement.rule >= 0 && judgement.verdict != Verdict::BadConfig)
     judgement = judge(gone);
-  const bool asked = gone.stopping || (slot.told_deadline && !begun);
+  const bool asked = !begun && (gone.stopping || slot.told_deadline);
   const bool dismissed = asked && !gone.status.signaled && gone.status.value == 0 && gone.overdue.empty();
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
   note_exit(slot, judgement, gone);

@@ -475,6 +475,24 @@ TEST_F(JobTest, ASliceThatClaimsNothingIsAsFarAsItSaysOfItself) {
   EXPECT_EQ(entry("j").progress.positions_done, 0);
 }
 
+TEST_F(JobTest, WhoLeavesASliceWhenAskedToStopIsToldWithItWhateverItsCode) {
+  Script script;
+  script.on_lease = [](FakeWorker &worker, const Lease &lease) {
+    worker.page.stage = static_cast<std::uint32_t>(Stage::Running);
+    worker.page.begun = lease.begin;
+  };
+  script.on_stop = [](FakeWorker &worker) {
+    if (worker.stop == StopWord::Drain) worker.leave({false, worker.request.instance == 0 ? 0 : 65, false});
+  };
+  script.on_dismiss = [](FakeWorker &) {};
+  system.script("j", script);
+  ASSERT_TRUE(apply({job_entry("j", 2, 2)}));
+  supervisor->stop([] {});
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").workers[0].last_exit.text, "exited with 0 when asked to stop in slice 0-0");
+  EXPECT_EQ(entry("j").workers[1].last_exit.text, "exited with 65 when asked to stop in slice 0-10");
+}
+
 TEST_F(JobTest, OneThatTheLedgerDoesNotKnowYetIsStarting) {
   script("j", milliseconds(1));
   store.stall();

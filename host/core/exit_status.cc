@@ -117,14 +117,15 @@ std::string interrupted(const Departure &departure) {
 }
 
 // A deadline may come a moment late, and refuse a claim of the slice that follows: that one is not to blame.
-Judgement judge_done(const SliceEnded &ended, const std::string &how, const std::string &overdue) {
+Judgement judge_done(const SliceEnded &ended, const std::string &how, const std::string &overdue, std::int64_t shift) {
   if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason, ended.rule};
   if (ended.refused != StopWord::GoOn && !overdue.empty()) return {Verdict::Timeout, overdue};
   if (ended.refused != StopWord::GoOn) return {Verdict::Yield, "stopped at a refused claim"};
-  return {Verdict::Failure,
-          fmt::format("{} but left the last {} of {} positions unclaimed", how, ended.slice.end - ended.claimed_to,
-                      ended.slice.end - ended.slice.begin),
-          ended.rule};
+  return {
+      Verdict::Failure,
+      fmt::format("{} but left the last {} of {} positions unclaimed, from position {} on", how,
+                  ended.slice.end - ended.claimed_to, ended.slice.end - ended.slice.begin, ended.claimed_to + shift),
+      ended.rule};
 }
 
 }  // namespace
@@ -205,7 +206,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
                      said);
 }
 
-Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue) {
+Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue, std::int64_t shift) {
   if (ended.input_changed) return {Verdict::InputChanged, ended.reason};
   if (ended.io_failed) return {Verdict::RetryLater, ended.reason};
   const bool ruled = ended.rule >= 0;
@@ -213,7 +214,7 @@ Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overd
   std::string how = returned_words(ended.returned);
   if (ruled) how += rule_words(ended.rule, ended.counts_as);
   Judgement judgement{verdict, with_reason(how, ended.reason), ended.rule};
-  if (verdict == Verdict::Done) return judge_done(ended, how, overdue);
+  if (verdict == Verdict::Done) return judge_done(ended, how, overdue, shift);
   if (verdict == Verdict::Yield && !overdue.empty()) return {Verdict::Timeout, overdue + "; " + judgement.reason};
   if (verdict != Verdict::Yield || stopping) return judgement;
   // Somebody else has sent it the stop signal.

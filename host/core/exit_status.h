@@ -75,6 +75,8 @@ struct Departure {
 
 // The verdict on a slice whose run() returned, from what its worker told, the rule that it applied among it. `stopping`:
 // the worker is being stopped. `overdue`: why the host had told this very slice that its time is over, or empty.
-[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue = {});
+// `shift`: how far the positions that its plugin knows are ahead of the job's.
+[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue = {},
+                              std::int64_t shift = 0);
 
 }  // namespace hostler

@@ -37,9 +37,14 @@ Result<Resumed> resume_numbered(const Manifest &planned, const std::vector<Slice
   for (const SliceRow &row : rows) {
     if (!is_kept(planned, row)) continue;
     const Interval at{row.begin + shift, row.end + shift};
-    if (at.begin < 0 || at.end > wanted.positions())
-      return cannot_keep(fmt::format("{} to {} are done and no longer in the input", row.begin + planned.base(),
-                                     row.end + planned.base() - 1));
+    if (at.begin < 0 || at.end > wanted.positions()) {
+      // Only the part that is missing, at its end if it is missing at both.
+      const bool behind = at.end > wanted.positions();
+      const std::int64_t first = behind ? std::max(at.begin, wanted.positions()) : at.begin;
+      const std::int64_t last = behind ? at.end - 1 : std::min<std::int64_t>(at.end, 0) - 1;
+      return cannot_keep(
+          fmt::format("{} to {} are done and no longer in the input", first + wanted.base(), last + wanted.base()));
+    }
     if (wanted.kind() == InputKind::Items) {
       const auto from = planned.items().begin();
       const auto differs = std::mismatch(from + row.begin, from + row.end, wanted.items().begin() + at.begin);

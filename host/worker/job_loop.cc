@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <utility>
 
@@ -214,8 +215,9 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
 
 void JobLoop::tell(const WorkerMessage &message) {
   if (channel_.send(message)) return;
+  const bool closed = errno == EBADF || errno == ENOTSOCK;
   page_.set_stage(Stage::Running);  // a verdict that nobody heard does not stand
-  page_.set_reason("the worker could not reach the host");
+  page_.set_reason(closed ? "the plugin has closed hostler's descriptor" : "the worker could not reach the host");
   ::_exit(HOSTLER_ERROR);
 }
 

@@ -124,6 +124,7 @@ TEST_F(FleetTest, HearsOfTheDeathOfAWorkerThatClosedItsChannel) {
   h.until_gone(worker);
   EXPECT_EQ(*h.seen[worker].status, (WaitStatus{false, 70, false}));
   EXPECT_EQ(static_cast<Stage>(h.seen[worker].page.stage), Stage::Running) << "a verdict that nobody heard";
+  EXPECT_EQ(page_reason(h.seen[worker].page), "the plugin has closed hostler's descriptor");
 }
 
 TEST_F(FleetTest, DeliversAllThatAWorkerSaidBeforeItDied) {

@@ -159,7 +159,9 @@ TEST(SliceVerdict, DoneFromOneThatClaimsMeansAllClaimed) {
   ended.claimed_to = 160;
   const Judgement judgement = judge(ended, false);
   EXPECT_EQ(judgement.verdict, Verdict::Failure);
-  EXPECT_EQ(judgement.reason, "returned 0 (HOSTLER_DONE) but left the last 40 of 100 positions unclaimed");
+  EXPECT_EQ(judgement.reason,
+            "returned 0 (HOSTLER_DONE) but left the last 40 of 100 positions unclaimed, from position 160 on");
+  EXPECT_TRUE(judge(ended, false, {}, -100).reason.ends_with("unclaimed, from position 60 on"));
 }
 
 TEST(SliceVerdict, DoneAfterARefusedClaimIsAYieldOrATimeout) {

@@ -176,7 +176,13 @@ TEST(ResumeJob, RangesGrowAndShrinkAroundWhatIsDone) {
   EXPECT_EQ(grown->rows, (std::vector<SliceRow>{done(70, 90)}));
   const Result<Resumed> cut = resume_job(numbers(100, 200), {done(20, 40)}, numbers(130, 200));
   ASSERT_FALSE(cut);
-  EXPECT_NE(cut.error().what.find("120 to 139 are done"), std::string::npos);
+  EXPECT_NE(cut.error().what.find(": 120 to 129 are done"), std::string::npos) << cut.error().what;
+  const Result<Resumed> shrunk = resume_job(numbers(100, 200), {done(0, 100)}, numbers(100, 160));
+  ASSERT_FALSE(shrunk);
+  EXPECT_NE(shrunk.error().what.find(": 160 to 199 are done"), std::string::npos) << shrunk.error().what;
+  const Result<Resumed> elsewhere = resume_job(numbers(100, 200), {done(20, 40)}, numbers(300, 400));
+  ASSERT_FALSE(elsewhere);
+  EXPECT_NE(elsewhere.error().what.find(": 120 to 139 are done"), std::string::npos) << elsewhere.error().what;
 }
 
 TEST(ResumeJob, ItemsMustBeTheSameWhereTheyAreDone) {

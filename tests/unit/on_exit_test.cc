@@ -226,7 +226,8 @@ TEST(OnExit, OfASliceThatClaimsDoneByARuleMeansAllClaimedToo) {
   short_of_the_end.claimed_to = 160;
   EXPECT_EQ(judge(short_of_the_end, false).verdict, Verdict::Failure);
   EXPECT_EQ(judge(short_of_the_end, false).reason,
-            "returned 3 (by on_exit[2]: as HOSTLER_DONE) but left the last 40 of 100 positions unclaimed");
+            "returned 3 (by on_exit[2]: as HOSTLER_DONE) but left the last 40 of 100 positions unclaimed, from "
+            "position 160 on");
   short_of_the_end.claimed_to = 200;
   EXPECT_EQ(judge(short_of_the_end, false).verdict, Verdict::Done);
 }
