@@ -114,6 +114,10 @@ Result<void> ConfigBuilder::read_host(const Node *host, const Source &source) {
   const Place root(source);
   const Place place = root.member("host");
   if (auto map = read_map<HostConfig>(*host, place, kHostFields, config_.host); !map) return map;
+  for (std::size_t i = 0; i + 1 < host->children.size(); i += 2)
+    if (host->children[i].text == "state")
+      if (auto room = files_.check_room_for_folder(config_.host.state); !room)
+        return place.member("state").refuse(host->children[i + 1].mark, room.error());
   if (config_.host.plugins == config_.host.state)
     return place.refuse(host->mark, "plugins and state are the same folder", "give each its own");
   return {};

@@ -20,6 +20,8 @@ class ConfigFiles {
   // A regular file that can be read. `name` is the plugin as the user wrote it.
   [[nodiscard]] virtual Result<void> check_plugin(const std::string &folder, const std::string &name) = 0;
   [[nodiscard]] virtual Result<void> check_folder(const std::string &path) = 0;
+  // A folder is there, or can be made: no part of the path is something else.
+  [[nodiscard]] virtual Result<void> check_room_for_folder(const std::string &path) = 0;
   // One item a line; a line loses its \n and nothing else.
   [[nodiscard]] virtual Result<std::vector<std::string>> read_items(const std::string &path) = 0;
   // Without symbolic links and .., as far as it exists.

@@ -93,6 +93,17 @@ Result<void> DiskFiles::check_folder(const std::string &path) {
   return {};
 }
 
+Result<void> DiskFiles::check_room_for_folder(const std::string &path) {
+  for (std::filesystem::path part = path;; part = part.parent_path()) {
+    struct stat info {};
+    if (::stat(part.c_str(), &info) == 0) {
+      if (S_ISDIR(info.st_mode)) return {};
+      return fail("", fmt::format("{} is not a folder", in_quotes(part.string())), "choose another path");
+    }
+    if (part == part.parent_path()) return {};
+  }
+}
+
 Result<std::vector<std::string>> DiskFiles::read_items(const std::string &path) {
   const auto text = read_file(path, kMostItemBytes);
   if (!text) return fail("", fmt::format("the file {} {}", in_quotes(path), text.error().what));

@@ -21,6 +21,7 @@ class DiskFiles : public ConfigFiles {
  public:
   [[nodiscard]] Result<void> check_plugin(const std::string &folder, const std::string &name) override;
   [[nodiscard]] Result<void> check_folder(const std::string &path) override;
+  [[nodiscard]] Result<void> check_room_for_folder(const std::string &path) override;
   [[nodiscard]] Result<std::vector<std::string>> read_items(const std::string &path) override;
   [[nodiscard]] std::string real_path(const std::string &path) override;
 

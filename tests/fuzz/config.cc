@@ -15,6 +15,7 @@ class AnyFiles final : public ConfigFiles {
  public:
   Result<void> check_plugin(const std::string &, const std::string &) override { return {}; }
   Result<void> check_folder(const std::string &) override { return {}; }
+  Result<void> check_room_for_folder(const std::string &) override { return {}; }
   Result<std::vector<std::string>> read_items(const std::string &) override { return std::vector<std::string>{"item"}; }
   std::string real_path(const std::string &path) override { return path; }
 };
