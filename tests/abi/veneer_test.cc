@@ -1,6 +1,7 @@
 // plugin.hpp against a host made by hand.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <functional>
@@ -402,6 +403,23 @@ TEST(Run, TurnsAnExceptionIntoItsWordsAndAnError) {
   EXPECT_EQ(host.failure, "no luck");
   EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &) { throw 3; }), HOSTLER_ERROR);
   EXPECT_EQ(host.failure, "an exception that is no std::exception");
+}
+
+TEST(Run, LetsThePluginsThreadExitThrough) {
+  FakeHost host;
+  pthread_t thread{};
+  ASSERT_EQ(pthread_create(
+                &thread, nullptr,
+                [](void *of) -> void * {
+                  run_as_plugin(*static_cast<FakeHost *>(of), [of](hostler::Slice &) { pthread_exit(of); });
+                  return nullptr;
+                },
+                &host),
+            0);
+  void *exited_with = nullptr;
+  ASSERT_EQ(pthread_join(thread, &exited_with), 0);
+  EXPECT_EQ(exited_with, &host);
+  EXPECT_EQ(host.failure, "");
 }
 
 TEST(Run, TurnsAVerdictIntoItsCode) {

@@ -35,6 +35,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
 
 namespace hostler {
 
@@ -219,6 +222,10 @@ int call(const hostler_slice_t *raw, Function function) {
     return verdict.code();
   } catch (const std::exception &error) {
     raw->host->fail(raw, error.what());
+#ifdef __GLIBCXX__
+  } catch (const abi::__forced_unwind &) {  // pthread_exit() is no exception of the plugin's, and must go on
+    throw;
+#endif
   } catch (...) {
     raw->host->fail(raw, "an exception that is no std::exception");
   }
