@@ -13,6 +13,12 @@ namespace {
 constexpr int64_t kDefaultTop = 20;
 constexpr const char *kCountsFile = "counts.tsv";
 
+int64_t read_top(const hostler::Slice &slice) {
+  const auto top = slice.param<int64_t>("top", kDefaultTop);
+  if (top >= 0) return top;
+  throw hostler::Verdict(HOSTLER_BAD_CONFIG, "the parameter 'top' is " + std::to_string(top) + ", expected 0 or more");
+}
+
 /// As the slice's result, or as a file when that is too small for them.
 void leave_counts(hostler::Slice &slice, const std::string &counts) {
   if (counts.size() <= HOSTLER_MAX_RESULT) {
@@ -38,6 +44,7 @@ void add_counts(Tally &tally, const hostler::Range &range) {
 }
 
 void count_words(hostler::Slice &slice) {
+  read_top(slice);  // at the first slice, not at the last moment
   Tally tally;
   int64_t lines = 0;
   int64_t words = 0;
@@ -51,7 +58,7 @@ void count_words(hostler::Slice &slice) {
 }
 
 void rank_words(hostler::Slice &slice, hostler::Results &results) {
-  const auto top = slice.param<int64_t>("top", kDefaultTop);
+  const int64_t top = read_top(slice);
   Tally tally;
   for (const hostler::Range &range : results.committed()) {
     slice.heartbeat();

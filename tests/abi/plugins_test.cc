@@ -132,6 +132,15 @@ TEST(Wordcount, MergesIntoAllWordsAndTheTop) {
   EXPECT_EQ(host.result, "5\tc\n");
 }
 
+TEST(Wordcount, RefusesANegativeTopAtItsFirstSlice) {
+  const TempDir dir;
+  FakeHost host;
+  host.set_file(HOSTLER_LINES, dir.write("text", "one\n"), 0, 4);
+  host.params["top"] = "-1";
+  EXPECT_EQ(Plugin("wordcount").run(host), HOSTLER_BAD_CONFIG);
+  EXPECT_EQ(host.failure, "the parameter 'top' is -1, expected 0 or more");
+}
+
 TEST(ExecCommand, IsAListOfWords) {
   EXPECT_EQ(exec::parse_command(R"(["head", "-n", 5, true])"), (std::vector<std::string>{"head", "-n", "5", "true"}));
   for (const char *bad : {"", "sort -u", "[]", "[\"\"]", "{}", "\"sort\"", "[[\"sort\"]]", "[null]"}) {
