@@ -103,8 +103,9 @@ void Entry::spawn(Slot &slot) {
   slot.worker = around_.enroll(*this);
   by_worker_[*slot.worker] = &slot;
   slot.pid = 0;
-  slot.build = prepared_.build.hash;
-  slot.library = prepared_.build.library;
+  if (spawned_build_ == nullptr || *spawned_build_ != prepared_.build)
+    spawned_build_ = std::make_shared<const Build>(prepared_.build);
+  slot.build = spawned_build_;
   slot.cancelled = slot.killed_by_host = slot.broke_protocol = slot.leaving = slot.ready = slot.told_deadline = false;
   slot.deadline_slice = -1;
   slot.overdue.clear();
@@ -216,7 +217,7 @@ Entry::Slot *Entry::slot_of(WorkerId worker) const {
 }
 
 void Entry::on_crash(WorkerId worker, const Crash &crash) {
-  if (Slot *slot = slot_of(worker)) slot->crash = crash;
+  if (Slot *slot = slot_of(worker)) slot->crash = std::make_unique<Crash>(crash);
 }
 
 Departure Entry::departure(const Slot &slot, const WaitStatus &status, const WorkerPart &page) const {
@@ -253,8 +254,8 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement, const Departure &d
   slot.last_crash.reset();
   if (!slot.crash) return;
   slot.last_crash = slot.worker;
-  around_.crashed({*slot.worker, name(), slot_name(slot), slot.library, slot.build, judgement.reason,
-                   *std::exchange(slot.crash, std::nullopt)});
+  around_.crashed({*slot.worker, name(), slot_name(slot), slot.build->library, slot.build->hash, judgement.reason,
+                   *std::exchange(slot.crash, nullptr)});
 }
 
 void Entry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
@@ -351,7 +352,7 @@ EntryStatus Entry::status() const {
     worker.instance = slot->instance;
     worker.state = hostler::name(slot->state);
     worker.pid = slot->pid;
-    if (slot->worker) worker.build = slot->build.substr(0, 12);
+    if (slot->worker) worker.build = slot->build->hash.substr(0, 12);
     if (slot->state == WorkerState::Running)
       worker.up_seconds = std::chrono::duration<double>(around_.system.now() - slot->running_since).count();
     worker.restarts = slot->restarts;
@@ -364,7 +365,7 @@ EntryStatus Entry::status() const {
       worker.beats = static_cast<std::int64_t>(page.beats);
       worker.progress = progress_of(page);
     }
-    if (slot->worker && slot->build != build().hash) status.newer_build = true;
+    if (slot->worker && slot->build->hash != build().hash) status.newer_build = true;
     status.workers.push_back(std::move(worker));
   }
   return status;

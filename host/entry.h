@@ -113,10 +113,9 @@ class Entry {
     Desired desired = Desired::Down;
     WorkerState state = WorkerState::Stopped;
     std::optional<WorkerId> worker;
-    int pid = 0;             // 0: not spawned yet
-    std::string build;       // what this worker loads
-    std::string library;     // and from where
-    bool cancelled = false;  // the stop has come to CANCEL
+    int pid = 0;                         // 0: not spawned yet
+    std::shared_ptr<const Build> build;  // what this worker loads
+    bool cancelled = false;              // the stop has come to CANCEL
     bool killed_by_host = false;
     bool broke_protocol = false;  // and was killed for it
     bool ready = false;           // the plugin called ready()
@@ -136,7 +135,7 @@ class Entry {
     LastExit last_exit;
     std::string crash_report;            // the path of the file about it, or empty
     std::optional<WorkerId> last_crash;  // the worker whose crash last_exit tells of
-    std::optional<Crash> crash;          // of this worker
+    std::unique_ptr<Crash> crash;        // of this worker, or null
     std::string note;
     Duration delay{};  // of the backoff to come
     TimerQueue::Timer timer;
@@ -207,7 +206,8 @@ class Entry {
   void cancel(Slot &slot);
   void kill_worker(Slot &slot);
   std::unordered_map<WorkerId, Slot *> by_worker_;
-  std::int32_t count_ = 0;  // slots wanted; slots_ may still hold more
+  std::shared_ptr<const Build> spawned_build_;  // of the workers spawned last: thousands of slots share it
+  std::int32_t count_ = 0;                      // slots wanted; slots_ may still hold more
   std::optional<std::int32_t> scaled_;
   std::int32_t loading_ = 0;                 // slots whose workers are
   std::deque<std::int32_t> turns_;           // instances whose turn is to come; some may be gone by then

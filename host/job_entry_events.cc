@@ -65,6 +65,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
     log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
 
   StoreBatch batch;
+  batch.reserve(3);  // a step is large: rows, result, counters
   record(ended, judgement, batch);
   forget_lease(*slot.worker, ended.lease, ended.slice.end);
   const Interval slice = ended.slice;

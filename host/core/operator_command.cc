@@ -39,6 +39,7 @@ std::optional<Error> refusal(OperatorVerb verb, const std::string &name, const O
 tl::unexpected<Error> unknown(const std::string &name,
                               const std::vector<std::pair<std::string, OperatorTarget>> &known) {
   std::vector<std::string_view> names;
+  names.reserve(known.size());
   for (const auto &[each, target] : known) names.push_back(each);
   const auto near = nearest(name, names);
   return fail(

@@ -160,9 +160,8 @@ bool ControlApi::is_done(const Errand &errand) const {
 }
 
 // Answers once what a reload has changed has come to rest: the new workers run, the old ones are gone.
-void ControlApi::see_through(const std::vector<EntryPlan> &plans, std::function<void(ControlReply)> reply) {
-  Errand errand{OperatorVerb::Restart,  {}, lines_of(plans), std::move(reply), EventLoop::now(),
-                EventLoop::Timer(loop_)};
+void ControlApi::see_through(const std::vector<EntryPlan> &plans, const std::function<void(ControlReply)> &reply) {
+  Errand errand{OperatorVerb::Restart, {}, lines_of(plans), reply, EventLoop::now(), EventLoop::Timer(loop_)};
   for (const EntryPlan &plan : plans)
     if (plan.action != EntryAction::Keep && plan.action != EntryAction::Hold) errand.names.push_back(plan.name);
   errands_.push_back(std::move(errand));  // looked at as soon as the supervisor has acted on it

@@ -128,11 +128,14 @@ double Fleet::random() {
 }
 
 void Fleet::set_alarm(std::optional<TimePoint> at) {
-  if (at) {
-    alarm_.set(*at, [this] { events_->on_alarm(); });
-  } else {
-    alarm_.cancel();
-  }
+  ++alarm_number_;
+  alarm_.cancel();
+  if (!at) return;
+  if (*at > now()) return alarm_.set(*at, [this] { events_->on_alarm(); });
+  // Due already, as after most events: a timer would be three system calls.
+  loop_.post([this, alive = std::weak_ptr(alive_), number = alarm_number_] {
+    if (!alive.expired() && number == alarm_number_) events_->on_alarm();
+  });
 }
 
 Fleet::Worker *Fleet::find(WorkerId id) {

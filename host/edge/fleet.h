@@ -91,6 +91,7 @@ class Fleet final : public System {
   PageFile pages_;
   UniqueFd binary_;
   EventLoop::Timer alarm_;
+  std::uint64_t alarm_number_ = 0;  // of the one set last
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
   // Children that belong to no worker: left by one that died, or forked by a template that died before it told of them.

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "edge/job_disk.h"
 
@@ -141,14 +142,19 @@ class DurableJobStore::Thread {
     if (following_.empty()) return std::nullopt;
     std::optional<Error> trouble = disk_.follow_up(batches_of(following_));
     std::deque<CommitWork> waiting;
+    std::vector<std::pair<JobStore::Done, Result<void>>> answers;
     for (CommitWork &work : following_) {
-      if (work.batch.outcome) {
-        answer(work.done, *work.batch.outcome);
-      } else {
+      if (!work.batch.outcome) {
         waiting.push_back(std::move(work));
+      } else if (work.done) {
+        answers.emplace_back(std::move(work.done), std::move(*work.batch.outcome));
       }
     }
     following_ = std::move(waiting);
+    if (!answers.empty())
+      post_([answers = std::move(answers)] {
+        for (const auto &[done, outcome] : answers) done(outcome);
+      });
     return trouble;
   }
 

@@ -22,6 +22,23 @@ bool concerns_job(const StoreStep &step) {
   return std::visit([](const auto &each) { return kConcernsJob<std::decay_t<decltype(each)>>; }, step);
 }
 
+// Changes only what is written at the end of the transaction.
+bool is_pending_only(const StoreStep &step) {
+  return std::holds_alternative<PutRows>(step) || std::holds_alternative<AddCounters>(step) ||
+         std::holds_alternative<DropAttempt>(step);
+}
+
+bool is_result(const StoreStep &step) {
+  return std::holds_alternative<PutResult>(step);
+}
+
+// One statement of its own at most, and that is all or nothing by itself: what nearly every slice leaves.
+bool is_simple(const StoreBatch &batch) {
+  const auto results = std::count_if(batch.begin(), batch.end(), is_result);
+  const auto pending = std::count_if(batch.begin(), batch.end(), is_pending_only);
+  return results <= 1 && results + pending == static_cast<std::ptrdiff_t>(batch.size());
+}
+
 }  // namespace
 
 Result<Ledger> Ledger::open(const std::string &path) {
@@ -72,27 +89,9 @@ Result<void> Ledger::begin() {
 }
 
 Result<void> Ledger::commit() {
-  if (Result<void> written = write_counters(); !written) return written;
+  if (Result<void> written = write_pending(); !written) return written;
   forget_transaction();
   return database_.run("COMMIT");
-}
-
-void Ledger::forget_transaction() {
-  keys_.clear();
-  counters_.clear();
-  batch_undo_.clear();
-}
-
-Result<void> Ledger::write_counters() {
-  for (auto &[counter, total] : counters_) {
-    if (!total.changed) continue;
-    const auto &[key, merge, name] = counter;
-    Result<void> written = database_.run("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)",
-                                         {key, sql_number(merge), name, total.value});
-    if (!written) return written;
-    total.changed = false;
-  }
-  return {};
 }
 
 // By execute(), which leaves failure_may_pass() as it is.
@@ -107,10 +106,12 @@ void Ledger::rollback() {
 }
 
 Result<void> Ledger::apply(const StoreBatch &batch) {
-  batch_undo_.clear();
-  // What other batches have counted must not be lost with this one.
+  counter_undo_.clear();
+  row_undo_.clear();
+  if (is_simple(batch)) return apply_simple(batch);
+  // What other batches have left to be written must not be lost with this one.
   if (std::any_of(batch.begin(), batch.end(), concerns_job)) {
-    if (Result<void> written = write_counters(); !written) {
+    if (Result<void> written = write_pending(); !written) {
       rollback();
       return written;
     }
@@ -120,11 +121,23 @@ Result<void> Ledger::apply(const StoreBatch &batch) {
   Result<void> applied = for_all(batch, [this](const StoreStep &step) { return apply_step(step); });
   if (applied) applied = database_.run("RELEASE batch");
   if (applied) return applied;
-  keys_.clear();
-  for (; !batch_undo_.empty(); batch_undo_.pop_back()) counters_[batch_undo_.back().first] = batch_undo_.back().second;
+  undo_pending();
   // A full disk may have ended the whole transaction already.
   const bool alone = in_transaction() && !failure_may_pass() && database_.execute("ROLLBACK TO batch; RELEASE batch");
   if (!alone) rollback();
+  return applied;
+}
+
+// Without a savepoint: the one statement comes last.
+Result<void> Ledger::apply_simple(const StoreBatch &batch) {
+  Result<void> applied =
+      for_all(batch, [this](const StoreStep &step) { return is_result(step) ? Result<void>{} : apply_step(step); });
+  if (applied)
+    applied =
+        for_all(batch, [this](const StoreStep &step) { return is_result(step) ? apply_step(step) : Result<void>{}; });
+  if (applied) return applied;
+  undo_pending();
+  if (!in_transaction() || failure_may_pass()) rollback();
   return applied;
 }
 
@@ -137,7 +150,7 @@ Result<void> Ledger::apply_step(const StoreStep &step) {
         } else if constexpr (!kConcernsJob<Step>) {
           return apply_step(each);
         } else {
-          if (Result<void> written = write_counters(); !written) return written;
+          if (Result<void> written = write_pending(); !written) return written;
           Result<void> applied = apply_step(each);
           keys_.clear();
           counters_.clear();
@@ -165,13 +178,11 @@ Result<void> Ledger::put_row(std::int64_t key, const SliceRow &row) {
 Result<void> Ledger::apply_step(const PutRows &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  return for_all(step.deltas, [&](const RowDelta &delta) -> Result<void> {
-    if (delta.erase) {
-      Result<void> erased = database_.run("DELETE FROM slice WHERE job = ? AND begin = ?", {*key, *delta.erase});
-      if (!erased) return erased;
-    }
-    return delta.put ? put_row(*key, *delta.put) : Result<void>{};
-  });
+  for (const RowDelta &delta : step.deltas) {
+    if (delta.erase) change_row({*key, *delta.erase}, std::nullopt);
+    if (delta.put) change_row({*key, delta.put->begin}, delta.put);
+  }
+  return {};
 }
 
 Result<void> Ledger::apply_step(const PutResult &step) {
@@ -188,20 +199,6 @@ Result<void> Ledger::apply_step(const AddCounters &step) {
   return for_all(step.deltas, [&](const auto &counter) {
     return add_to({*key, step.merge, counter.first}, counter.second);
   });
-}
-
-Result<void> Ledger::add_to(const CounterKey &counter, std::int64_t delta) {
-  const auto &[key, merge, name] = counter;
-  auto known = counters_.find(counter);
-  if (known == counters_.end()) {
-    const Result<std::optional<std::int64_t>> total = database_.number(
-        "SELECT total FROM counter WHERE job = ? AND merge = ? AND name = ?", {key, sql_number(merge), name});
-    if (!total) return tl::unexpected(total.error());
-    known = counters_.emplace(counter, Total{total->value_or(0), false}).first;
-  }
-  batch_undo_.emplace_back(*known);
-  known->second = {saturating_add(known->second.value, delta), true};
-  return {};
 }
 
 Result<void> Ledger::apply_step(const MoveFiles &step) {
@@ -268,6 +265,7 @@ Result<void> Ledger::move_finished(const MoveFiles &move) {
   const Result<std::optional<std::int64_t>> key = database_.number("SELECT key FROM job WHERE name = ?", {move.job});
   if (!key) return tl::unexpected(key.error());
   if (!*key) return {};  // the job is gone, and its moves with it
+  if (Result<void> written = write_pending(); !written) return written;
   Result<void> settled = database_.run(
       "UPDATE slice SET state = ? WHERE job = ? AND begin = ? AND end = ? AND state = ?",
       {sql_number(SliceState::Done), **key, move.slice.begin, move.slice.end, sql_number(SliceState::Committing)});

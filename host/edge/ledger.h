@@ -109,14 +109,24 @@ class Ledger {
     bool changed = false;
   };
   using CounterKey = std::tuple<std::int64_t, bool, std::string>;  // job, merge, name
+  // A slice's row as the transaction leaves it; nothing: erased. The rows of a lease and of what is done before it change
+  // with every slice, so they too are written once.
+  using RowKey = std::pair<std::int64_t, std::int64_t>;  // job, begin
+  using PendingRow = std::optional<SliceRow>;
   [[nodiscard]] Result<void> add_to(const CounterKey &counter, std::int64_t delta);
-  [[nodiscard]] Result<void> write_counters();
+  void change_row(const RowKey &at, PendingRow row);
+  [[nodiscard]] Result<void> write_pending();
+  [[nodiscard]] Result<void> apply_simple(const StoreBatch &batch);
+  void undo_pending();
   void forget_transaction();
 
   Database database_;
   std::map<std::string, std::int64_t> keys_;  // of jobs, as this transaction knows them
   std::map<CounterKey, Total> counters_;
-  std::vector<std::pair<CounterKey, Total>> batch_undo_;  // what the batch in work has changed, as it was
+  std::map<RowKey, PendingRow> rows_;
+  // What the batch in work has changed, as it was.
+  std::vector<std::pair<CounterKey, Total>> counter_undo_;
+  std::vector<std::pair<RowKey, std::optional<PendingRow>>> row_undo_;
 };
 
 }  // namespace hostler

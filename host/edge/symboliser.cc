@@ -86,7 +86,7 @@ std::string find_symboliser(const std::string &host_binary) {
   std::free(resolved);
   const std::string folder = binary.substr(0, binary.rfind('/') + 1);
   for (const char *place : {"", HOSTLER_LIBEXEC_FROM_BIN "/"})
-    if (const std::string path = folder + place + "hostler-symbolise"; can_run(path)) return path;
+    if (std::string path = folder + place + "hostler-symbolise"; can_run(path)) return path;
   return {};
 }
 

@@ -31,9 +31,6 @@ constexpr timespec kPatience{2, 0};
 // How far above a stack pointer that has left its stack that stack may begin.
 constexpr std::uint64_t kOverflow = std::uint64_t{1} << 20;
 
-// Only touched in a crash, so it costs no memory before. The kernel's frame takes up to 12 KiB of it.
-alignas(64) std::array<char, std::size_t{64} << 10> alternate_stack;
-
 constinit char *the_slot = nullptr;
 constinit pid_t worker_pid = 0;
 constinit std::atomic<pid_t> crashing_thread{0};
@@ -41,6 +38,8 @@ constinit int first_signal = 0;
 siginfo_t first_info;
 std::array<char, std::size_t{16} << 10> maps_buffer;  // one crash at a time
 constinit std::terminate_handler former_terminate = nullptr;
+// Only touched in a crash, so it costs no memory before. The kernel's frame takes up to 12 KiB of it.
+alignas(64) std::array<char, std::size_t{64} << 10> alternate_stack;
 
 pid_t own_tid() {
   return static_cast<pid_t>(::syscall(SYS_gettid));

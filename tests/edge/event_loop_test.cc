@@ -131,6 +131,58 @@ TEST(EventLoop, OneDescriptorIsWatchedForReadingAndForWriting) {
   EXPECT_EQ(order, "wr");
 }
 
+TEST(EventLoop, WatchMayBeReplacedByAnotherOfItsKind) {
+  EventLoop loop;
+  auto pipe = make_pipe();
+  write_text(pipe.b.get(), "x");
+  std::string order;
+  EventLoop::Watch watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] { order += 'a'; });
+  watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] {
+    order += 'b';
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_EQ(order, "b");
+}
+
+// epoll takes no regular file.
+TEST(EventLoop, FileThatIsAlwaysReadyIsToldUntilItsWatchEnds) {
+  EventLoop loop;
+  const UniqueFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  int told = 0;
+  EventLoop::Watch watch;
+  watch = loop.watch(file.get(), EventLoop::Ready::Read, [&] {
+    if (++told < 3) return;
+    watch = EventLoop::Watch();
+    loop.post([&] { loop.post([&] { loop.stop(); }); });
+  });
+  loop.run();
+  EXPECT_EQ(told, 3);
+}
+
+// What was ready when the loop was stopped is told when it runs again.
+TEST(EventLoop, StoppedLoopLosesNothing) {
+  EventLoop loop;
+  std::vector<Pair> pipes;
+  std::vector<EventLoop::Watch> watches;
+  int told = 0;
+  for (int i = 0; i < 3; ++i) {
+    pipes.push_back(make_pipe());
+    write_text(pipes.back().b.get(), "x");
+    const int fd = pipes.back().a.get();
+    watches.push_back(loop.watch(fd, EventLoop::Ready::Read, [&, fd] {
+      read_byte(fd);
+      ++told;
+      loop.stop();
+    }));
+  }
+  for (int i = 1; i <= 3; ++i) {
+    loop.run();
+    EXPECT_EQ(told, i);
+  }
+}
+
 // A child holds the pidfd, so that closing it does not take it out of epoll by itself.
 TEST(EventLoop, ClosedDescriptorThatAChildInheritedDoesNotWakeTheLoop) {
   EventLoop loop;

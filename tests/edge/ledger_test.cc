@@ -242,6 +242,39 @@ TEST(Ledger, ABadBatchLeavesTheOthersOfItsTransactionAlone) {
   EXPECT_EQ(load(ledger, "job").counters, (std::map<std::string, std::int64_t>{{"b", 2}}));
 }
 
+// Rows are written at the end of the transaction, so a batch that fails takes back what it has left to be written.
+TEST(Ledger, ABadBatchTakesItsRowsBackAndNoOtherOnes) {
+  const TempDir dir;
+  const std::vector<StoreStep> spoilers{AddCounters{"nobody", {{"a", 1}}},                   // changes nothing at once
+                                        MoveFiles{"nobody", {0, 10}, 0, 0, false, "", {}}};  // needs a savepoint
+  for (const StoreStep &spoiler : spoilers) {
+    Ledger ledger = open_ledger(dir);
+    ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
+    ASSERT_TRUE(ledger.begin());
+    ASSERT_TRUE(
+        ledger.apply({PutRows{"job", {put_row(0, 10, SliceState::Done), put_row(10, 50, SliceState::Leased)}}}));
+    ASSERT_FALSE(ledger.apply({PutRows{"job", {{10, std::nullopt}, put_row(0, 50, SliceState::Done)}},
+                               PutRows{"job", {put_row(60, 70, SliceState::Done)}}, spoiler}));
+    ASSERT_TRUE(ledger.apply({PutRows{"job", {put_row(50, 60, SliceState::Leased)}}}));
+    ASSERT_TRUE(ledger.commit());
+    EXPECT_EQ(load(ledger, "job").rows, (std::vector<SliceRow>{{0, 10, SliceState::Done, 0, 0, {}},
+                                                               {10, 50, SliceState::Leased, 0, 0, {}},
+                                                               {50, 60, SliceState::Leased, 0, 0, {}}}));
+  }
+}
+
+TEST(Ledger, AMoveIsFinishedAlsoInTheTransactionThatBeganIt) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
+  const MoveFiles move{"job", {0, 10}, 0, 0, false, "/o/.attempts/0-0.1", {"file"}};
+  ASSERT_TRUE(ledger.begin());
+  ASSERT_TRUE(ledger.apply({PutRows{"job", {put_row(0, 10, SliceState::Committing)}}, move}));
+  ASSERT_TRUE(ledger.move_finished(move));
+  ASSERT_TRUE(ledger.commit());
+  EXPECT_EQ(load(ledger, "job").rows, (std::vector<SliceRow>{{0, 10, SliceState::Done, 0, 0, {}}}));
+}
+
 TEST(Ledger, WhatAnOperatorHasStoppedIsRememberedUntilItIsStarted) {
   const TempDir dir;
   {
