@@ -5,6 +5,9 @@
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #endif
 
+#include <fcntl.h>
+#include <poll.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -28,10 +31,7 @@ using Descriptors = std::unordered_map<int, std::weak_ptr<Descriptor>>;
 // One registration with epoll, shared by all watches of the same number: epoll takes a descriptor only once.
 class Descriptor {
  public:
-  Descriptor(asio::io_context &io, Descriptors &all, int fd) : all_(all), fd_(fd), stream_(io) {
-    error_code refused;  // then every wait ends at once with an error, and the handler finds out by itself
-    stream_.assign(fd, refused);
-  }
+  Descriptor(asio::io_context &io, Descriptors &all, int fd) : all_(all), fd_(fd), stream_(io) { (void)registered(); }
   Descriptor(const Descriptor &) = delete;
   Descriptor &operator=(const Descriptor &) = delete;
   // A plain close() would leave a descriptor that a child inherited in the epoll set: release() takes it out.
@@ -39,7 +39,24 @@ class Descriptor {
     all_.erase(fd_);
     if (stream_.is_open()) stream_.release();
   }
+  // The kernel may have no room for it at the moment; tries again.
+  [[nodiscard]] bool registered() {
+    error_code refused;
+    if (!stream_.is_open()) stream_.assign(fd_, refused);
+    if (refused) ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
+    return stream_.is_open();
+  }
+  // As it is now. Asio keeps what epoll said of a descriptor that is released in the same turn, and says it again of
+  // whatever is watched next: a handler that kills by what it is told must not hear that.
+  [[nodiscard]] bool ready(asio::posix::descriptor_base::wait_type what) const {
+    pollfd state{fd_, static_cast<short>(what == asio::posix::descriptor_base::wait_read ? POLLIN : POLLOUT), 0};
+    return ::poll(&state, 1, 0) > 0;
+  }
   [[nodiscard]] asio::posix::stream_descriptor &stream() { return stream_; }
+  void cancel() {
+    error_code ignored;
+    stream_.cancel(ignored);
+  }
 
  private:
   Descriptors &all_;
@@ -53,25 +70,36 @@ struct WatchState {
   asio::posix::descriptor_base::wait_type what;
   EventLoop::Handler handler;
   bool in_handler = false;
+  std::unique_ptr<asio::steady_timer> look;  // made when epoll does not take it
 };
 
-// Asio keeps what epoll said of a descriptor that is released in the same turn, and says it again of whatever is watched
-// next: a handler that kills by what it is told must not hear that.
-bool is_ready(asio::posix::stream_descriptor &stream, asio::posix::descriptor_base::wait_type what) {
-  const short events = what == asio::posix::descriptor_base::wait_read ? POLLIN : POLLOUT;
-  pollfd asked{stream.native_handle(), events, 0};
-  return ::poll(&asked, 1, 0) != 0;
+// Between two looks at what epoll has no room for.
+constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+
+void wait(const std::shared_ptr<WatchState> &state);
+
+void call(const std::shared_ptr<WatchState> &state) {
+  state->in_handler = true;
+  state->handler();
+  state->in_handler = false;
+}
+
+void look_later(const std::shared_ptr<WatchState> &state) {
+  if (!state->look) state->look = std::make_unique<asio::steady_timer>(state->descriptor->stream().get_executor());
+  state->look->expires_after(kBetweenLooks);
+  state->look->async_wait([state](const error_code &) {
+    if (state->descriptor && state->descriptor->ready(state->what)) call(state);
+    if (state->descriptor) wait(state);
+  });
 }
 
 void wait(const std::shared_ptr<WatchState> &state) {
+  if (!state->descriptor->registered()) return look_later(state);
   state->descriptor->stream().async_wait(state->what, [state](const error_code &error) {
     if (!state->descriptor) return;
+    if (error && error != asio::error::operation_aborted) return look_later(state);
     // Aborted without having ended: a neighbour on the same descriptor was cancelled.
-    if (error ? error != asio::error::operation_aborted : is_ready(state->descriptor->stream(), state->what)) {
-      state->in_handler = true;
-      state->handler();
-      state->in_handler = false;
-    }
+    if (!error && state->descriptor->ready(state->what)) call(state);
     if (state->descriptor) wait(state);
   });
 }
@@ -97,7 +125,8 @@ struct EventLoop::Watch::Impl {
   Impl(const Impl &) = delete;
   Impl &operator=(const Impl &) = delete;
   ~Impl() {
-    state->descriptor->stream().cancel();
+    state->descriptor->cancel();
+    if (state->look) state->look->cancel();
     state->descriptor.reset();
     if (!state->in_handler) state->handler = nullptr;  // what it captured goes now, not with the aborted wait
   }
@@ -156,7 +185,8 @@ EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {
   }
   const auto type =
       what == Ready::Read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
-  auto state = std::make_shared<WatchState>(WatchState{std::move(descriptor), type, std::move(handler)});
+  auto state = std::make_shared<WatchState>(
+      WatchState{.descriptor = std::move(descriptor), .what = type, .handler = std::move(handler), .look = {}});
   wait(state);
   return Watch(std::make_unique<Watch::Impl>(std::move(state)));
 }

@@ -219,6 +219,16 @@ class Host:
 
     # ---- the end
 
+    def begin_anew(self):
+        """Without anything that was before."""
+        self.below.end_all()
+        self.command = None
+        shutil.rmtree(self.dir / "state", ignore_errors=True)
+        shutil.rmtree(self.dir / "marks")
+        (self.dir / "marks").mkdir()
+        self.must("up")
+        self.settle()
+
     def last_words(self):
         logs = [self.dir / "state" / "host.log", self.dir / "up.log"]
         return "\n".join(line for log in logs if log.exists() for line in log.read_text().splitlines()[-40:])
