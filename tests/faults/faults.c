@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -173,6 +175,10 @@ CALL(int, -1, "accept4", accept4, (int fd, __SOCKADDR_ARG name, socklen_t *size,
 CALL(int, -1, "pipe2", pipe2, (int ends[2], int flags), (ends, flags))
 CALL(int, -1, "poll", poll, (struct pollfd * fds, nfds_t count, int wait), (fds, count, wait))
 CALL(int, -1, "epoll_ctl", epoll_ctl, (int set, int what, int fd, struct epoll_event *event), (set, what, fd, event))
+CALL(int, -1, "epoll_create", epoll_create1, (int flags), (flags))
+CALL(int, -1, "eventfd", eventfd, (unsigned value, int flags), (value, flags))
+CALL(int, -1, "signalfd", signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+CALL(int, -1, "timerfd", timerfd_create, (int clock, int flags), (clock, flags))
 CALL(int, -1, "epoll_wait", epoll_wait, (int set, struct epoll_event *events, int most, int wait),
      (set, events, most, wait))
 CALL(int, -1, "timerfd_settime", timerfd_settime,

@@ -3,7 +3,8 @@
 killed, the configuration is read again, a client asks. The host stays up, says what happened, and has all workers back
 when the fault is over; the job in the end has left to the byte what an undisturbed one leaves.
 
-faults.py HOSTLER WITNESS.SO FAULTS.SO [--only TEXT] [--seed N]
+faults.py HOSTLER WITNESS.SO FAULTS.SO [--at-start] [--only TEXT]
+--at-start: the same for a host that is about to start, one call at a time.
 Exit code 1: something was found.
 """
 
@@ -11,7 +12,6 @@ import argparse
 import errno
 import mmap
 import os
-import random
 import resource
 import signal
 import struct
@@ -86,6 +86,17 @@ FAULTS = (
 )
 
 
+# While it starts; each of the calls that it makes then, one after the other, up to so many.
+AT_START = (
+    [("open", E.EMFILE, 60), ("read", E.EIO, 30), ("write", E.ENOSPC, 10), ("pwrite", E.ENOSPC, 10), ("fstat", E.EIO, 20)]
+    + [("stat", E.EIO, 20), ("fsync", E.EIO, 6), ("mkdir", E.ENOSPC, 6), ("rename", E.EIO, 4), ("unlink", E.EIO, 6)]
+    + [("ftruncate", E.ENOSPC, 3), ("flock", E.EINTR, 3), ("flock", E.ENOLCK, 3), ("socketpair", E.EMFILE, 4)]
+    + [("pipe2", E.EMFILE, 3), ("socket", E.EMFILE, 2), ("mmap", E.ENOMEM, 6), ("fork", E.EAGAIN, 3)]
+    + [("posix_spawn", E.EAGAIN, 1), ("pidfd_open", E.EMFILE, 5), ("poll", E.EINTR, 4)]
+    + [("timerfd", E.EMFILE, 1), ("epoll_create", E.EMFILE, 3), ("eventfd", E.EMFILE, 3), ("signalfd", E.EMFILE, 1)]
+)
+
+
 class Rule:
     """What faults.so is told; its layout is that of faults.c."""
 
@@ -117,6 +128,7 @@ class Faults:
         self.found = []
         self.host_pid = None
         self.turn = 0
+        self.refused = 0  # starts that failed, and said why
 
     def begin(self, fault):
         self.host_pid = self.host.status()["pid"]
@@ -166,6 +178,42 @@ class Faults:
             self.rule.disarm()
             self.host.begin_anew()
 
+    def at_start(self, call, error, skip):
+        """A host that one call fails of while it starts: it is up, or says why not, and leaves nothing."""
+        fault = f"start: {call} {errno.errorcode[error]} number {skip + 1}"
+        try:
+            self.rule.arm(-1, call, error, skip, 1)
+            code, said = self.host.cli("up")
+            self.rule.disarm()
+            if self.rule.hits() == 0:
+                return False
+            if code < 0 or (code > 0 and not said.strip()):
+                raise Found(f"hostler up ended with {code} and said: {said}")
+            self.refused += code != 0
+            self.met += 1
+            if code > 0:
+                self.wait_until_nothing_is_left()
+                self.host.must("up")
+            self.host.settle()
+            if code > 0 or skip % 2 == 0:
+                self.host.down()
+            else:  # without what a graceful end tidies up
+                self.host.below.end_all()
+        except (Found, TimeoutError) as found:
+            self.found.append(f"{fault}: {found}")
+            print(self.found[-1], flush=True)
+            self.rule.disarm()
+            self.host.begin_anew()
+            self.host.down()
+        return True
+
+    def wait_until_nothing_is_left(self):
+        deadline = time.monotonic() + 10
+        while self.host.below.processes():
+            if time.monotonic() > deadline:
+                raise Found(f"left by a host that did not start: {list(self.host.below.processes().values())}")
+            time.sleep(PAUSE)
+
     def try_one(self, fault):
         log = self.host.dir / "state" / "host.log"
         said_before = log.stat().st_size
@@ -205,6 +253,7 @@ def main():
     parser.add_argument("hostler")
     parser.add_argument("plugin")
     parser.add_argument("shim")
+    parser.add_argument("--at-start", action="store_true")
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     end_on_signals()
@@ -217,12 +266,19 @@ def main():
         host.environment = {**os.environ, "LD_PRELOAD": shim, "HOSTLER_FAULTS": str(host.dir / "rule")}
         host.begin_anew()
         faulty = Faults(host, rule)
-        for fault in FAULTS:
-            if arguments.only in str(fault):
-                faulty.try_and_go_on(fault)
-        host.finish_job()
-        host.down()
-        print(f"{faulty.met} faults; never met: {', '.join(faulty.not_met) or 'none'}")
+        if arguments.at_start:
+            host.down()
+            for call, error, most in AT_START:
+                if arguments.only in call:
+                    print(call, next((number for number in range(most) if not faulty.at_start(call, error, number)), most), flush=True)
+            print(f"{faulty.met} faults; {faulty.refused} times the host did not start, and said why")
+        else:
+            for fault in FAULTS:
+                if arguments.only in str(fault):
+                    faulty.try_and_go_on(fault)
+            host.finish_job()
+            host.down()
+            print(f"{faulty.met} faults; never met: {', '.join(faulty.not_met) or 'none'}")
         for found in faulty.found:
             print(found, file=sys.stderr)
         return 1 if faulty.found else 0
