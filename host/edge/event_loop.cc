@@ -5,20 +5,19 @@
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #endif
 
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
+#include <fcntl.h>
+#include <poll.h>
 
-#include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cstdint>
-#include <utility>
-#include <vector>
 
-#include "edge/unique_fd.h"
+#include <poll.h>
+
+#include <unordered_map>
+#include <utility>
 
 namespace hostler {
 namespace {
@@ -26,54 +25,84 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr int kMostEvents = 256;                // told in one turn
-constexpr std::size_t kMoreDescriptors = 1024;  // room is made for so many at once
-constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLHUP | EPOLLERR;
+class Descriptor;
+using Descriptors = std::unordered_map<int, std::weak_ptr<Descriptor>>;
 
-// A fleet is thousands of descriptors. To Asio each is two system calls, one more for every event, and most of a kilobyte;
-// so they have an epoll set of their own, level-triggered, and that is the one descriptor that Asio waits for.
-class DescriptorSet {
+// One registration with epoll, shared by all watches of the same number: epoll takes a descriptor only once.
+class Descriptor {
  public:
-  using Interest = EventLoop::Watch::Impl;
-
-  explicit DescriptorSet(asio::io_context &io) : io_(io), set_(::epoll_create1(EPOLL_CLOEXEC)), any_(io, set_.get()) {
-    wait();
+  Descriptor(asio::io_context &io, Descriptors &all, int fd) : all_(all), fd_(fd), stream_(io) { (void)registered(); }
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
+  // A plain close() would leave a descriptor that a child inherited in the epoll set: release() takes it out.
+  ~Descriptor() {
+    all_.erase(fd_);
+    if (stream_.is_open()) stream_.release();
   }
-  DescriptorSet(const DescriptorSet &) = delete;
-  DescriptorSet &operator=(const DescriptorSet &) = delete;
-  ~DescriptorSet() { any_.release(); }
-
-  void add(Interest &interest);
-  void remove(Interest &interest);
+  // The kernel may have no room for it at the moment; tries again.
+  [[nodiscard]] bool registered() {
+    error_code refused;
+    if (!stream_.is_open()) stream_.assign(fd_, refused);
+    if (refused) ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
+    return stream_.is_open();
+  }
+  // As it is now. Asio keeps what epoll said of a descriptor that is released in the same turn, and says it again of
+  // whatever is watched next: a handler that kills by what it is told must not hear that.
+  [[nodiscard]] bool ready(asio::posix::descriptor_base::wait_type what) const {
+    pollfd state{fd_, static_cast<short>(what == asio::posix::descriptor_base::wait_read ? POLLIN : POLLOUT), 0};
+    return ::poll(&state, 1, 0) > 0;
+  }
+  [[nodiscard]] asio::posix::stream_descriptor &stream() { return stream_; }
+  void cancel() {
+    error_code ignored;
+    stream_.cancel(ignored);
+  }
 
  private:
-  // The number of a descriptor is used again soon, maybe while events of its former owner are still to be told:
-  // `generation` tells them apart.
-  struct Descriptor {
-    Interest *reader = nullptr;
-    Interest *writer = nullptr;
-    std::uint32_t generation = 0;
-    bool refused = false;  // epoll does not take it: always ready, and the handler finds out by itself
-
-    [[nodiscard]] std::uint32_t events() const {
-      return (reader != nullptr ? EPOLLIN | EPOLLRDHUP : 0U) | (writer != nullptr ? EPOLLOUT : 0U);
-    }
-  };
-
-  void wait();
-  void dispatch();
-  void tell(std::size_t fd, std::uint32_t generation, std::uint32_t events);
-  void call(Interest *interest);
-  void change(int fd, Descriptor &descriptor, std::uint32_t before);
-  void refuse(int fd, Descriptor &descriptor);
-
-  asio::io_context &io_;
-  UniqueFd set_;
-  asio::posix::stream_descriptor any_;
-  std::vector<Descriptor> descriptors_;  // by number
-  Interest *called_ = nullptr;           // its handler runs; null again when it has ended in that
+  Descriptors &all_;
+  int fd_;
+  asio::posix::stream_descriptor stream_;
 };
+
+// What a pending wait keeps alive; the Watch ends it.
+struct WatchState {
+  std::shared_ptr<Descriptor> descriptor;  // empty: ended
+  asio::posix::descriptor_base::wait_type what;
+  EventLoop::Handler handler;
+  bool in_handler = false;
+  std::unique_ptr<asio::steady_timer> look;  // made when epoll does not take it
+};
+
+// Between two looks at what epoll has no room for.
+constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+
+void wait(const std::shared_ptr<WatchState> &state);
+
+void call(const std::shared_ptr<WatchState> &state) {
+  state->in_handler = true;
+  state->handler();
+  state->in_handler = false;
+}
+
+void look_later(const std::shared_ptr<WatchState> &state) {
+  if (!state->look) state->look = std::make_unique<asio::steady_timer>(state->descriptor->stream().get_executor());
+  state->look->expires_after(kBetweenLooks);
+  state->look->async_wait([state](const error_code &) {
+    if (state->descriptor && state->descriptor->ready(state->what)) call(state);
+    if (state->descriptor) wait(state);
+  });
+}
+
+void wait(const std::shared_ptr<WatchState> &state) {
+  if (!state->descriptor->registered()) return look_later(state);
+  state->descriptor->stream().async_wait(state->what, [state](const error_code &error) {
+    if (!state->descriptor) return;
+    if (error && error != asio::error::operation_aborted) return look_later(state);
+    // Aborted without having ended: a neighbour on the same descriptor was cancelled.
+    if (!error && state->descriptor->ready(state->what)) call(state);
+    if (state->descriptor) wait(state);
+  });
+}
 
 // `generation` tells a wait that was replaced, but had already fired, from the current one.
 struct TimerState {
@@ -86,118 +115,23 @@ struct TimerState {
 }  // namespace
 
 struct EventLoop::Impl {
+  Descriptors descriptors;  // outlives the waits in `io`
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};  // run() sleeps when idle
-  DescriptorSet descriptors{io};
 };
 
 struct EventLoop::Watch::Impl {
-  Impl(DescriptorSet &of, int number, Ready what, Handler handles)
-      : set(of), fd(number), ready(what), handler(std::move(handles)) {
-    set.add(*this);
-  }
+  explicit Impl(std::shared_ptr<WatchState> started) : state(std::move(started)) {}
   Impl(const Impl &) = delete;
   Impl &operator=(const Impl &) = delete;
-  ~Impl() { set.remove(*this); }
-
-  DescriptorSet &set;
-  int fd;
-  Ready ready;
-  Handler handler;
+  ~Impl() {
+    state->descriptor->cancel();
+    if (state->look) state->look->cancel();
+    state->descriptor.reset();
+    if (!state->in_handler) state->handler = nullptr;  // what it captured goes now, not with the aborted wait
+  }
+  std::shared_ptr<WatchState> state;
 };
-
-namespace {
-
-void DescriptorSet::add(Interest &interest) {
-  const auto index = static_cast<std::size_t>(interest.fd);
-  if (descriptors_.size() <= index) {
-    if (descriptors_.capacity() <= index) descriptors_.reserve(index + kMoreDescriptors);
-    descriptors_.resize(index + 1);
-  }
-  Descriptor &descriptor = descriptors_[index];
-  const std::uint32_t before = descriptor.events();
-  if (before == 0) {
-    ++descriptor.generation;
-    int on = 1;
-    ::ioctl(interest.fd, FIONBIO, &on);
-  }
-  (interest.ready == EventLoop::Ready::Read ? descriptor.reader : descriptor.writer) = &interest;
-  change(interest.fd, descriptor, before);
-}
-
-void DescriptorSet::remove(Interest &interest) {
-  if (called_ == &interest) called_ = nullptr;
-  Descriptor &descriptor = descriptors_[static_cast<std::size_t>(interest.fd)];
-  Interest *&place = interest.ready == EventLoop::Ready::Read ? descriptor.reader : descriptor.writer;
-  if (place != &interest) return;  // another has taken it over
-  const std::uint32_t before = descriptor.events();
-  place = nullptr;
-  change(interest.fd, descriptor, before);
-}
-
-// A plain close() would leave a descriptor that a child inherited in the epoll set: it is taken out by hand.
-void DescriptorSet::change(int fd, Descriptor &descriptor, std::uint32_t before) {
-  const std::uint32_t wanted = descriptor.events();
-  if (wanted == before) return;
-  if (descriptor.refused) {
-    descriptor.refused = wanted != 0;
-    return;
-  }
-  epoll_event event{};
-  event.events = wanted;
-  event.data.u64 = std::uint64_t{descriptor.generation} << 32U | static_cast<std::uint32_t>(fd);
-  const int how = wanted == 0 ? EPOLL_CTL_DEL : before == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (::epoll_ctl(set_.get(), how, fd, &event) == 0 || wanted == 0) return;
-  descriptor.refused = true;
-  refuse(fd, descriptor);
-}
-
-// Its handlers are called in every turn until the watches end.
-void DescriptorSet::refuse(int fd, Descriptor &descriptor) {
-  asio::post(io_, [this, fd, generation = descriptor.generation] {
-    const auto index = static_cast<std::size_t>(fd);
-    tell(index, generation, kReadable | kWritable);
-    Descriptor &same = descriptors_[index];
-    if (same.generation == generation && same.refused) refuse(fd, same);
-  });
-}
-
-void DescriptorSet::wait() {
-  any_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code &error) {
-    if (error == asio::error::operation_aborted) return;
-    dispatch();
-    wait();
-  });
-}
-
-void DescriptorSet::dispatch() {
-  std::array<epoll_event, kMostEvents> events;
-  const int count = ::epoll_wait(set_.get(), events.data(), kMostEvents, 0);
-  // What is left over when the loop was stopped is told again by the next wait.
-  for (int i = 0; i < count && !io_.stopped(); ++i) {
-    const epoll_event &event = events[static_cast<std::size_t>(i)];
-    tell(event.data.u64 & 0xffffffffU, static_cast<std::uint32_t>(event.data.u64 >> 32U), event.events);
-  }
-}
-
-void DescriptorSet::tell(std::size_t fd, std::uint32_t generation, std::uint32_t events) {
-  // Looked up each time: a handler may change the table.
-  const auto is_the_same = [&] { return descriptors_[fd].generation == generation && !io_.stopped(); };
-  if ((events & kReadable) != 0 && is_the_same()) call(descriptors_[fd].reader);
-  if ((events & kWritable) != 0 && is_the_same()) call(descriptors_[fd].writer);
-}
-
-void DescriptorSet::call(Interest *interest) {
-  if (interest == nullptr) return;
-  // Held here meanwhile: the watch may end in its own handler.
-  EventLoop::Handler handler = std::move(interest->handler);
-  called_ = interest;
-  handler();
-  if (called_ == interest) interest->handler = std::move(handler);
-  called_ = nullptr;
-}
-
-}  // namespace
 
 EventLoop::Watch::Watch() = default;
 EventLoop::Watch::Watch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -244,7 +178,17 @@ EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
 EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {
-  return Watch(std::make_unique<Watch::Impl>(impl_->descriptors, fd, what, std::move(handler)));
+  auto descriptor = impl_->descriptors[fd].lock();
+  if (!descriptor) {
+    descriptor = std::make_shared<Descriptor>(impl_->io, impl_->descriptors, fd);
+    impl_->descriptors[fd] = descriptor;
+  }
+  const auto type =
+      what == Ready::Read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+  auto state = std::make_shared<WatchState>(
+      WatchState{.descriptor = std::move(descriptor), .what = type, .handler = std::move(handler), .look = {}});
+  wait(state);
+  return Watch(std::make_unique<Watch::Impl>(std::move(state)));
 }
 
 void EventLoop::post(Handler handler) {

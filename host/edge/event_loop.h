@@ -49,8 +49,8 @@ class EventLoop {
   EventLoop &operator=(const EventLoop &) = delete;
 
   // Calls the handler whenever the descriptor, which stays the caller's, is ready (level-triggered), until the Watch ends.
-  // Errors and end of file count as readable. The descriptor is made non-blocking. One may have two watches, one of each
-  // kind; another one of a kind takes its place.
+  // Errors and end of file count as readable. The descriptor is made non-blocking. One may have several watches. What the
+  // kernel has no room to watch is looked at now and then, until it has.
   [[nodiscard]] Watch watch(int fd, Ready what, Handler handler);
   // Calls the handler on the loop's thread, soon. From any thread.
   void post(Handler handler);

@@ -33,6 +33,8 @@ constexpr Duration kBetweenSweeps = std::chrono::seconds(1);
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
+// Until the kernel may have memory again for what is to be sent.
+constexpr Duration kBetweenSends = std::chrono::milliseconds(20);
 
 std::string errno_words(const char *what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
@@ -72,6 +74,7 @@ struct Fleet::Worker {
   EventLoop::Watch channel_watch;
   EventLoop::Watch write_watch;
   bool write_watched = false;
+  std::unique_ptr<EventLoop::Timer> send_again;  // made when the kernel could not take something
   EventLoop::Watch death_watch;
 };
 
@@ -280,7 +283,8 @@ void Fleet::flush(Worker &worker) {
     const ssize_t size = ::send(worker.channel.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) break;
-    // An error: it has gone, and its death is on the way.
+    if (size < 0 && errno != EPIPE && errno != ECONNRESET) return send_later(worker);
+    // It has gone, and its death is on the way.
     worker.sent = size < 0 ? worker.outgoing.size() : worker.sent + static_cast<std::size_t>(size);
   }
   if (worker.sent == worker.outgoing.size()) {
@@ -294,6 +298,13 @@ void Fleet::flush(Worker &worker) {
   if (!wanted) worker.write_watch = {};
   worker.write_watched = wanted;
   if (!wanted && worker.dismissed) ::shutdown(worker.channel.get(), SHUT_WR);
+}
+
+void Fleet::send_later(Worker &worker) {
+  worker.write_watch = {};
+  worker.write_watched = false;
+  if (!worker.send_again) worker.send_again = std::make_unique<EventLoop::Timer>(loop_);
+  worker.send_again->set(EventLoop::now() + kBetweenSends, [this, id = worker.id] { on_writable(id); });
 }
 
 void Fleet::on_writable(WorkerId id) {
@@ -441,10 +452,14 @@ void Fleet::end_strays() {
   for (const pid_t pid : own_children()) {
     if (ours.contains(pid) || strays_.contains(pid)) continue;
     UniqueFd pidfd = open_pidfd(pid);
-    if (!pidfd) continue;
-    const bool lives = !wait_for_death(pidfd, Duration{});
+    // Without a descriptor nothing is known of it but its number, which is its own: it is our child and not reaped.
+    const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
     if (lives && (strangers_.contains(pid) || groups.contains(::getpgid(pid)))) continue;
-    send_signal(pidfd, SIGKILL);
+    ::kill(pid, SIGKILL);
+    if (!pidfd) {
+      sweep_soon();
+      continue;
+    }
     Stray &stray = strays_[pid];
     stray.pidfd = std::move(pidfd);
     stray.watch = loop_.watch(stray.pidfd.get(), EventLoop::Ready::Read, [this, pid] {

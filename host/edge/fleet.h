@@ -81,6 +81,7 @@ class Fleet final : public System {
   void garbage(WorkerId id, const Error &error);
   void send(Worker &worker, std::string frame);
   void flush(Worker &worker);
+  void send_later(Worker &worker);
   static void kill_group(const Worker &worker);
   void end_strays();
 

@@ -58,7 +58,7 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   std::map<std::string, std::set<std::string>> stuck;
   const Result<bool> moved = roll_moves_forward(loaded, ours, stuck);
   if (!moved) return tl::unexpected(moved.error());
-  if (Result<void> removed = remove_files(""); !removed) loaded.problems.push_back(removed.error());
+  if (MoveResult removed = remove_files(""); !removed) loaded.problems.push_back(removed.error().error);
   for (const std::string &job : *untold) {
     if (!ours.contains(job)) continue;
     if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back({job, told.error().error.text(), {}});
@@ -84,10 +84,10 @@ std::set<std::string> JobDisk::lock_outputs(const std::vector<StoredJob> &jobs, 
   for (const StoredJob &job : jobs) {
     const bool ended = std::find(untold.begin(), untold.end(), job.name) == untold.end();
     if (job.state != JobState::Running && ended) continue;
-    if (const Result<void> locked = lock(OutputFolder(job.identity.output)); locked)
+    if (const MoveResult locked = lock(OutputFolder(job.identity.output)); locked)
       ours.insert(job.name);
     else
-      loaded.problems.push_back({job.name, locked.error().text(), {}});
+      loaded.problems.push_back({job.name, locked.error().error.text(), {}});
   }
   return ours;
 }
@@ -120,8 +120,12 @@ Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, const std::set<std::str
 }
 
 std::optional<Error> JobDisk::commit(const std::vector<BatchInWork *> &batches) {
-  for (BatchInWork *batch : batches)
-    if (Result<void> fine = look_at(batch->steps); !fine) batch->outcome = fine;
+  for (BatchInWork *batch : batches) {
+    if (batch->outcome) continue;  // since an earlier try
+    const MoveResult fine = look_at(batch->steps);
+    if (!fine && fine.error().may_pass()) return fine.error().error;
+    if (!fine) batch->outcome = tl::unexpected(fine.error().error);
+  }
   Result<void> done = transact(batches);
   if (!done && ledger_.failure_may_pass()) {
     ledger_.give_back_room();
@@ -156,6 +160,11 @@ Result<void> JobDisk::transact(const std::vector<BatchInWork *> &batches) {
   return {};
 }
 
+// A read that failed: what it was may pass, or not.
+tl::unexpected<DiskError> JobDisk::ledger_failure(Error error) const {
+  return tl::unexpected(DiskError{std::move(error), ledger_.failure_may_pass() ? EIO : 0});
+}
+
 Result<void> JobDisk::note_followed() {
   Result<void> noted;
   for (const MoveFiles &move : placed_)
@@ -178,14 +187,15 @@ void JobDisk::close() {
   if (const Result<void> noted = transact({}); !noted) forget_followed();
 }
 
-Result<void> JobDisk::look_at(const StoreBatch &steps) {
+MoveResult JobDisk::look_at(const StoreBatch &steps) {
   for (const StoreStep &step : steps) {
-    Result<void> fine;
+    MoveResult fine;
     if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job, true);
     if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(replan->job, false);
     if (const auto *move = as<MoveFiles>(step)) {
       const OutputFolder *folder = folder_of(move->job);
-      fine = folder == nullptr ? fail("ledger", "knows no job " + move->job) : folder->check_attempt(*move);
+      fine =
+          folder == nullptr ? disk_refusal({"ledger", "knows no job " + move->job, {}}) : folder->check_attempt(*move);
     }
     if (!fine) return fine;
   }
@@ -193,20 +203,20 @@ Result<void> JobDisk::look_at(const StoreBatch &steps) {
 }
 
 // `anew`: not one that keeps what it has in its folder.
-Result<void> JobDisk::look_at_job(const StoredJob &job, bool anew) {
+MoveResult JobDisk::look_at_job(const StoredJob &job, bool anew) {
   for (const auto &[name, folder] : outputs_)
     if (name != job.name && folder.path() == job.identity.output) {
       const Result<std::optional<StoredJob>> other = ledger_.load_job(name);
-      if (!other) return tl::unexpected(other.error());
+      if (!other) return ledger_failure(other.error());
       if (*other && (*other)->state == JobState::Running)
-        return fail(folder.path(), "is the output folder of job " + name + ", which has not ended");
+        return disk_refusal({folder.path(), "is the output folder of job " + name + ", which has not ended", {}});
     }
   const OutputFolder folder(job.identity.output);
   const Result<std::optional<StoredJob>> before = ledger_.load_job(job.name);
-  if (!before) return tl::unexpected(before.error());
+  if (!before) return ledger_failure(before.error());
   const bool used = *before && (*before)->identity.output == folder.path();
   const bool locked = locks_.contains(folder.path());
-  Result<void> fine = lock(folder);
+  MoveResult fine = lock(folder);
   if (fine && anew)
     fine = folder.check([&](const OutputPlace &place,
                             std::string_view name) { return ledger_.owns_file(job.name, folder.path(), place, name); },
@@ -216,9 +226,9 @@ Result<void> JobDisk::look_at_job(const StoredJob &job, bool anew) {
   return fine;
 }
 
-Result<void> JobDisk::lock(const OutputFolder &folder) {
+MoveResult JobDisk::lock(const OutputFolder &folder) {
   if (locks_.contains(folder.path())) return {};
-  Result<OutputLock> lock = folder.lock();
+  DiskResult<OutputLock> lock = folder.lock();
   if (!lock) return tl::unexpected(lock.error());
   locks_.emplace(folder.path(), std::move(*lock));
   return {};
@@ -288,19 +298,17 @@ MoveResult JobDisk::follow_planned(const StoredJob &job) {
   if (const OutputFolder *former = folder_of(job.name); former != nullptr && former->path() != job.identity.output)
     unlock(job.name);
   outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
-  const Result<void> removed = remove_files(job.identity.output);
-  if (!removed) return tl::unexpected(MoveError{removed.error(), 0});
-  return {};
+  return remove_files(job.identity.output);
 }
 
 // Removes whatever is to be removed. The error is the last one of a file in `folder`, or anywhere when that is empty.
-Result<void> JobDisk::remove_files(const std::string &wanted) {
+MoveResult JobDisk::remove_files(const std::string &wanted) {
   const Result<std::vector<std::string>> paths = ledger_.pending_removals();
-  if (!paths) return tl::unexpected(paths.error());
-  Result<void> result;
+  if (!paths) return ledger_failure(paths.error());
+  MoveResult result;
   for (const std::string &path : *paths) {
     const auto [folder, relative] = split(path);
-    const Result<void> removed = OutputFolder(folder).remove_file(relative);
+    const MoveResult removed = OutputFolder(folder).remove_file(relative);
     if (removed) {
       removed_.push_back(path);
     } else if (wanted.empty() || folder == wanted) {
@@ -313,11 +321,11 @@ Result<void> JobDisk::remove_files(const std::string &wanted) {
 MoveResult JobDisk::follow_ended(const std::string &name) {
   ::unlink(merge_path(name).c_str());
   const Result<std::optional<StoredJob>> job = ledger_.load_job(name);
-  if (!job) return tl::unexpected(MoveError{job.error(), 0});
+  if (!job) return ledger_failure(job.error());
   if (!*job) return {};
   const OutputFolder folder((*job)->identity.output);
   const Result<bool> has_files = ledger_.has_files(name);
-  if (!has_files) return tl::unexpected(MoveError{has_files.error(), 0});
+  if (!has_files) return ledger_failure(has_files.error());
   if (!*has_files) {
     folder.clear_attempts({});
     told_.push_back(name);
@@ -340,9 +348,9 @@ OutputFolder *JobDisk::folder_of(const std::string &job) {
   return at == outputs_.end() ? nullptr : &at->second;
 }
 
-Result<std::string> JobDisk::write_merge_input(const std::string &job) {
+DiskResult<std::string> JobDisk::write_merge_input(const std::string &job) {
   const std::string path = merge_path(job);
-  if (Result<void> written = write_merge_file(ledger_, job, path); !written) return tl::unexpected(written.error());
+  if (DiskResult<void> written = write_merge_file(ledger_, job, path); !written) return tl::unexpected(written.error());
   return path;
 }
 

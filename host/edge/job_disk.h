@@ -46,7 +46,7 @@ class JobDisk {
   // Notes in the ledger what need not be rolled forward any more. Best effort.
   void close();
 
-  [[nodiscard]] Result<std::string> write_merge_input(const std::string &job);
+  [[nodiscard]] DiskResult<std::string> write_merge_input(const std::string &job);
 
  private:
   JobDisk(Ledger ledger, std::string merge_dir) : ledger_(std::move(ledger)), merge_dir_(std::move(merge_dir)) {}
@@ -57,18 +57,19 @@ class JobDisk {
   [[nodiscard]] Result<bool> roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours,
                                                 std::map<std::string, std::set<std::string>> &stuck);
 
-  [[nodiscard]] Result<void> look_at(const StoreBatch &steps);
-  [[nodiscard]] Result<void> look_at_job(const StoredJob &job, bool anew);
-  [[nodiscard]] Result<void> lock(const OutputFolder &folder);
+  [[nodiscard]] MoveResult look_at(const StoreBatch &steps);
+  [[nodiscard]] MoveResult look_at_job(const StoredJob &job, bool anew);
+  [[nodiscard]] MoveResult lock(const OutputFolder &folder);
   void unlock(const std::string &job);
   [[nodiscard]] Result<void> transact(const std::vector<BatchInWork *> &batches);
+  [[nodiscard]] tl::unexpected<DiskError> ledger_failure(Error error) const;
   [[nodiscard]] Result<void> note_followed();
   void forget_followed();
 
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
   [[nodiscard]] MoveResult follow_planned(const StoredJob &job);
   [[nodiscard]] MoveResult follow_ended(const std::string &name);
-  [[nodiscard]] Result<void> remove_files(const std::string &wanted);
+  [[nodiscard]] MoveResult remove_files(const std::string &wanted);
   void drop_attempt(const std::string &attempt_dir);
   void settle(BatchInWork &batch);
   [[nodiscard]] OutputFolder *folder_of(const std::string &job);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -39,19 +40,28 @@ std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
 
 }  // namespace
 
-Result<void> check_inputs_now(const std::vector<Input> &inputs) {
+namespace {
+
+// An error names the first that is not as it was.
+DiskResult<void> check_inputs_now(const std::vector<Input> &inputs) {
+  const auto changed = [](std::string what) { return disk_refusal({{}, std::move(what), {}}); };
   for (const Input &input : inputs) {
     if (input.size == kGone || input.path.empty()) continue;
     struct stat now {};
-    if (::stat(input.path.c_str(), &now) != 0) return fail({}, "input " + input.path + " is gone");
+    if (::stat(input.path.c_str(), &now) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return changed("input " + input.path + " is gone");
+      return disk_failure("input " + input.path, "cannot be looked at");
+    }
     const std::int64_t mtime_ns = now.st_mtim.tv_sec * std::int64_t{1'000'000'000} + now.st_mtim.tv_nsec;
-    if (now.st_size != input.size) return fail({}, "input " + input.path + " changed (size)");
-    if (mtime_ns != input.mtime_ns) return fail({}, "input " + input.path + " changed (time)");
+    if (now.st_size != input.size) return changed("input " + input.path + " changed (size)");
+    if (mtime_ns != input.mtime_ns) return changed("input " + input.path + " changed (time)");
     if (now.st_dev != input.device || now.st_ino != input.inode)
-      return fail({}, "input " + input.path + " changed (another file)");
+      return changed("input " + input.path + " changed (another file)");
   }
   return {};
 }
+
+}  // namespace
 
 class DurableJobStore::Thread {
  public:
@@ -111,11 +121,12 @@ class DurableJobStore::Thread {
         trouble = commit_front();
         continue;
       }
-      const Work work = std::move(queue_.front());
-      queue_.pop_front();
+      const Work &work = queue_.front();
       if (const auto *merge = std::get_if<MergeInputWork>(&work))
-        answer(merge->done, disk_.write_merge_input(merge->job));
-      if (const auto *check = std::get_if<CheckWork>(&work)) answer(check->done, check_inputs_now(check->inputs));
+        trouble = answer_unless_it_may_pass(merge->done, disk_.write_merge_input(merge->job));
+      if (const auto *check = std::get_if<CheckWork>(&work))
+        trouble = answer_unless_it_may_pass(check->done, check_inputs_now(check->inputs));
+      if (!trouble) queue_.pop_front();
     }
     if (std::optional<Error> waits = follow_up()) trouble = waits;
     tell(trouble);
@@ -161,6 +172,15 @@ class DurableJobStore::Thread {
   template <typename Outcome>
   void answer(const std::function<void(Outcome)> &done, Outcome outcome) {
     if (done) post_([done, outcome = std::move(outcome)] { done(outcome); });
+  }
+
+  // The trouble that it has to wait for, or nothing: it has been answered.
+  template <typename Value>
+  std::optional<Error> answer_unless_it_may_pass(const std::function<void(Result<Value>)> &done,
+                                                 DiskResult<Value> outcome) {
+    if (!outcome && outcome.error().may_pass()) return outcome.error().error;
+    answer(done, std::move(outcome).map_error([](const DiskError &error) { return error.error; }));
+    return std::nullopt;
   }
 
   // Once when it begins or becomes another, once when it is over.

@@ -15,9 +15,6 @@
 
 namespace hostler {
 
-// Are the files as the manifest has them? Blocking. An error names the first that is not.
-[[nodiscard]] Result<void> check_inputs_now(const std::vector<Input> &inputs);
-
 class DurableJobStore final : public JobStore {
  public:
   // Has its argument called on the supervisor's thread, soon and in order. Called on the I/O thread.

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "core/merge_input.h"
@@ -16,10 +15,6 @@ namespace hostler {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 20;
-
-tl::unexpected<Error> failed(const std::string &path, const std::string &what) {
-  return fail(path, what + ": " + std::strerror(errno));
-}
 
 class File {
  public:
@@ -40,12 +35,19 @@ class File {
     return written;
   }
 
+  // The errno that a write failed with; 0: none did.
+  [[nodiscard]] int number() const { return number_; }
+
  private:
   Result<void> write_out(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed(path_, "cannot be written");
+      if (written < 0) {
+        auto failure = disk_failure(path_, "cannot be written");
+        number_ = failure.value().number;
+        return tl::unexpected(failure.value().error);
+      }
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
@@ -54,6 +56,7 @@ class File {
   UniqueFd fd_;
   std::string path_;
   std::string buffer_;
+  int number_ = 0;
 };
 
 // Goes over the done rows once, giving out what lies between the results.
@@ -152,13 +155,16 @@ Result<void> write_quarantined(const StoredJob &job, MergeInputWriter &writer) {
 
 }  // namespace
 
-Result<void> write_merge_file(Ledger &ledger, const std::string &name, const std::string &path) {
+DiskResult<void> write_merge_file(Ledger &ledger, const std::string &name, const std::string &path) {
+  const auto of_ledger = [&ledger](const Error &error) {
+    return tl::unexpected(DiskError{error, ledger.failure_may_pass() ? EIO : 0});
+  };
   const Result<std::optional<StoredJob>> job = ledger.load_job(name);
-  if (!job) return tl::unexpected(job.error());
-  if (!*job) return fail("ledger", "knows no job " + name);
+  if (!job) return of_ledger(job.error());
+  if (!*job) return disk_refusal({"ledger", "knows no job " + name, {}});
   const std::string draft = path + ".new";
   UniqueFd fd(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return failed(path, "cannot be made");
+  if (!fd) return disk_failure(path, "cannot be made");
   File file(std::move(fd), path);
   MergeInputWriter writer([&](std::string_view bytes) { return file.append(bytes); });
   Result<void> written = write_committed(ledger, **job, writer);
@@ -167,9 +173,12 @@ Result<void> write_merge_file(Ledger &ledger, const std::string &name, const std
     if (written) written = writer.counter(counter, total);
   if (written) written = writer.finish();
   if (written) written = file.flush();
-  if (written && ::rename(draft.c_str(), path.c_str()) != 0) written = failed(path, "cannot be made");
-  if (!written) ::unlink(draft.c_str());
-  return written;
+  DiskResult<void> done;
+  if (!written && file.number() == 0) done = of_ledger(written.error());
+  if (!written && file.number() != 0) done = tl::unexpected(DiskError{written.error(), file.number()});
+  if (written && ::rename(draft.c_str(), path.c_str()) != 0) done = disk_failure(path, "cannot be made");
+  if (!done) ::unlink(draft.c_str());
+  return done;
 }
 
 }  // namespace hostler

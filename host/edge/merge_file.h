@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "core/error.h"
+#include "edge/disk_error.h"
 #include "edge/ledger.h"
 
 namespace hostler {
 
 // All that is done of the job of that name, in order: what left something as it was left, what left nothing joined with
 // its neighbours of the same input; then what is quarantined, and the totals. Replaces the file at `path`.
-[[nodiscard]] Result<void> write_merge_file(Ledger &ledger, const std::string &name, const std::string &path);
+[[nodiscard]] DiskResult<void> write_merge_file(Ledger &ledger, const std::string &name, const std::string &path);
 
 }  // namespace hostler

@@ -6,14 +6,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <system_error>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace hostler {
 namespace {
@@ -28,18 +26,8 @@ std::string parts() {
   return std::string(kPartsFolder);
 }
 
-tl::unexpected<MoveError> failed(std::string path, const char *what) {
-  const int number = errno;
-  return tl::unexpected(MoveError{{std::move(path), fmt::format("{}: {}", what, std::strerror(number)), {}}, number});
-}
-
-tl::unexpected<MoveError> hopeless(std::string path, std::string what) {
-  return tl::unexpected(MoveError{{std::move(path), std::move(what), {}}, 0});
-}
-
-Result<void> plain(const MoveResult &result) {
-  if (!result) return tl::unexpected(result.error().error);
-  return {};
+MoveResult hopeless(std::string path, std::string what) {
+  return disk_refusal({std::move(path), std::move(what), {}});
 }
 
 // `name` must be a folder itself, not a link to one.
@@ -47,23 +35,54 @@ UniqueFd open_below(int folder, const std::string &name) {
   return UniqueFd(::openat(folder, name.c_str(), kFolder | O_NOFOLLOW));
 }
 
+// `path`, and below it one in the other, none of them a link. Nothing when one of them is not there.
+DiskResult<UniqueFd> open_folder(const std::string &path, std::initializer_list<std::string> names = {}) {
+  UniqueFd folder(::open(path.c_str(), kFolder));
+  std::string shown = path;
+  for (const std::string &name : names) {
+    if (!folder) break;
+    shown += "/" + name;
+    folder = open_below(folder.get(), name);
+  }
+  if (!folder && errno != ENOENT) return disk_failure(shown, "cannot be opened");
+  return folder;
+}
+
 MoveResult make_below(int folder, const std::string &name, const std::string &path, UniqueFd &made) {
-  if (::mkdirat(folder, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return failed(path, "cannot be made");
+  if (::mkdirat(folder, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return disk_failure(path, "cannot be made");
   made = open_below(folder, name);
-  if (!made) return failed(path, "cannot be opened");
+  if (!made) return disk_failure(path, "cannot be opened");
   return {};
 }
 
+MoveResult make_folders(const std::string &path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return {};
+  errno = error.value();
+  return disk_failure(path, "the output folder cannot be made");
+}
+
 MoveResult sync_fd(int fd, const std::string &path) {
-  if (::fsync(fd) != 0) return failed(path, "cannot be synced");
+  if (::fsync(fd) != 0) return disk_failure(path, "cannot be synced");
   return {};
 }
 
 // What is at `name`, itself and not where it points; nothing when there is nothing.
-std::optional<struct stat> look(int folder, const std::string &name) {
+using Found = std::optional<struct stat>;
+DiskResult<Found> look(const UniqueFd &folder, const std::string &name, const std::string &path) {
   struct stat status {};
-  if (folder < 0 || ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  return status;
+  if (!folder) return std::nullopt;
+  if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return status;
+  if (errno == ENOENT) return std::nullopt;
+  return disk_failure(path, "cannot be looked at");
+}
+
+// A regular file, nothing else.
+DiskResult<bool> is_file(const UniqueFd &folder, const std::string &name, const std::string &path) {
+  const auto found = look(folder, name, path);
+  if (!found) return tl::unexpected(found.error());
+  return *found && S_ISREG((*found)->st_mode);
 }
 
 struct CloseDir {
@@ -71,9 +90,9 @@ struct CloseDir {
 };
 
 // The names in a folder, without "." and "..".
-Result<std::vector<std::string>> names_in(UniqueFd folder, const std::string &path) {
-  const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(folder.get()));
-  if (!dir) return fail(path, std::string("cannot be read: ") + std::strerror(errno));
+DiskResult<std::vector<std::string>> names_in(UniqueFd folder, const std::string &path) {
+  const std::unique_ptr<DIR, CloseDir> dir(folder ? ::fdopendir(folder.get()) : nullptr);
+  if (!dir) return disk_failure(path, "cannot be read");
   (void)folder.release();
   std::vector<std::string> names;
   errno = 0;
@@ -81,7 +100,7 @@ Result<std::vector<std::string>> names_in(UniqueFd folder, const std::string &pa
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);
   }
-  if (errno != 0) return fail(path, std::string("cannot be read: ") + std::strerror(errno));
+  if (errno != 0) return disk_failure(path, "cannot be read");
   return names;
 }
 
@@ -90,101 +109,101 @@ bool is_own_attempt(const std::string &name) {
   return is_attempt_name(name) || name == kOutputManifest;
 }
 
-MoveResult move_file(int from, int to, const std::string &name, const std::string &path) {
-  const auto source = look(from, name);
-  if (!source) {
-    const auto target = look(to, name);
-    if (target && S_ISREG(target->st_mode)) return {};  // moved before
+MoveResult move_file(const UniqueFd &from, const UniqueFd &to, const std::string &name, const std::string &path) {
+  const auto source = look(from, name, path);
+  if (!source) return tl::unexpected(source.error());
+  if (!*source) {
+    const auto moved_before = is_file(to, name, path);
+    if (!moved_before) return tl::unexpected(moved_before.error());
+    if (*moved_before) return {};
     return hopeless(path, "is gone: the attempt that wrote it no longer has it");
   }
-  if (!S_ISREG(source->st_mode)) return hopeless(path, "is not a regular file in its attempt's folder");
-  if (::renameat(from, name.c_str(), to, name.c_str()) != 0) return failed(path, "cannot be moved to its place");
+  if (!S_ISREG((*source)->st_mode)) return hopeless(path, "is not a regular file in its attempt's folder");
+  if (::renameat(from.get(), name.c_str(), to.get(), name.c_str()) != 0)
+    return disk_failure(path, "cannot be moved to its place");
   // The worker may have put something else there between the look and the move.
-  const auto moved = look(to, name);
-  if (moved && S_ISREG(moved->st_mode)) return {};
-  ::unlinkat(to, name.c_str(), 0);
+  const auto moved = is_file(to, name, path);
+  if (!moved) return tl::unexpected(moved.error());
+  if (*moved) return {};
+  ::unlinkat(to.get(), name.c_str(), 0);
   return hopeless(path, "was replaced by something else while it was moved");
 }
 
 }  // namespace
-
-bool MoveError::may_pass() const {
-  switch (number) {
-    case ENOSPC:
-    case EDQUOT:
-    case EIO:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-    case EAGAIN:
-    case EINTR:
-    case ESTALE: return true;
-    default: return false;
-  }
-}
 
 OutputLock::~OutputLock() {
   // Not by closing alone: a child that is about to execute something may have the descriptor for a moment longer.
   if (folder_) ::flock(folder_.get(), LOCK_UN);
 }
 
-Result<OutputLock> OutputFolder::lock() const {
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  if (error) return fail(path_, "the output folder cannot be made: " + error.message());
+DiskResult<OutputLock> OutputFolder::lock() const {
+  if (MoveResult made = make_folders(path_); !made) return tl::unexpected(made.error());
   UniqueFd folder(::open(path_.c_str(), kFolder));
-  if (!folder) return fail(path_, std::string("the output folder cannot be opened: ") + std::strerror(errno));
-  if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    return fail(path_, "the output folder is in use by another host", "choose another output:, or stop that host");
+  if (!folder) return disk_failure(path_, "the output folder cannot be opened");
+  while (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      return disk_refusal(
+          {path_, "the output folder is in use by another host", "choose another output:, or stop that host"});
+    if (errno != EINTR) break;
+  }
   return OutputLock(std::move(folder));
 }
 
-Result<void> OutputFolder::create() const {
-  std::error_code error;
-  std::filesystem::create_directories(path_ + "/" + attempts(), error);
-  if (error) return fail(path_, "the output folder cannot be made: " + error.message());
-  return {};
+MoveResult OutputFolder::create() const {
+  return make_folders(path_ + "/" + attempts());
 }
 
-Result<void> OutputFolder::check(const IsOurs &ours, bool used) const {
+MoveResult OutputFolder::check(const IsOurs &ours, bool used) const {
   const auto foreign = [this](const std::string &name) {
-    return fail(path_, "holds " + name + ", which is not of this job", "empty the folder, or choose another output:");
+    return disk_refusal(
+        {path_, "holds " + name + ", which is not of this job", "empty the folder, or choose another output:"});
   };
   const UniqueFd output(::open(path_.c_str(), kFolder));
   if (!output && errno == ENOENT) return {};
-  if (!output) return fail(path_, std::string("the output folder cannot be opened: ") + std::strerror(errno));
-  const auto check_files = [&](int folder, const std::string &shown, const OutputPlace &place) -> Result<void> {
-    const auto names = names_in(UniqueFd(::openat(folder, ".", kFolder)), path_);
+  if (!output) return disk_failure(path_, "the output folder cannot be opened");
+  const auto check_files = [&](const UniqueFd &folder, const std::string &shown,
+                               const OutputPlace &place) -> MoveResult {
+    const auto names = names_in(UniqueFd(::openat(folder.get(), ".", kFolder)), path_);
     if (!names) return tl::unexpected(names.error());
     for (const std::string &name : *names) {
       if (place.merge && (name == kAttemptsFolder || name == kPartsFolder)) continue;
-      const auto status = look(folder, name);
-      if (!status || !S_ISREG(status->st_mode)) return foreign(shown + name);
+      const auto file = is_file(folder, name, path_);
+      if (!file) return tl::unexpected(file.error());
+      if (!*file) return foreign(shown + name);
       const Result<bool> known = ours(place, name);
-      if (!known) return tl::unexpected(known.error());
+      if (!known) return disk_refusal(known.error());
       if (!*known) return foreign(shown + name);
     }
     return {};
   };
-  if (Result<void> top = check_files(output.get(), "", {true, 0, 0}); !top) return top;
-  if (look(output.get(), attempts())) {
-    UniqueFd attempts_fd = open_below(output.get(), attempts());
-    if (!attempts_fd) return foreign(attempts());
-    const auto names = names_in(std::move(attempts_fd), path_);
+  if (MoveResult top = check_files(output, "", {true, 0, 0}); !top) return top;
+  // A folder of ours, itself and not a link to one; nothing when it is not there.
+  const auto own_folder = [&](const UniqueFd &parent, const std::string &name,
+                              const std::string &shown) -> DiskResult<UniqueFd> {
+    UniqueFd folder = open_below(parent.get(), name);
+    if (folder || errno == ENOENT) return folder;
+    if (errno == ENOTDIR || errno == ELOOP) return foreign(shown);
+    return disk_failure(path_ + "/" + shown, "cannot be opened");
+  };
+  auto attempts_fd = own_folder(output, attempts(), attempts());
+  if (!attempts_fd) return tl::unexpected(attempts_fd.error());
+  if (*attempts_fd) {
+    const auto names = names_in(std::move(*attempts_fd), path_);
     if (!names) return tl::unexpected(names.error());
     for (const std::string &name : *names)
       if (!used || !is_own_attempt(name)) return foreign(attempts() + "/" + name);
   }
-  if (!look(output.get(), parts())) return {};
-  const UniqueFd parts_fd = open_below(output.get(), parts());
-  if (!parts_fd) return foreign(parts());
-  const auto folders = names_in(UniqueFd(::openat(parts_fd.get(), ".", kFolder)), path_);
+  const auto parts_fd = own_folder(output, parts(), parts());
+  if (!parts_fd) return tl::unexpected(parts_fd.error());
+  if (!*parts_fd) return {};
+  const auto folders = names_in(UniqueFd(::openat(parts_fd->get(), ".", kFolder)), path_);
   if (!folders) return tl::unexpected(folders.error());
   for (const std::string &name : *folders) {
     const auto place = parse_part_folder(name);
-    const UniqueFd folder = open_below(parts_fd.get(), name);
-    if (!place || !folder) return foreign(parts() + "/" + name);
-    if (Result<void> fine = check_files(folder.get(), parts() + "/" + name + "/", *place); !fine) return fine;
+    if (!place) return foreign(parts() + "/" + name);
+    const auto folder = own_folder(*parts_fd, name, parts() + "/" + name);
+    if (!folder) return tl::unexpected(folder.error());
+    if (MoveResult fine = check_files(*folder, parts() + "/" + name + "/", *place); !fine) return fine;
   }
   return {};
 }
@@ -196,24 +215,26 @@ std::string OutputFolder::attempt_name(std::string_view attempt_dir) const {
   return is_attempt_name(name) ? std::string(name) : std::string();
 }
 
-Result<void> OutputFolder::check_attempt(const MoveFiles &move) const {
+MoveResult OutputFolder::check_attempt(const MoveFiles &move) const {
   const std::string name = attempt_name(move.attempt_dir);
-  if (name.empty()) return fail(move.attempt_dir, "is no attempt's folder in " + path_);
-  const UniqueFd output(::open(path_.c_str(), kFolder));
-  const UniqueFd attempts_fd = open_below(output.get(), attempts());
-  const UniqueFd attempt = open_below(attempts_fd.get(), name);
-  if (!attempt) return fail(move.attempt_dir, std::string("cannot be opened: ") + std::strerror(errno));
+  if (name.empty()) return hopeless(move.attempt_dir, "is no attempt's folder in " + path_);
+  const auto attempt = open_folder(path_, {attempts(), name});
+  if (!attempt) return tl::unexpected(attempt.error());
+  if (!*attempt) return hopeless(move.attempt_dir, "is not there");
   for (const std::string &file : move.files) {
-    if (!is_output_name(file, move.merge)) return fail(move.attempt_dir, "\"" + file + "\" is no name for an output");
-    const auto status = look(attempt.get(), file);
-    if (!status || !S_ISREG(status->st_mode)) return fail(move.attempt_dir + "/" + file, "is not a regular file");
+    if (!is_output_name(file, move.merge))
+      return hopeless(move.attempt_dir, "\"" + file + "\" is no name for an output");
+    const std::string path = move.attempt_dir + "/" + file;
+    const auto regular = is_file(*attempt, file, path);
+    if (!regular) return tl::unexpected(regular.error());
+    if (!*regular) return hopeless(path, "is not a regular file");
   }
   return {};
 }
 
 MoveResult OutputFolder::open_target(const MoveFiles &move, UniqueFd &target) {
   UniqueFd output(::open(path_.c_str(), kFolder));
-  if (!output) return failed(path_, "the output folder cannot be opened");
+  if (!output) return disk_failure(path_, "the output folder cannot be opened");
   if (move.merge) {
     target = std::move(output);
     return {};
@@ -228,16 +249,13 @@ MoveResult OutputFolder::place(const MoveFiles &move) {
   UniqueFd target;
   if (MoveResult opened = open_target(move, target); !opened) return opened;
   dirty_ = true;
-  const UniqueFd output(::open(path_.c_str(), kFolder));
-  const UniqueFd attempts_fd = open_below(output.get(), attempts());
-  UniqueFd attempt;
-  if (attempts_fd) attempt = open_below(attempts_fd.get(), attempt_name(move.attempt_dir));
   // A folder that is gone was moved from before: then all files have their places.
-  if (!attempt && errno != ENOENT) return failed(move.attempt_dir, "cannot be opened");
+  const auto attempt = open_folder(path_, {attempts(), attempt_name(move.attempt_dir)});
+  if (!attempt) return tl::unexpected(attempt.error());
   for (const std::string &name : move.files) {
     const std::string path = path_ + "/" + output_path({move.merge, move.input, move.begin}, name);
     if (!is_output_name(name, move.merge)) return hopeless(path, "is no name for an output");
-    if (MoveResult moved = move_file(attempt.get(), target.get(), name, path); !moved) return moved;
+    if (MoveResult moved = move_file(*attempt, target, name, path); !moved) return moved;
   }
   return move.merge ? MoveResult{} : sync_fd(target.get(), path_);
 }
@@ -245,8 +263,9 @@ MoveResult OutputFolder::place(const MoveFiles &move) {
 MoveResult OutputFolder::sync() {
   if (!dirty_) return {};
   const UniqueFd output(::open(path_.c_str(), kFolder));
-  if (!output) return failed(path_, "the output folder cannot be opened");
+  if (!output) return disk_failure(path_, "the output folder cannot be opened");
   const UniqueFd parts_fd = open_below(output.get(), parts());
+  if (!parts_fd && errno != ENOENT) return disk_failure(path_ + "/" + parts(), "cannot be opened");
   if (parts_fd)
     if (MoveResult synced = sync_fd(parts_fd.get(), path_ + "/" + parts()); !synced) return synced;
   if (MoveResult synced = sync_fd(output.get(), path_); !synced) return synced;
@@ -274,24 +293,20 @@ void OutputFolder::clear_attempts(const std::set<std::string> &but) const {
       std::filesystem::remove_all(path_ + "/" + attempts() + "/" + name, ignored);
 }
 
-Result<void> OutputFolder::remove_file(const std::string &relative) const {
-  const UniqueFd output(::open(path_.c_str(), kFolder));
-  if (!output) return {};
+MoveResult OutputFolder::remove_file(const std::string &relative) const {
   const std::filesystem::path path(relative);
   const std::string name = path.filename();
   const std::string part = path.parent_path().filename();
-  if (part.empty()) {
-    const auto status = look(output.get(), name);
-    if (status && S_ISREG(status->st_mode) && ::unlinkat(output.get(), name.c_str(), 0) != 0)
-      return plain(failed(path_ + "/" + relative, "cannot be removed"));
-    return {};
-  }
-  const UniqueFd parts_fd = open_below(output.get(), parts());
-  const UniqueFd folder = open_below(parts_fd.get(), part);
-  const auto status = look(folder.get(), name);
-  if (status && S_ISREG(status->st_mode) && ::unlinkat(folder.get(), name.c_str(), 0) != 0)
-    return plain(failed(path_ + "/" + relative, "cannot be removed"));
+  const auto folder = part.empty() ? open_folder(path_) : open_folder(path_, {parts(), part});
+  if (!folder) return tl::unexpected(folder.error());
+  const auto file = is_file(*folder, name, path_ + "/" + relative);
+  if (!file) return tl::unexpected(file.error());
+  if (*file && ::unlinkat(folder->get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return disk_failure(path_ + "/" + relative, "cannot be removed");
+  if (part.empty()) return {};
   // Only empty ones go.
+  const UniqueFd output(::open(path_.c_str(), kFolder));
+  const UniqueFd parts_fd = open_below(output.get(), parts());
   ::unlinkat(parts_fd.get(), part.c_str(), AT_REMOVEDIR);
   ::unlinkat(output.get(), parts().c_str(), AT_REMOVEDIR);
   return {};

@@ -14,18 +14,12 @@
 #include "core/error.h"
 #include "core/job_store.h"
 #include "core/output_layout.h"
+#include "edge/disk_error.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
 
-// Why files have no places yet: `number` is the errno, or 0 when trying again is of no use.
-struct MoveError {
-  Error error;
-  int number = 0;
-  // A full disk, an I/O error, want of memory or descriptors.
-  [[nodiscard]] bool may_pass() const;
-};
-using MoveResult = tl::expected<void, MoveError>;
+using MoveResult = DiskResult<void>;
 
 // What stands in manifest.json, besides the files.
 struct OutputSummary {
@@ -53,19 +47,19 @@ class OutputFolder {
   [[nodiscard]] const std::string &path() const { return path_; }
 
   // Makes it and what attempts need.
-  [[nodiscard]] Result<void> create() const;
+  [[nodiscard]] MoveResult create() const;
   // Refuses a folder with a file for which `ours` says no, and attempts unless we `used` the folder before. A folder
   // that is not there is fine.
   using IsOurs = std::function<Result<bool>(const OutputPlace &, std::string_view name)>;
-  [[nodiscard]] Result<void> check(const IsOurs &ours, bool used) const;
+  [[nodiscard]] MoveResult check(const IsOurs &ours, bool used) const;
   // Makes the folder, without what is in it, and keeps every other host out of it for as long as the lock lives. Where
   // the filesystem knows no such locks (some that are reached over a network) nobody is kept out.
-  [[nodiscard]] Result<OutputLock> lock() const;
+  [[nodiscard]] DiskResult<OutputLock> lock() const;
 
   // The attempt's folder within .attempts, from the path a worker told; empty when it is none of ours.
   [[nodiscard]] std::string attempt_name(std::string_view attempt_dir) const;
   // Could place() do this? Asked before the commit point, from which there is no way back.
-  [[nodiscard]] Result<void> check_attempt(const MoveFiles &move) const;
+  [[nodiscard]] MoveResult check_attempt(const MoveFiles &move) const;
   // Moves the files of one attempt to their places; those that have them already are fine.
   [[nodiscard]] MoveResult place(const MoveFiles &move);
   // Makes what was placed durable.
@@ -76,7 +70,7 @@ class OutputFolder {
   void clear_attempts(const std::set<std::string> &but) const;
 
   // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
-  [[nodiscard]] Result<void> remove_file(const std::string &relative) const;
+  [[nodiscard]] MoveResult remove_file(const std::string &relative) const;
 
   // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more. `files` calls its
   // argument for each file; one that is no longer there is an error, and nothing is told then.

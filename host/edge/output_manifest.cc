@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,11 +14,6 @@ namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr std::size_t kBuffer = std::size_t{64} << 10;
-
-tl::unexpected<MoveError> failed(const std::string &path, std::string_view what) {
-  const int number = errno;
-  return tl::unexpected(MoveError{{path, fmt::format("{}: {}", what, std::strerror(number)), {}}, number});
-}
 
 // A JSON string. Bytes that are no ASCII are passed on: names are the plugin's, and are UTF-8 if it so wishes.
 std::string quoted(std::string_view text) {
@@ -48,7 +42,7 @@ class Writer {
 
   MoveResult finish() {
     if (MoveResult flushed = flush(); !flushed) return flushed;
-    if (::fsync(file_.get()) != 0) return failed(path_, "cannot be synced");
+    if (::fsync(file_.get()) != 0) return disk_failure(path_, "cannot be synced");
     return {};
   }
 
@@ -57,7 +51,7 @@ class Writer {
     for (std::string_view left = buffer_; !left.empty();) {
       const ssize_t written = ::write(file_.get(), left.data(), left.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed(path_, "cannot be written");
+      if (written < 0) return disk_failure(path_, "cannot be written");
       left.remove_prefix(static_cast<std::size_t>(written));
     }
     buffer_.clear();
@@ -80,19 +74,17 @@ std::string head(const OutputSummary &summary) {
   return text + "},\n\"files\": [";
 }
 
-// The file is not where it was put, or is something else by now.
-tl::unexpected<MoveError> missing(std::string path) {
-  return tl::unexpected(MoveError{{std::move(path), "was committed and is no longer there", {}}, 0});
-}
-
 MoveResult write_files(Writer &writer, int output, const std::string &folder, const OutputFolder::ListFiles &files) {
   MoveResult written;
   std::string_view before = "\n";
   const Result<void> listed = files([&](const OutputPlace &place, std::string_view name) -> Result<void> {
     const std::string path = output_path(place, name);
     struct stat status {};
-    if (::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) {
-      written = missing(folder + "/" + path);
+    const bool seen = ::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!seen && errno != ENOENT) {
+      written = disk_failure(folder + "/" + path, "cannot be looked at");
+    } else if (!seen || !S_ISREG(status.st_mode)) {
+      written = disk_refusal({folder + "/" + path, "was committed and is no longer there", {}});
     } else {
       written = writer.write(fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", before, quoted(path), status.st_size));
     }
@@ -101,37 +93,38 @@ MoveResult write_files(Writer &writer, int output, const std::string &folder, co
     return {};
   });
   if (!written || listed) return written;
-  return tl::unexpected(MoveError{listed.error(), 0});
+  return disk_refusal(listed.error());
 }
 
 }  // namespace
 
 MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &files) const {
   const UniqueFd output(::open(path_.c_str(), kFolder));
-  if (!output) return failed(path_, "the output folder cannot be opened");
+  if (!output) return disk_failure(path_, "the output folder cannot be opened");
   const std::string manifest(kOutputManifest);
   const std::string path = path_ + "/" + manifest;
   const std::string draft = std::string(kAttemptsFolder) + "/" + manifest;
   const std::string attempts(kAttemptsFolder);
   clear_attempts({});
-  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST) return failed(path, "cannot be drafted");
+  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST)
+    return disk_failure(path, "cannot be drafted");
   UniqueFd file(
       ::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode_t{0666}));
-  if (!file) return failed(path, "cannot be drafted");
+  if (!file) return disk_failure(path, "cannot be drafted");
   Writer writer(std::move(file), path);
   if (MoveResult done = writer.write(head(summary)); !done) return done;
   if (MoveResult done = write_files(writer, output.get(), path_, files); !done) return done;
   if (MoveResult done = writer.write("\n]}\n"); !done) return done;
   if (MoveResult done = writer.finish(); !done) return done;
   if (::renameat(output.get(), draft.c_str(), output.get(), manifest.c_str()) != 0)
-    return failed(path, "cannot be made");
+    return disk_failure(path, "cannot be made");
   ::unlinkat(output.get(), attempts.c_str(), AT_REMOVEDIR);
   if (summary.state == JobState::Succeeded) {
     const UniqueFd success(::openat(output.get(), std::string(kSuccessFile).c_str(),
                                     O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode_t{0666}));
-    if (!success) return failed(path_ + "/" + std::string(kSuccessFile), "cannot be made");
+    if (!success) return disk_failure(path_ + "/" + std::string(kSuccessFile), "cannot be made");
   }
-  if (::fsync(output.get()) != 0) return failed(path_, "cannot be synced");
+  if (::fsync(output.get()) != 0) return disk_failure(path_, "cannot be synced");
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -131,58 +132,6 @@ TEST(EventLoop, OneDescriptorIsWatchedForReadingAndForWriting) {
   EXPECT_EQ(order, "wr");
 }
 
-TEST(EventLoop, WatchMayBeReplacedByAnotherOfItsKind) {
-  EventLoop loop;
-  auto pipe = make_pipe();
-  write_text(pipe.b.get(), "x");
-  std::string order;
-  EventLoop::Watch watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] { order += 'a'; });
-  watch = loop.watch(pipe.a.get(), EventLoop::Ready::Read, [&] {
-    order += 'b';
-    loop.stop();
-  });
-  loop.run();
-  EXPECT_EQ(order, "b");
-}
-
-// epoll takes no regular file.
-TEST(EventLoop, FileThatIsAlwaysReadyIsToldUntilItsWatchEnds) {
-  EventLoop loop;
-  const UniqueFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  ASSERT_TRUE(file);
-  int told = 0;
-  EventLoop::Watch watch;
-  watch = loop.watch(file.get(), EventLoop::Ready::Read, [&] {
-    if (++told < 3) return;
-    watch = EventLoop::Watch();
-    loop.post([&] { loop.post([&] { loop.stop(); }); });
-  });
-  loop.run();
-  EXPECT_EQ(told, 3);
-}
-
-// What was ready when the loop was stopped is told when it runs again.
-TEST(EventLoop, StoppedLoopLosesNothing) {
-  EventLoop loop;
-  std::vector<Pair> pipes;
-  std::vector<EventLoop::Watch> watches;
-  int told = 0;
-  for (int i = 0; i < 3; ++i) {
-    pipes.push_back(make_pipe());
-    write_text(pipes.back().b.get(), "x");
-    const int fd = pipes.back().a.get();
-    watches.push_back(loop.watch(fd, EventLoop::Ready::Read, [&, fd] {
-      read_byte(fd);
-      ++told;
-      loop.stop();
-    }));
-  }
-  for (int i = 1; i <= 3; ++i) {
-    loop.run();
-    EXPECT_EQ(told, i);
-  }
-}
-
 // A child holds the pidfd, so that closing it does not take it out of epoll by itself.
 TEST(EventLoop, ClosedDescriptorThatAChildInheritedDoesNotWakeTheLoop) {
   EventLoop loop;
@@ -204,6 +153,60 @@ TEST(EventLoop, ClosedDescriptorThatAChildInheritedDoesNotWakeTheLoop) {
   EXPECT_FALSE(called);
   write_text(release.b.get(), "x");
   EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+// Sets of sets, so deep that the kernel does not take the outermost into one more.
+std::vector<UniqueFd> nest(int innermost) {
+  std::vector<UniqueFd> sets;
+  for (int depth = 0; depth < 5; ++depth) {
+    sets.emplace_back(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{EPOLLIN, {}};
+    const int inner = depth == 0 ? innermost : sets[sets.size() - 2].get();
+    EXPECT_EQ(::epoll_ctl(sets.back().get(), EPOLL_CTL_ADD, inner, &event), 0);
+  }
+  return sets;
+}
+
+TEST(EventLoop, WhatTheKernelDoesNotWatchIsToldAllTheSame) {
+  auto pipe = make_pipe();
+  const auto sets = nest(pipe.a.get());
+  EventLoop loop;
+  std::string seen;
+  const auto watch = loop.watch(sets.back().get(), EventLoop::Ready::Read, [&] {
+    seen += read_byte(pipe.a.get());
+    loop.stop();
+  });
+  EventLoop::Timer later(loop);
+  later.set(EventLoop::now() + 30ms, [&] { write_text(pipe.b.get(), "b"); });  // looked at before, in vain
+  loop.run();
+  EXPECT_EQ(seen, "b");
+}
+
+TEST(EventLoop, WhatTheKernelDoesNotWatchForNowIsWatchedLater) {
+  auto pipe = make_pipe();
+  const auto sets = nest(pipe.a.get());
+  EventLoop loop;
+  int calls = 0;
+  auto watch = loop.watch(sets[4].get(), EventLoop::Ready::Read, [&] {
+    read_byte(pipe.a.get());
+    if (++calls == 2) return loop.stop();
+    epoll_event event{EPOLLIN, {}};  // fewer sets in between
+    EXPECT_EQ(::epoll_ctl(sets[4].get(), EPOLL_CTL_DEL, sets[3].get(), nullptr), 0);
+    EXPECT_EQ(::epoll_ctl(sets[4].get(), EPOLL_CTL_ADD, pipe.a.get(), &event), 0);
+    write_text(pipe.b.get(), "2");
+  });
+  write_text(pipe.b.get(), "1");
+  loop.run();
+  EXPECT_EQ(calls, 2);
+  watch = {};
+}
+
+TEST(EventLoop, AWatchOfNoDescriptorEnds) {
+  EventLoop loop;
+  std::optional<EventLoop::Watch> watch(loop.watch(-1, EventLoop::Ready::Read, [] {}));
+  watch.reset();
+  loop.post([&] { loop.stop(); });
+  loop.run();
 }
 
 TEST(EventLoop, TimersFireInTheOrderOfTheirTimes) {

@@ -1,6 +1,8 @@
 #include "edge/output_folder.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -159,15 +161,15 @@ TEST_F(OutputFolderTest, AFolderWithForeignFilesIsRefused) {
   attempt("job", out_, 10, {"a"});
   EXPECT_TRUE(folder_.check(nothing, true));
   write_file(out_ + "/thesis.txt", "x");
-  const Result<void> refused = folder_.check(nothing, true);
+  const MoveResult refused = folder_.check(nothing, true);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().text(),
+  EXPECT_EQ(refused.error().error.text(),
             out_ + ": holds thesis.txt, which is not of this job (empty the folder, or choose another output:)");
 }
 
 TEST_F(OutputFolderTest, ForeignThingsAreFoundWhereverTheyLie) {
   const auto check_and_remove = [&](const std::string &path) {
-    const Result<void> refused = folder_.check(nothing, true);
+    const MoveResult refused = folder_.check(nothing, true);
     EXPECT_FALSE(refused) << path;
     fs::remove_all(path);
     EXPECT_TRUE(folder_.check(nothing, true)) << path;
@@ -190,9 +192,9 @@ TEST_F(OutputFolderTest, ForeignThingsAreFoundWhereverTheyLie) {
 TEST_F(OutputFolderTest, AttemptsAreForeignWhereWeHaveNotWorkedAndOtherNamesAreAlways) {
   attempt("job", out_, 10, {"a"});
   EXPECT_TRUE(folder_.check(nothing, true));
-  const Result<void> refused = folder_.check(nothing, false);
+  const MoveResult refused = folder_.check(nothing, false);
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().what.find("holds .attempts/0-10.7, which is not of this job"), std::string::npos);
+  EXPECT_NE(refused.error().error.what.find("holds .attempts/0-10.7, which is not of this job"), std::string::npos);
   fs::remove_all(out_ + "/.attempts");
   fs::create_directories(out_ + "/.attempts/0");
   EXPECT_FALSE(folder_.check(nothing, true));
@@ -216,13 +218,53 @@ TEST_F(OutputFolderTest, OnlyWhatHasAnAttemptsNameIsCleared) {
 TEST_F(OutputFolderTest, ALockedFolderIsRefusedToOthersUntilTheLockIsGone) {
   const OutputFolder other(out_);
   {
-    const Result<OutputLock> lock = folder_.lock();
+    const DiskResult<OutputLock> lock = folder_.lock();
     ASSERT_TRUE(lock);
-    const Result<OutputLock> refused = other.lock();
+    const DiskResult<OutputLock> refused = other.lock();
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().what.find("in use by another host"), std::string::npos);
+    EXPECT_NE(refused.error().error.what.find("in use by another host"), std::string::npos);
   }
   EXPECT_TRUE(other.lock());
+}
+
+// No descriptor can be opened while it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const UniqueFd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit none{static_cast<rlim_t>(lowest.get()), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors &) = delete;
+  NoDescriptors &operator=(const NoDescriptors &) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(OutputFolderTest, WantOfDescriptorsIsNoVerdict) {
+  const MoveFiles move = attempt("job", out_, 20, {"a"});
+  {
+    const NoDescriptors none;
+    for (const MoveResult &result : {folder_.check_attempt(move), folder_.place(move), folder_.check(nothing, true),
+                                     folder_.remove_file("a"), folder_.lock().map([](const OutputLock &) {})}) {
+      ASSERT_FALSE(result);
+      EXPECT_TRUE(result.error().may_pass()) << result.error().error.text();
+    }
+  }
+  EXPECT_TRUE(folder_.check_attempt(move));
+  EXPECT_TRUE(folder_.place(move));
+  EXPECT_EQ(files_in(out_), std::set<std::string>{"parts/" + part_folder(0, 20) + "/a"});
+}
+
+TEST_F(OutputFolderTest, WhatIsNotThereIsRefusedForGood) {
+  MoveFiles move = attempt("job", out_, 20, {"a"});
+  move.files = {"b"};
+  const MoveResult refused = folder_.check_attempt(move);
+  ASSERT_FALSE(refused);
+  EXPECT_FALSE(refused.error().may_pass());
 }
 
 TEST_F(OutputFolderTest, TheEndIsNotToldOverAMissingFile) {

@@ -1,10 +1,16 @@
 // Bears witness that no slice has two live owners: each run holds a lock on a file of its slice's own, and so does what
-// it forks. Finds the lock taken: writes it down in DIR/violations. Otherwise a LINES job that leaves an output, a
-// result and counters, with a merge. Slow by counting, not by sleeping.
+// it forks. Finds the lock taken: writes it down in DIR/violations. As a service, which each instance has a lock of, it
+// then waits until it is asked to stop. Otherwise a LINES job that leaves an output, a result and counters, with a
+// merge. Slow by counting, not by sleeping.
 //
-// params: dir (an existing folder), rounds (of hashing for each line).
+// What it leaves behind calls itself "kid PID", by its worker: a process within the group, one out of it, and one out of
+// it whose parent has ended; a service leaves all of them, a slice one in turn.
+//
+// params: dir (an existing folder), rounds (of hashing for each line; a job's).
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +53,9 @@ bool write_all(int fd, std::string_view text) {
 // Takes the lock of this slice, or tells that somebody has it. Never given back: the end of the process does that, and
 // the next slice of the same process has another file.
 bool alone(const hostler_slice_t *slice, const std::string &dir) {
-  const std::string place = std::to_string(slice->input) + "-" + std::to_string(slice->begin);
+  const std::string place = slice->kind == HOSTLER_NONE
+                                ? std::string(slice->worker) + "-" + std::to_string(slice->index)
+                                : std::to_string(slice->input) + "-" + std::to_string(slice->begin);
   const int lock = open((dir + "/" + place + ".lock").c_str(), O_CREAT | O_RDWR, 0600);
   if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) return true;
   const int violations = open((dir + "/violations").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -55,12 +63,33 @@ bool alone(const hostler_slice_t *slice, const std::string &dir) {
   return false;
 }
 
-// Something that this slice leaves behind in its group: it lives as long as nobody kills it, and holds the lock.
-void leave_grandchild(const hostler_slice_t *slice) {
-  if (slice->index % 4 != 0) return;
-  if (fork() == 0) {
-    while (true) pause();
+enum class Kid { InGroup, OutOfGroup, Adopted };
+
+// Lives as long as nobody kills it, and holds the lock.
+void leave(Kid kid) {
+  const std::string name = "kid " + std::to_string(getpid());
+  const pid_t child = fork();
+  if (child != 0) {
+    if (child > 0 && kid == Kid::Adopted) waitpid(child, nullptr, 0);
+    return;
   }
+  prctl(PR_SET_NAME, name.c_str());
+  if (kid != Kid::InGroup) setsid();
+  if (kid == Kid::Adopted && fork() != 0) _exit(0);
+  while (true) pause();
+}
+
+void leave_kids(const hostler_slice_t *slice) {
+  const bool service = slice->kind == HOSTLER_NONE;
+  for (const Kid kid : {Kid::InGroup, Kid::OutOfGroup, Kid::Adopted})
+    if (service || slice->index % 4 == static_cast<int>(kid)) leave(kid);
+}
+
+int wait_for_stop(const hostler_slice_t *slice) {
+  pollfd stop{slice->host->stop_fd(slice), POLLIN, 0};
+  slice->host->ready(slice);
+  while (slice->host->should_stop(slice) == HOSTLER_GO_ON) poll(&stop, 1, -1);
+  return HOSTLER_DONE;
 }
 
 std::string contents(const char *path) {
@@ -72,7 +101,8 @@ std::string contents(const char *path) {
 
 extern "C" int run(const hostler_slice_t *slice) {
   if (!alone(slice, param(slice, "dir"))) return HOSTLER_ERROR;
-  leave_grandchild(slice);
+  leave_kids(slice);
+  if (slice->kind == HOSTLER_NONE) return wait_for_stop(slice);
   const std::int64_t rounds = std::atoll(param(slice, "rounds").c_str());
   const std::string text = contents(slice->path);
   auto from = static_cast<std::size_t>(slice->begin);
