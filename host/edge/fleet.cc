@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "edge/elf_file.h"
 #include "edge/pidfd.h"
 #include "edge/strays.h"
 
@@ -95,7 +96,8 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       random_(std::random_device{}()),
       sweep_timer_(loop),
       template_(
-          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
+          loop, {binary_.get(), read_build_id(binary_.get()), lock_.fd(), pages_.fd(), open_files},
+          [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }),
       crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
   become_subreaper();
