@@ -158,6 +158,12 @@ void Entry::on_spawned(WorkerId worker, int pid) {
   start.env = config().env;
   start.params = config().params;
   start.stop_signal = config().stop.signal;
+  start.limits = config().limits;
+  start.user = config().user;
+  if (start.user)
+    for (const auto &[key, value] :
+         {std::pair("HOME", start.user->home), {"USER", start.user->name}, {"LOGNAME", start.user->name}})
+      start.env.emplace(key, value);
   fill_start(start);
   around_.system.start(worker, start);
   begin_watch(*slot);

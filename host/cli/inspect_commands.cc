@@ -73,9 +73,13 @@ std::vector<std::string> plugin_files(const std::string &folder) {
 PluginStatus inspect(const std::string &file, const Config &config, const PluginStore &store) {
   PluginStatus plugin;
   plugin.file = file;
+  std::optional<User> user;  // of whoever uses it
   for (const auto &entry : config.entries)
-    if (entry.plugin == config.host.plugins + "/" + file) plugin.used_by.push_back(entry.name);
-  const auto build = store.add(config.host.plugins + "/" + file, "");
+    if (entry.plugin == config.host.plugins + "/" + file) {
+      plugin.used_by.push_back(entry.name);
+      user = entry.user;
+    }
+  const auto build = store.add(config.host.plugins + "/" + file, "", user);
   if (!build) {
     plugin.error = build.error().text();
     return plugin;

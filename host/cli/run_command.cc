@@ -23,6 +23,7 @@
 #include "core/progress_text.h"
 #include "edge/config_yaml.h"
 #include "edge/daemonize.h"
+#include "edge/init_process.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
@@ -153,6 +154,7 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
     return give_up(ExitCode::Failed, fmt::format("{}: no entry has an input, so there is nothing to run to an end "
                                                  "(`hostler up` keeps services running)",
                                                  options.config));
+  if (auto left = leave_init_behind(); !left) return give_up(ExitCode::Failed, left.error());
   auto signals = StopSignals::take();
   if (!signals) return give_up(ExitCode::Failed, signals.error());
   const auto host = start_host(options, *signals);

@@ -8,6 +8,7 @@
 #include "cli/control_client.h"
 #include "cli/say.h"
 #include "edge/daemonize.h"
+#include "edge/init_process.h"
 
 namespace hostler {
 namespace {
@@ -22,6 +23,7 @@ HostOptions host_options(const StartOptions &options) {
 }
 
 Outcome<ExitCode> run_in_foreground(const StartOptions &options) {
+  if (auto left = leave_init_behind(); !left) return give_up(ExitCode::Failed, left.error());
   return run_host(host_options(options), [](ExitCode code, const std::string &text) {
     if (code != ExitCode::Fine) warn("hostler: {}\n", text);
   });
@@ -40,6 +42,10 @@ std::string up_words(const HostStatus &host) {
 
 Outcome<ExitCode> run_up(const StartOptions &options) {
   if (options.foreground) return run_in_foreground(options);
+  if (is_init())
+    return give_up(ExitCode::Usage,
+                   "as the first process of a container hostler cannot go into the background, as all "
+                   "ends with it: use `hostler up --foreground`");
   const HostOptions host = host_options(options);  // while the working folder is still the user's
   const auto reply = start_daemon([&](const auto &report) {
     return static_cast<int>(

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/limits.h"
+#include "core/machine.h"
 #include "core/time.h"
 
 namespace hostler {
@@ -90,6 +92,8 @@ struct EntryConfig {
   std::optional<Duration> time_limit;  // jobs: of a slice, and of merge()
   std::optional<Duration> watchdog;    // no claim, heartbeat or progress for so long: hung
   StopConfig stop;
+  Limits limits;
+  std::optional<User> user;  // who is not the host's own
   std::vector<std::string> depends_on;
 
   [[nodiscard]] bool is_job() const { return input.kind != InputKind::None; }

@@ -101,8 +101,8 @@ class DependencyGraph {
 
 }  // namespace
 
-ConfigBuilder::ConfigBuilder(std::string file, std::int32_t processors, ConfigFiles &files)
-    : files_(files), processors_(processors) {
+ConfigBuilder::ConfigBuilder(std::string file, std::int32_t processors, ConfigFiles &files, Machine &machine)
+    : files_(files), machine_(machine), processors_(processors) {
   config_.file = std::move(file);
 }
 
@@ -127,7 +127,7 @@ Result<void> ConfigBuilder::add_entries(const Node &workers, const Source &sourc
   const Place root(source);
   const Place place = root.member("workers");
   if (auto list = expect_list(workers, place, "write a list below it: - plugin: NAME.so"); !list) return list;
-  const EntryContext context{config_.host, processors_, files_};
+  const EntryContext context{config_.host, processors_, files_, machine_};
   for (std::size_t i = 0; i < workers.children.size(); ++i) {
     auto entry = read_entry(workers.children[i], place.item(static_cast<std::int64_t>(i)), context);
     if (!entry) return tl::unexpected(entry.error());

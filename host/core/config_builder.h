@@ -12,14 +12,15 @@
 #include "core/config_files.h"
 #include "core/config_place.h"
 #include "core/error.h"
+#include "core/machine.h"
 #include "core/yaml_node.h"
 
 namespace hostler {
 
 class ConfigBuilder {
  public:
-  // `file` is the absolute path of workers.yaml. `files` must outlive this.
-  ConfigBuilder(std::string file, std::int32_t processors, ConfigFiles &files);
+  // `file` is the absolute path of workers.yaml. `files` and `machine` must outlive this.
+  ConfigBuilder(std::string file, std::int32_t processors, ConfigFiles &files, Machine &machine);
 
   // host: comes first. Without it the defaults, below `source.folder`.
   [[nodiscard]] Result<void> read_host(const Node *host, const Source &source);
@@ -34,6 +35,7 @@ class ConfigBuilder {
   [[nodiscard]] Result<void> check_dependencies() const;
 
   ConfigFiles &files_;
+  Machine &machine_;
   std::int32_t processors_;
   Config config_;
   std::map<std::string, std::string, std::less<>> names_;  // name → where

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/config_limits.h"
 #include "core/config_on_exit.h"
 #include "core/config_params.h"
 #include "core/config_values.h"
@@ -29,6 +30,7 @@ struct Draft {
   std::optional<std::int32_t> count;
   bool has_name = false;
   ExitRules on_exit;
+  LimitsDraft limits;
   std::optional<std::string> job_key;  // the first key that only a job has, and where
   std::string job_key_where;
 };
@@ -175,6 +177,22 @@ Result<void> read_on_change(const Node &value, const Place &place, Draft &draft)
   return place.refuse(value.mark, fmt::format("{} is not known", in_quotes(*text)), "write ask, fresh or resume");
 }
 
+Result<void> read_user(const Node &value, const Place &place, Draft &draft) {
+  const auto name = read_text(value, place);
+  if (!name) return tl::unexpected(name.error());
+  Machine &machine = draft.context->machine;
+  auto user = machine.find_user(*name);
+  if (!user) return place.refuse(value.mark, user.error());
+  if (user->uid == machine.powers().uid) return {};
+  if (!machine.powers().root)
+    return place.refuse(value.mark,
+                        fmt::format("workers cannot run as {}: only a host that is root may run them as somebody else",
+                                    in_quotes(*name)),
+                        "start hostler as root, or leave the user out");
+  draft.entry.config.user = std::move(*user);
+  return {};
+}
+
 Result<void> read_depends_on(const Node &value, const Place &place, Draft &draft) {
   std::vector<std::string> &names = draft.entry.config.depends_on;
   if (value.kind == Node::Kind::List && value.children.empty()) return {};
@@ -192,6 +210,7 @@ Result<void> read_depends_on(const Node &value, const Place &place, Draft &draft
 constexpr std::string_view kInInput = "it belongs into input: {…}";
 constexpr std::string_view kInStop = "it belongs into stop: {…}";
 constexpr std::string_view kInRestart = "it belongs into restart: {…}";
+constexpr std::string_view kInLimits = "it belongs into limits: {…}";
 constexpr std::string_view kInOnExit = "it belongs into a rule of on_exit: [{…}]";
 
 constexpr Field<Draft> kEntryFields[] = {
@@ -238,11 +257,12 @@ constexpr Field<Draft> kEntryFields[] = {
                     Draft &draft) { return read_watch(value, place, draft.entry.config.watchdog); }},
     {"stop", [](const Node &value, const Place &place,
                 Draft &draft) { return read_map<StopConfig>(value, place, kStopFields, draft.entry.config.stop); }},
+    {"limits",
+     [](const Node &value, const Place &place, Draft &draft) { return read_limits(value, place, draft.limits); }},
+    {"user", read_user},
     {"depends_on", read_depends_on},
     {"preload", nullptr, kNotYet},
     {"recycle", nullptr, kNotYet},
-    {"limits", nullptr, kNotYet},
-    {"user", nullptr, kNotYet},
     {"rollout", nullptr, kNotYet},
     {"reslice", nullptr, kNotYet},
     {"schedule", nullptr, kNotYet},
@@ -263,6 +283,11 @@ constexpr Field<Draft> kEntryFields[] = {
     {"max_delay", nullptr, kInRestart},
     {"codes", nullptr, kInOnExit},
     {"signals", nullptr, kInOnExit},
+    {"memory", nullptr, kInLimits},
+    {"open_files", nullptr, kInLimits},
+    {"cpu", nullptr, kInLimits},
+    {"processes", nullptr, kInLimits},
+    {"core", nullptr, kInLimits},
 };
 
 Result<void> default_name(const Node &node, const Place &place, Draft &draft) {
@@ -289,6 +314,8 @@ Result<void> fill_in(const Node &node, const Place &place, Draft &draft) {
                 "add input:, or leave it out");
   if (auto fit = check_actions(draft.on_exit, config.is_job()); !fit) return fit;
   config.on_exit = std::move(draft.on_exit.rules);
+  if (auto limits = store(enforceable(draft.limits, draft.context->machine, config.user), config.limits); !limits)
+    return limits;
   config.count = draft.count.value_or(config.is_job() ? draft.context->processors : 1);
   if (config.cwd.empty()) config.cwd = place.source().folder;
   if (config.is_job() && config.output.empty()) {
@@ -315,6 +342,7 @@ void append_entry_keys(std::vector<std::string> &keys) {
   append_keys<Draft>("workers[].", kEntryFields, keys);
   append_input_keys(keys);
   append_on_exit_keys(keys);
+  append_limits_keys(keys);
   append_keys<RestartConfig>("workers[].restart.", kRestartFields, keys);
   append_keys<StopConfig>("workers[].stop.", kStopFields, keys);
 }

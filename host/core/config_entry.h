@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "core/config_files.h"
 #include "core/config_place.h"
+#include "core/machine.h"
 #include "core/yaml_node.h"
 
 namespace hostler {
@@ -17,6 +18,7 @@ struct EntryContext {
   const HostConfig &host;
   std::int32_t processors;  // `count: auto`
   ConfigFiles &files;
+  Machine &machine;
 };
 
 // An entry, and where in it what must agree with other entries stands.

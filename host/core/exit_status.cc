@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/on_exit.h"
+#include "core/units.h"
 
 namespace hostler {
 namespace {
@@ -107,6 +108,12 @@ std::string site(const Departure &departure) {
   return departure.crash_site.empty() ? "" : ", " + departure.crash_site;
 }
 
+// A SIGKILL that the host has not sent.
+std::string who_killed(const WaitStatus &status) {
+  if (status.out_of_memory < 0) return ", not by the host: probably out of memory";
+  return fmt::format(": out of memory (cgroup limit {})", format_size(status.out_of_memory));
+}
+
 std::string interrupted(const Departure &departure) {
   if (!departure.page_known) return words(departure.status);
   const auto stage = static_cast<Stage>(departure.page.stage);
@@ -190,7 +197,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
   const std::string said = stage == Stage::Running ? page_reason(page) : std::string();
   if (status.signaled) {
     const bool killed = departure.page_known && status.value == SIGKILL;
-    const std::string_view by_whom = killed ? ", not by the host: probably out of memory" : "";
+    const std::string by_whom = killed ? who_killed(status) : "";
     return with_reason(by_rule(rules, rule_for_signal(rules, status.value),
                                {killed ? Verdict::OutOfMemory : Verdict::Crash,
                                 fmt::format("{}{}{}{}{}", how, when, place, by_whom, site(departure))}),

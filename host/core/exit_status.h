@@ -16,6 +16,7 @@ struct WaitStatus {
   bool signaled = false;
   int value = 0;  // exit code, or termination signal
   bool core = false;
+  std::int64_t out_of_memory = -1;  // not of waitid: the kernel killed it at this limit of its cgroup, in bytes
   bool operator==(const WaitStatus &) const = default;
 };
 

@@ -64,6 +64,15 @@ class Writer {
   }
   void put(const Interval &interval) { (*this)(interval.begin, interval.end); }
   void put(const CountedCode &code) { (*this)(code.code, code.counts_as, code.rule); }
+  void put(const Limits &limits) {
+    (*this)(limits.open_files, limits.core, limits.address_space, limits.user_processes, limits.group, limits.memory,
+            limits.processes, limits.cpu);
+  }
+  void put(const User &user) { (*this)(user.name, user.uid, user.gid, user.groups, user.home); }
+  void put(const std::optional<User> &user) {
+    put(user.has_value());
+    if (user) put(*user);
+  }
   void put(const Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
   template <typename T>
   void put(const std::vector<T> &values) {
@@ -115,6 +124,16 @@ class Reader {
     in_.remove_prefix(size);
   }
   void get(Interval &interval) { (*this)(interval.begin, interval.end); }
+  void get(Limits &limits) {
+    (*this)(limits.open_files, limits.core, limits.address_space, limits.user_processes, limits.group, limits.memory,
+            limits.processes, limits.cpu);
+  }
+  void get(User &user) { (*this)(user.name, user.uid, user.gid, user.groups, user.home); }
+  void get(std::optional<User> &user) {
+    bool there = false;
+    get(there);
+    if (ok_ && there) get(user.emplace());
+  }
   void get(CountedCode &code) { (*this)(code.code, code.counts_as, code.rule); }
   void get(Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
   template <typename T>
@@ -169,7 +188,7 @@ void fields(Archive &archive, M &m) {
   using T = std::remove_const_t<M>;
   if constexpr (std::is_same_v<T, Start>) {
     archive(m.name, m.instance, m.count, m.library, m.plugin, m.cwd, m.umask, m.env, m.params, m.job, m.job_id,
-            m.attempts_dir, m.stop_signal, m.codes);
+            m.attempts_dir, m.stop_signal, m.codes, m.limits, m.user, m.trouble);
   } else if constexpr (std::is_same_v<T, Lease>) {
     archive(m.id, m.begin, m.end, m.attempt, m.kind, m.slice_size, m.unit, m.base, m.plan_count, m.first_input,
             m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.merge_input);

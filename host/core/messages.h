@@ -9,12 +9,15 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "core/error.h"
+#include "core/limits.h"
+#include "core/machine.h"
 #include "core/page.h"
 #include "core/slicing.h"
 
@@ -48,6 +51,9 @@ struct Start {
   std::string attempts_dir;  // jobs: OUTPUT/.attempts
   std::int32_t stop_signal = 15;
   std::vector<CountedCode> codes;  // jobs: no code twice
+  Limits limits;
+  std::optional<User> user;  // whom it becomes
+  std::string trouble;  // why it must not run: what it needs could not be given to it now
   bool operator==(const Start &) const = default;
 };
 

@@ -33,6 +33,10 @@ Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
   differ(words, "plugin", was.build.hash.substr(0, 12), now.build.hash.substr(0, 12));
   differ(words, "cwd", was.config.cwd, now.config.cwd);
   differ_quietly(words, "env", was.config.env, now.config.env);
+  differ(words, "user", was.config.user ? was.config.user->name : "", now.config.user ? now.config.user->name : "");
+  if (was.config.user && now.config.user && was.config.user->name == now.config.user->name)
+    differ_quietly(words, "groups of the user", was.config.user, now.config.user);
+  differ_quietly(words, "limits", was.config.limits, now.config.limits);
   if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
   if (now.config.is_job())
     differ_quietly(words, "on_exit", was.config.on_exit, now.config.on_exit);

@@ -19,6 +19,11 @@ inline constexpr int kTemplateControlFd = 3;
 inline constexpr int kTemplateLockFd = 4;
 inline constexpr int kTemplatePagesFd = 5;
 
+// The first packet of a template: nothing is asked of one that is not the host's own program.
+struct TemplateHello {
+  std::array<char, 132> build{};  // its build id (core/build_id.h), ends with a zero
+};
+
 // One fork. With it come two descriptors: the worker's end of its channel, and the write end of its log pipe.
 struct ForkRequest {
   std::uint64_t worker = 0;

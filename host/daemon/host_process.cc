@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -41,7 +42,7 @@ class Host {
   Host(HostOptions options, StartReport report) : options_(std::move(options)), report_(std::move(report)) {}
 
   ExitCode run() {
-    if (auto failed = build()) {
+    if (auto failed = try_to_build()) {
       if (logs_) logs_->host(LogLevel::Error, failed->error.text());
       report_(failed->code, failed->error.text());
       return failed->code;
@@ -53,6 +54,14 @@ class Host {
   }
 
  private:
+  std::optional<Failure> try_to_build() {
+    try {
+      return build();
+    } catch (const std::system_error &error) {
+      return Failure{ExitCode::Failed, {"", std::string("no thread could be started: ") + error.what(), ""}};
+    }
+  }
+
   std::optional<Failure> build() {
     auto signals = HostSignals::block();
     if (!signals) return Failure{ExitCode::Failed, signals.error()};

@@ -19,6 +19,7 @@
 #include "core/glob.h"
 #include "edge/disk_files.h"
 #include "edge/file_list.h"
+#include "edge/this_machine.h"
 #include "edge/yaml_parser.h"
 
 namespace hostler {
@@ -59,8 +60,8 @@ FileId id_of(const std::string &path) {
 // The run through workers.yaml.
 class ConfigReader {
  public:
-  ConfigReader(Source source, std::string absolute)
-      : source_(std::move(source)), builder_(std::move(absolute), processors(), files_) {}
+  ConfigReader(Source source, std::string absolute, Machine &machine)
+      : source_(std::move(source)), builder_(std::move(absolute), processors(), files_, machine) {}
 
   Result<Config> read() {
     auto document = read_document(source_.file, "");
@@ -171,12 +172,17 @@ class ConfigReader {
 }  // namespace
 
 Result<Config> read_config(const std::string &path) {
+  ThisMachine machine;
+  return read_config(path, machine);
+}
+
+Result<Config> read_config(const std::string &path, Machine &machine) {
   auto source = source_of(path);
   if (!source) return tl::unexpected(source.error());
   const std::string name = std::filesystem::path(path).filename();
   if (name.empty()) return fail(path, "is a folder", "name a file in it");
   const std::string absolute = (source->folder == "/" ? "" : source->folder) + "/" + name;
-  return ConfigReader(std::move(*source), absolute).read();
+  return ConfigReader(std::move(*source), absolute, machine).read();
 }
 
 }  // namespace hostler

@@ -13,5 +13,7 @@ namespace hostler {
 // where = "FILE:LINE:COLUMN: KEY.PATH"; lines and columns count from 1, columns in bytes. core/config_builder's
 // supported_keys() lists what may stand in it.
 [[nodiscard]] Result<Config> read_config(const std::string &path);
+// The same as if it were for another machine.
+[[nodiscard]] Result<Config> read_config(const std::string &path, Machine &machine);
 
 }  // namespace hostler

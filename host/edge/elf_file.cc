@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "core/build_id.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -24,6 +25,7 @@ using Segment = ElfW(Phdr);
 using Dynamic = ElfW(Dyn);
 
 constexpr std::uint64_t kMostStrings = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostNotes = std::uint64_t{64} << 10;
 constexpr std::uint64_t kMostDynamic = std::uint64_t{1} << 20;
 
 using Refusal = tl::unexpected<ElfError>;
@@ -144,6 +146,22 @@ tl::expected<ElfFile, ElfError> read_elf(int fd) {
   if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return cut_short();
   if (!is_whole(header, segments, size)) return cut_short();
   return read_needed(fd, segments, size);
+}
+
+std::string read_build_id(int fd) {
+  Header header{};
+  if (!read_at(fd, &header, sizeof header, 0) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_phentsize != sizeof(Segment))
+    return {};
+  std::vector<Segment> segments(header.e_phnum);
+  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return {};
+  for (const Segment &segment : segments) {
+    if (segment.p_type != PT_NOTE || segment.p_filesz > kMostNotes) continue;
+    std::string notes(segment.p_filesz, '\0');
+    if (!read_at(fd, notes.data(), notes.size(), segment.p_offset)) return {};
+    if (std::string id = build_id_in(notes); !id.empty()) return id;
+  }
+  return {};
 }
 
 }  // namespace hostler

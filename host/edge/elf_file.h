@@ -20,4 +20,7 @@ struct ElfError {
 
 [[nodiscard]] tl::expected<ElfFile, ElfError> read_elf(int fd);
 
+// The build id of a program or library (core/build_id.h); empty when it has none.
+[[nodiscard]] std::string read_build_id(int fd);
+
 }  // namespace hostler

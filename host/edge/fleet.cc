@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "edge/elf_file.h"
 #include "edge/pidfd.h"
 #include "edge/strays.h"
 
@@ -68,7 +69,11 @@ struct Fleet::Worker {
   bool kill_at_birth = false;
   bool is_garbage = false;  // it said something that cannot be right: nothing more is read
   bool is_job = false;
-  bool is_dead = false;  // and what it has left behind is not all dead yet
+  std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
+  std::int64_t memory_limit = -1;
+  std::optional<User> user;     // who is not ours
+  bool line_is_closed = false;  // nobody holds the other end of its channel
+  bool is_dead = false;         // and what it has left behind is not all dead yet
   TimePoint died{};
   std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
   EventLoop::Watch channel_watch;
@@ -93,12 +98,14 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       logs_(logs),
       lock_(std::move(lock)),
       pages_(std::move(pages)),
+      cgroups_(paths.state_dir),
       binary_(std::move(binary)),
       alarm_(loop),
       random_(std::random_device{}()),
       sweep_timer_(loop),
       template_(
-          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
+          loop, {binary_.get(), read_build_id(binary_.get()), lock_.fd(), pages_.fd(), open_files},
+          [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }),
       crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
   become_subreaper();
@@ -215,14 +222,35 @@ void Fleet::start(WorkerId id, const Start &start) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->is_job = start.job;
+  worker->user = start.user;
   worker->host_part.go = 1;
   worker->host_part.count = start.count;
+  Result<void> confined;
+  if (start.limits.group) confined = confine(*worker, start.limits);
   write_page(*worker);
-  send(*worker, encode(start));
+  if (confined) return send(*worker, encode(start));
+  Start refused = start;
+  refused.trouble = "limits: " + confined.error().text();
+  send(*worker, encode(refused));
+}
+
+// It waits for GO still, and has started nothing.
+Result<void> Fleet::confine(Worker &worker, const Limits &limits) {
+  auto cgroup = cgroups_.add(fmt::format("{}-{}.{}", worker.entry, worker.instance, worker.id), limits, worker.pid);
+  if (!cgroup) return tl::unexpected(cgroup.error());
+  worker.cgroup = std::move(*cgroup);
+  worker.memory_limit = limits.memory;
+  return {};
 }
 
 void Fleet::lease(WorkerId id, const Lease &lease) {
-  if (Worker *worker = find(id)) send(*worker, encode(lease));
+  Worker *worker = find(id);
+  if (worker == nullptr) return;
+  // If that fails, the worker finds that it cannot read it.
+  if (worker->user && !lease.merge_input.empty() &&
+      ::lchown(lease.merge_input.c_str(), worker->user->uid, worker->user->gid) != 0)
+    errno = 0;
+  send(*worker, encode(lease));
 }
 
 void Fleet::set_count(WorkerId id, std::int32_t count) {
@@ -263,6 +291,7 @@ WorkerPart Fleet::page(WorkerId id) {
 // The leader is not reaped, so both numbers are its own. It may not be the leader of its group yet.
 void Fleet::kill_group(const Worker &worker) {
   if (worker.pid == 0) return;
+  if (worker.cgroup) worker.cgroup->kill();
   ::kill(-worker.pid, SIGKILL);
   ::kill(worker.pid, SIGKILL);
 }
@@ -334,8 +363,9 @@ void Fleet::on_channel(WorkerId id) {
 void Fleet::on_closed_line(WorkerId id) {
   Worker &worker = *find(id);
   worker.channel_watch = {};
-  if (worker.is_dead) return bury(id);
-  if (!worker.is_job) return;
+  worker.line_is_closed = true;
+  if (is_over(worker)) return bury(id);
+  if (worker.is_dead || !worker.is_job) return;
   worker.patience = std::make_unique<EventLoop::Timer>(loop_);
   worker.patience->set(EventLoop::now() + kAfterClosing, [this, id] {
     garbage(id, {{}, "closed its line to the host", {}});
@@ -383,13 +413,17 @@ void Fleet::on_death(WorkerId id) {
     }
     worker = find(id);
   }
-  if (size == 0) return bury(id);
-  // Not the end of file: something that it has started lives, if only for the moment that killing its group takes.
   worker->is_dead = true;
+  worker->line_is_closed = size == 0;
+  if (is_over(*worker)) return bury(id);
+  // Something that it has started lives, if only for the moment that killing its group takes.
   worker->is_garbage = false;
   worker->died = EventLoop::now();
   worker->death_watch = {};
-  worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
+  if (worker->line_is_closed)
+    worker->channel_watch = {};
+  else
+    worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
   worker->patience = std::make_unique<EventLoop::Timer>(loop_);
   worker->patience->set(EventLoop::now(), [this, id] { end_the_rest(id); });
 }
@@ -397,7 +431,9 @@ void Fleet::on_death(WorkerId id) {
 // Looks again and again, as what is killed may have started more.
 void Fleet::end_the_rest(WorkerId id) {
   Worker &worker = *find(id);
+  kill_group(worker);
   end_strays();
+  if (is_over(worker)) return bury(id);
   const TimePoint now = EventLoop::now();
   if (now - worker.died > kForTheRest) {
     logs_.host(LogLevel::Error, fmt::format("{}/{}[{}] has left a process behind that does not die of SIGKILL",
@@ -407,10 +443,22 @@ void Fleet::end_the_rest(WorkerId id) {
   worker.patience->set(now + kBetweenLooks, [this, id] { end_the_rest(id); });
 }
 
+// It is dead, and nothing that it has started has a part in it any more.
+bool Fleet::is_over(const Worker &worker) {
+  return worker.is_dead && worker.line_is_closed && (!worker.cgroup || !worker.cgroup->is_populated());
+}
+
+WaitStatus Fleet::reap_leader(const Worker &worker) const {
+  (void)wait_for_death(worker.pidfd, kForTheRest);  // it is dying, if it is not dead
+  WaitStatus status = reap(worker.pidfd).value_or(WaitStatus{});
+  if (worker.memory_limit >= 0 && status.signaled && status.value == SIGKILL && worker.cgroup->ran_out_of_memory())
+    status.out_of_memory = worker.memory_limit;
+  return status;
+}
+
 void Fleet::bury(WorkerId id) {
   const Worker *worker = find(id);
-  (void)wait_for_death(worker->pidfd, kForTheRest);  // it is dying, if it is not dead
-  const WaitStatus status = reap(worker->pidfd).value_or(WaitStatus{});
+  const WaitStatus status = reap_leader(*worker);
   const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
   auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;
   const pid_t pid = worker->pid;

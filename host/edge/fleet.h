@@ -1,7 +1,8 @@
 // The workers, for real: core/system.h over the kernel. A worker is held by a pidfd, spoken to over its channel, seen
 // through its page; its output goes to the log files. When it has died, its whole group is killed before it is reaped, so
 // that the group's number cannot be someone else's. What has left the group comes to the host, the subreaper, and is
-// ended; as long as any of it holds the worker's channel, the worker's exit is not told.
+// ended; as long as any of it holds the worker's channel, or is in the cgroup of a worker that has one, the worker's exit is
+// not told.
 // The loop's thread, which must be the host's main thread: its death is the workers'.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/system.h"
+#include "edge/cgroup.h"
 #include "edge/crash_reporter.h"
 #include "edge/event_loop.h"
 #include "edge/fleet_lock.h"
@@ -68,6 +70,9 @@ class Fleet final : public System {
   [[nodiscard]] Worker *find(WorkerId id);
   [[nodiscard]] Result<TemplateProcess::Order> prepare(WorkerId id);
   void write_page(const Worker &worker);
+  [[nodiscard]] Result<void> confine(Worker &worker, const Limits &limits);
+  [[nodiscard]] static bool is_over(const Worker &worker);
+  [[nodiscard]] WaitStatus reap_leader(const Worker &worker) const;
   void fail_spawn(WorkerId id, const Error &error);
   void on_forked(WorkerId id, const Result<int> &pid);
   void on_channel(WorkerId id);
@@ -90,6 +95,7 @@ class Fleet final : public System {
   LogFiles &logs_;
   FleetLock lock_;
   PageFile pages_;
+  FleetCgroups cgroups_;
   UniqueFd binary_;
   EventLoop::Timer alarm_;
   std::uint64_t alarm_number_ = 0;  // of the one set last

@@ -34,14 +34,22 @@ Split split(const std::string &path) {
   return {part, file.filename()};
 }
 
+// Whatever the umask: workers of another user find their way through it, and see nothing that is not theirs.
+Result<void> make_traversable(const std::string &folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail(folder, std::string("cannot be made: ") + std::strerror(errno));
+  if (::chmod(folder.c_str(), 0711) != 0) return fail(folder, std::string("chmod: ") + std::strerror(errno));
+  return {};
+}
+
 }  // namespace
 
 Result<JobDisk> JobDisk::open(const std::string &ledger_path, const std::string &state_dir, Loaded &loaded) {
   Result<Ledger> ledger = Ledger::open(ledger_path);
   if (!ledger) return tl::unexpected(ledger.error());
   const std::string merge_dir = state_dir + "/merge";
-  if (::mkdir(merge_dir.c_str(), 0700) != 0 && errno != EEXIST)
-    return fail(merge_dir, std::string("cannot be made: ") + std::strerror(errno));
+  for (const std::string &each : {merge_dir, state_dir + "/output"})
+    if (Result<void> made = make_traversable(each); !made) return tl::unexpected(made.error());
   JobDisk disk(std::move(*ledger), merge_dir);
   if (Result<void> rolled = disk.roll_forward(loaded); !rolled) return tl::unexpected(rolled.error());
   return disk;

@@ -106,11 +106,12 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   const std::string draft = std::string(kAttemptsFolder) + "/" + manifest;
   const std::string attempts(kAttemptsFolder);
   clear_attempts({});
-  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST)
-    return disk_failure(path, "cannot be drafted");
-  UniqueFd file(
-      ::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode_t{0666}));
-  if (!file) return disk_failure(path, "cannot be drafted");
+  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST) return disk_failure(path, "cannot be drafted");
+  // The folder may be of another user, whose processes may not all be gone.
+  ::unlinkat(output.get(), draft.c_str(), 0);
+  UniqueFd file(::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t{0666}));
+  struct stat drafted {};
+  if (!file || ::fstat(file.get(), &drafted) != 0) return disk_failure(path, "cannot be drafted");
   Writer writer(std::move(file), path);
   if (MoveResult done = writer.write(head(summary)); !done) return done;
   if (MoveResult done = write_files(writer, output.get(), path_, files); !done) return done;
@@ -118,6 +119,12 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   if (MoveResult done = writer.finish(); !done) return done;
   if (::renameat(output.get(), draft.c_str(), output.get(), manifest.c_str()) != 0)
     return disk_failure(path, "cannot be made");
+  struct stat made {};
+  if (::fstatat(output.get(), manifest.c_str(), &made, AT_SYMLINK_NOFOLLOW) != 0 || made.st_dev != drafted.st_dev ||
+      made.st_ino != drafted.st_ino) {
+    ::unlinkat(output.get(), manifest.c_str(), 0);
+    return tl::unexpected(MoveError{{path, "was replaced by something else while it was made", {}}, 0});
+  }
   ::unlinkat(output.get(), attempts.c_str(), AT_REMOVEDIR);
   if (summary.state == JobState::Succeeded) {
     const UniqueFd success(::openat(output.get(), std::string(kSuccessFile).c_str(),

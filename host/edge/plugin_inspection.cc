@@ -73,7 +73,12 @@ void prepare(SpawnSettings &settings, int facts, int crash) {
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-Result<Child> spawn(const std::string &binary, const std::string &library) {
+// "65534:65534:65534,7", as inspect_main reads it.
+std::string in_numbers(const User &user) {
+  return fmt::format("{}:{}:{}", user.uid, user.gid, fmt::join(user.groups, ","));
+}
+
+Result<Child> spawn(const std::string &binary, const std::string &library, const std::optional<User> &user) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
@@ -91,7 +96,8 @@ Result<Child> spawn(const std::string &binary, const std::string &library) {
   std::string name = "hostler";
   std::string command = "__inspect";
   std::string path = library;
-  std::array<char *, 4> argv{name.data(), command.data(), path.data(), nullptr};
+  std::string as = user ? in_numbers(*user) : "";
+  std::array<char *, 5> argv{name.data(), command.data(), path.data(), user ? as.data() : nullptr, nullptr};
   const int error =
       ::posix_spawn(&child.pid, binary.c_str(), &settings.actions, &settings.attributes, argv.data(), environ);
   if (error != 0) return fail({}, fmt::format("cannot be inspected: {}: {}", binary, std::strerror(error)));
@@ -155,10 +161,10 @@ std::string site(const std::string &binary, const std::string &library, const Cr
 
 }  // namespace
 
-Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library, Duration time_limit,
-                                   const std::stop_token &stop) {
+Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string &library,
+                                   const std::optional<User> &user, Duration time_limit, const std::stop_token &stop) {
   const TimePoint deadline = std::chrono::steady_clock::now() + time_limit;
-  auto child = spawn(binary, library);
+  auto child = spawn(binary, library, user);
   if (!child) return tl::unexpected(child.error());
   const StopEvent stopped(stop);
   const std::string text = read_facts(*child, deadline, stopped);

@@ -303,7 +303,7 @@ void PluginStore::clear_workshops() const {
 }
 
 Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha256_pin,
-                               const std::stop_token &stop) const {
+                               const std::optional<User> &user, const std::stop_token &stop) const {
   if (auto made = make_folder(store_dir_); !made) return tl::unexpected(made.error());
   if (auto executable = check_executable(store_dir_); !executable) return tl::unexpected(executable.error());
   const auto workshop = Workshop::make(store_dir_);
@@ -325,7 +325,7 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
 
   auto facts = cached_facts(build.library);
   if (!facts) {
-    facts = inspect_plugin(binary_, build.library, time_limit_, stop);
+    facts = inspect_plugin(binary_, build.library, user, time_limit_, stop);
     if (!facts)
       return fail(plugin, without_prefix(facts.error().what, name + ": "), hint_for(facts.error(), copy->libraries));
     cache_facts(build.library, *facts, workshop->path());

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "core/error.h"
+#include "core/machine.h"
 #include "core/plan.h"
 #include "core/time.h"
 
@@ -19,11 +21,11 @@ class PluginStore {
 
   // Checks that `plugin` is a whole ELF shared object for this machine, waits while it is still being written (bounded),
   // copies it with the libraries of its own beside it ($ORIGIN), compares the pin when there is one (sha256 of the
-  // plugin file), and inspects the copy in a throwaway child: loads it, reads hostler_plugin, checks ABI, `run`. A build
+  // plugin file), and inspects the copy in a throwaway child: loads it, reads hostler_plugin, checks ABI, `run`; as `user`, if it is not the host's. A build
   // that has been inspected before is not inspected again. Errors name the plugin and what to do; a stop asked for
   // meanwhile is one.
   [[nodiscard]] Result<Build> add(const std::string &plugin, const std::string &sha256_pin,
-                                  const std::stop_token &stop = {}) const;
+                                  const std::optional<User> &user = {}, const std::stop_token &stop = {}) const;
   // Removes what a process that died left half made. Only while nobody else uses the store.
   void clear_workshops() const;
 

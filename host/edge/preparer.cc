@@ -38,7 +38,7 @@ Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, con
                          Builds &builds) {
   const auto key = std::pair(entry.plugin, entry.sha256);
   if (const auto known = builds.find(key); known != builds.end()) return known->second;
-  auto build = store.add(entry.plugin, entry.sha256, stop);
+  auto build = store.add(entry.plugin, entry.sha256, entry.user, stop);
   if (!build) return at_key(entry.plugin_where, std::move(build.error()));
   return builds.emplace(key, std::move(*build)).first->second;
 }

@@ -104,7 +104,8 @@ Result<void> TemplateProcess::start() {
     return fail({}, fmt::format("no descriptor for the template: {}", std::strerror(no_pidfd)));
   }
   pid_ = pid;
-  proven_ = false;
+  greeted_ = proven_ = false;
+  unfit_.clear();
   control_watch_ = loop_.watch(control_.get(), EventLoop::Ready::Read, [this] { on_answers(); });
   death_watch_ = loop_.watch(pidfd_.get(), EventLoop::Ready::Read, [this] { on_death(); });
   return {};
@@ -118,7 +119,7 @@ void TemplateProcess::spawn(std::uint64_t worker) {
 }
 
 void TemplateProcess::pump() {
-  while (asked_.size() < kMostAsked && prepare_next()) {
+  while (greeted_ && asked_.size() < kMostAsked && prepare_next()) {
     const std::uint64_t worker = next_->request.worker;
     switch (send(*next_)) {
       case Sent::Later: return;  // an answer, or the template's death, comes first
@@ -171,7 +172,24 @@ TemplateProcess::Sent TemplateProcess::send(const Request &request) const {
   return Sent::Refused;
 }
 
+// False: not yet, or it is not to be used and has been ended.
+bool TemplateProcess::take_greeting() {
+  if (greeted_) return true;
+  TemplateHello hello;
+  const ssize_t size = ::recv(control_.get(), &hello, sizeof hello, MSG_DONTWAIT);
+  if (size < 0) return false;
+  hello.build.back() = '\0';
+  if (size == static_cast<ssize_t>(sizeof hello) && resources_.build == hello.build.data()) return greeted_ = true;
+  if (size > 0)
+    unfit_ =
+        fmt::format("the template is of another build ({}) than the host ({})", hello.build.data(), resources_.build);
+  control_watch_ = {};
+  send_signal(pidfd_, SIGKILL);
+  return false;
+}
+
 void TemplateProcess::on_answers() {
+  if (!take_greeting()) return;
   std::array<ForkAnswer, kMostForkAnswers> answers;
   while (true) {
     const ssize_t size = ::recv(control_.get(), answers.data(), sizeof answers, MSG_DONTWAIT);
@@ -208,6 +226,7 @@ void TemplateProcess::on_death() {
   for (const std::uint64_t worker : std::exchange(asked_, {}))
     forked_(worker, fail({}, fmt::format("the template {} before it answered", how)));
   if ((queue_.empty() && !next_) || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
+  if (!unfit_.empty()) return fail_all(unfit_);
   // One that never forked anything would not do so the next time either.
   if (!proven) return fail_all(fmt::format("the template {} at its start", how));
   if (auto started = start(); !started) return fail_all(started.error().text());

@@ -23,7 +23,8 @@ namespace hostler {
 class TemplateProcess {
  public:
   struct Resources {
-    int binary = -1;  // the running program; it may have been replaced on disk meanwhile
+    int binary = -1;    // the running program; it may have been replaced on disk meanwhile
+    std::string build;  // its build id: a template that is of another one is not used
     int fleet_lock = -1;
     int pages = -1;
     rlimit open_files{};  // as the host found it
@@ -71,6 +72,7 @@ class TemplateProcess {
   void pump();
   [[nodiscard]] bool prepare_next();
   [[nodiscard]] Sent send(const Request &request) const;
+  [[nodiscard]] bool take_greeting();
   void on_answers();
   void on_death();
   void refuse(std::uint64_t worker, Error why);
@@ -92,7 +94,9 @@ class TemplateProcess {
   std::set<std::uint64_t> asked_;    // sent, not answered
   std::vector<std::pair<std::uint64_t, Error>> refused_;
   EventLoop::Timer soon_;  // tells of those: not within spawn()
+  bool greeted_ = false;   // it has said that it is our own program
   bool proven_ = false;    // this template has answered
+  std::string unfit_;      // why it was ended by us, or empty
 };
 
 }  // namespace hostler

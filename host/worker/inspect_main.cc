@@ -7,9 +7,15 @@
 #include <unistd.h>
 #include <csignal>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,6 +23,7 @@
 #include "core/plugin_facts.h"
 #include "worker/crash_report.h"
 #include "worker/plugin_loader.h"
+#include "worker/user.h"
 
 namespace hostler {
 namespace {
@@ -62,6 +69,21 @@ void end_all_children() {
   } while (::waitpid(-1, nullptr, 0) > 0 || errno != ECHILD);
 }
 
+// "65534:65534:65534,7"
+std::optional<User> parse_user(std::string_view text) {
+  std::vector<std::uint32_t> numbers;
+  while (!text.empty()) {
+    const std::size_t size = std::min(text.find_first_of(":,"), text.size());
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + size, number);
+    if (error != std::errc() || end != text.data() + size) return std::nullopt;
+    numbers.push_back(number);
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
+  if (numbers.size() < 2) return std::nullopt;
+  return User{std::to_string(numbers[0]), numbers[0], numbers[1], {numbers.begin() + 2, numbers.end()}, {}};
+}
+
 // Out of time: it gets a moment to note where it is. Returns its pid, or 0 when it has not died of that. SIGCHLD is blocked.
 pid_t end_with_last_words(pid_t child, int &status) {
   constexpr timespec kMoment{0, 500'000'000};
@@ -92,7 +114,9 @@ pid_t end_with_last_words(pid_t child, int &status) {
 
 int inspect_main(int argc, char **argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (argc != 3) return 2;
+  if (argc != 3 && argc != 4) return 2;
+  const auto user = argc == 4 ? parse_user(argv[3]) : std::nullopt;
+  if (argc == 4 && !user) return 2;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t awaited;
   sigset_t before;
@@ -105,6 +129,7 @@ int inspect_main(int argc, char **argv) {
   if (child < 0) return 1;
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (user && !become_user(*user)) ::_exit(1);
     if (::getppid() != self) ::_exit(1);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     tell_facts(argv[2]);

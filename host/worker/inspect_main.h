@@ -1,4 +1,5 @@
-// `hostler __inspect PLUGIN`: the throwaway process of the plugin store. A child of its own loads the plugin, whose
+// `hostler __inspect PLUGIN [UID:GID:GROUP,…]`: the throwaway process of the plugin store. A child of its own loads the
+// plugin, as that user if there is one, whose
 // constructors may do anything, and writes what it found (core/plugin_facts.h) to descriptor 3; then, or on SIGTERM,
 // all that they have started is ended, and this process leaves as that child did.
 #pragma once

@@ -1,6 +1,7 @@
 #include "worker/template_main.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -16,7 +17,9 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "core/build_id.h"
 #include "core/template_messages.h"
 #include "worker/crash_report.h"
 #include "worker/process_title.h"
@@ -79,6 +82,31 @@ pid_t fork_for_the_host(const ThreadSelf &self) {
 #endif
   if (pid == 0) ::syscall(SYS_set_robust_list, self.robust_list, self.robust_size);
   return static_cast<pid_t>(pid);
+}
+
+// Of this program, which the loader names first.
+std::string own_build_id() {
+  std::string id;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info *program, std::size_t, void *into) {
+        for (int i = 0; i < program->dlpi_phnum; ++i) {
+          const ElfW(Phdr) &segment = program->dlpi_phdr[i];
+          if (segment.p_type != PT_NOTE) continue;
+          const auto *notes = reinterpret_cast<const char *>(program->dlpi_addr + segment.p_vaddr);
+          std::string found = build_id_in({notes, segment.p_filesz});
+          if (!found.empty()) *static_cast<std::string *>(into) = std::move(found);
+        }
+        return 1;
+      },
+      &id);
+  return id;
+}
+
+bool greet() {
+  TemplateHello hello;
+  const std::string id = own_build_id();
+  id.copy(hello.build.data(), hello.build.size() - 1);
+  return ::send(kTemplateControlFd, &hello, sizeof hello, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof hello);
 }
 
 struct Received {
@@ -183,7 +211,8 @@ int template_main(int argc, char **argv) {
   raise_oom_score();
   remove_bind_now();
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // here, once, and not in every worker
-  Template(argc, argv).serve();
+  Template serving(argc, argv);
+  if (greet()) serving.serve();
   return 0;
 }
 

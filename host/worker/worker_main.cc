@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <csignal>
@@ -23,6 +24,7 @@
 #include "worker/plugin_loader.h"
 #include "worker/runtime.h"
 #include "worker/shared_page.h"
+#include "worker/user.h"
 
 namespace hostler {
 namespace {
@@ -61,7 +63,40 @@ Start wait_for_go(SharedPage &page, Channel &channel) {
   return std::move(*start);
 }
 
-void enter_surroundings(SharedPage &page, const Start &start) {
+void limit(SharedPage &page, std::string_view name, __rlimit_resource resource, std::int64_t most) {
+  if (most < 0) return;
+  const rlimit limit{static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
+  if (::setrlimit(resource, &limit) != 0)
+    fail_before_run(page, fmt::format("limits: cannot set {}: {}", name, std::strerror(errno)));
+}
+
+void enter_limits(SharedPage &page, const Limits &limits) {
+  if (!limits.of_processes()) return;
+  limit(page, "open_files", RLIMIT_NOFILE, limits.open_files);
+  limit(page, "core", RLIMIT_CORE, limits.core);
+  limit(page, "processes", RLIMIT_NPROC, limits.user_processes);
+  limit(page, "memory", RLIMIT_AS, limits.address_space);
+}
+
+// All that the worker does with the host's rights for its user ends here.
+void enter_user(SharedPage &page, const Start &start, pid_t host) {
+  const User &user = *start.user;
+  const auto refuse = [&](const Error &error) { fail_before_run(page, "user: " + error.text()); };
+  if (start.job)
+    if (auto prepared = give_attempts_to(start.attempts_dir, user); !prepared) refuse(prepared.error());
+  // Or /dev/stdout could not be opened. What others write into it is theirs: the pipe is this worker's own.
+  if (::fchown(STDOUT_FILENO, user.uid, user.gid) != 0) errno = 0;
+  if (auto became = become_user(user); !became) refuse(became.error());
+  if (::getppid() != host) ::_exit(0);
+  if (start.job && ::access(start.attempts_dir.c_str(), R_OK | W_OK | X_OK) != 0)
+    refuse({start.attempts_dir, fmt::format("cannot be used by {}: {}", user.name, std::strerror(errno)),
+            "let this user through the folders above it"});
+}
+
+void enter_surroundings(SharedPage &page, const Start &start, pid_t host) {
+  if (!start.trouble.empty()) fail_before_run(page, start.trouble, true);
+  enter_limits(page, start.limits);
+  if (start.user) enter_user(page, start, host);
   if (!start.cwd.empty() && ::chdir(start.cwd.c_str()) != 0)
     fail_before_run(page, fmt::format("cwd: cannot enter {}: {}", start.cwd, std::strerror(errno)));
   ::umask(start.umask);
@@ -123,7 +158,7 @@ void worker_main(const WorkerSetUp &set_up) {
   note_crashes_in(page.slot());
   runtime.catch_stop_signal(start.stop_signal, start.job);
   unblock_signals();
-  enter_surroundings(page, start);
+  enter_surroundings(page, start, set_up.host);
   const LoadedPlugin plugin = load(page, start);
   prepare(page, runtime, plugin);
   page.set_stage(Stage::Idle);

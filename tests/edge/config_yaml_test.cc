@@ -17,6 +17,7 @@
 #include "core/config_builder.h"
 #include "edge/temp_dir.h"
 #include "edge/yaml_parser.h"
+#include "fakes/any_machine.h"
 
 namespace hostler {
 namespace {
@@ -43,7 +44,7 @@ class ConfigYaml : public testing::Test {
 
   Result<Config> read(const std::string &text, const std::string &name = "workers.yaml") {
     write_file(dir.path(name), text);
-    return read_config(dir.path(name));
+    return read_config(dir.path(name), machine);
   }
   // The only entry of a file that has `body` below its plugin.
   EntryConfig entry(const std::string &body) {
@@ -53,6 +54,7 @@ class ConfigYaml : public testing::Test {
   }
 
   TempDir dir;
+  AnyMachine machine;
 };
 
 TEST_F(ConfigYaml, TheSmallestFileHasEveryDefault) {
@@ -118,6 +120,33 @@ TEST_F(ConfigYaml, EveryKeyIsRead) {
   EXPECT_EQ(job.max_temporary, 9);
   EXPECT_EQ(job.on_change, OnChange::Resume);
   EXPECT_EQ(job.stop, (StopConfig{1s, 2, 2s}));
+}
+
+TEST_F(ConfigYaml, LimitsAreReadAsFarAsTheMachineCanEnforceThem) {
+  const std::string text = "    limits: {memory: 2GiB, open_files: 1024, cpu: 1.5, processes: 64, core: 0}\n";
+  const Limits limits = entry(text).limits;
+  EXPECT_EQ(limits, (Limits{1024, 0, -1, -1, true, std::int64_t{2} << 30, 64, 150'000}));
+  EXPECT_EQ(entry("").limits, Limits{});
+  machine.can.group_cpu = false;
+  machine.can.no_groups = "no cgroup v2 is mounted";
+  const auto refused = read("workers:\n  - plugin: tick.so\n" + text);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, dir.path("workers.yaml") + ":3:51: workers[0].limits.cpu");
+  EXPECT_EQ(
+      refused.error().what,
+      "this machine cannot enforce \"1.5\": processor time is held by a cgroup only, and no cgroup v2 is mounted");
+}
+
+TEST_F(ConfigYaml, AUserIsReadWithItsNumbersAndGroups) {
+  machine.users["web"] = {"web", 1000, 1001, {4, 1001}, "/home/web"};
+  EXPECT_EQ(entry("    user: web\n").user, machine.users["web"]);
+  EXPECT_FALSE(entry("").user);
+  machine.can.root = false;
+  const auto refused = read("workers:\n  - plugin: tick.so\n    user: web\n");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, dir.path("workers.yaml") + ":3:11: workers[0].user");
+  EXPECT_EQ(refused.error().what,
+            "workers cannot run as \"web\": only a host that is root may run them as somebody else");
 }
 
 TEST_F(ConfigYaml, EveryKindOfInputIsRead) {

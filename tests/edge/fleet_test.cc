@@ -1,5 +1,6 @@
 #include "edge/fleet.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -7,8 +8,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <set>
 
+#include "edge/elf_file.h"
 #include "edge/fleet_harness.h"
 
 namespace hostler {
@@ -237,6 +240,31 @@ TEST_F(FleetTest, AnswersForASpawnThatTheMachineRefuses) {
   h.until_gone(902);
   ASSERT_TRUE(h.seen[902].spawn_failed);
   EXPECT_NE(h.seen[902].spawn_failed->text().find("Too many open files"), std::string::npos);
+}
+
+// Its file is written over after the host has opened it: nothing is asked of what is there now.
+TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
+  TempDir dir;
+  const std::string binary = dir.path("hostler");
+  std::string bytes = read_file(HOSTLER_BINARY);
+  write_file(binary, bytes);
+  std::filesystem::permissions(binary, std::filesystem::perms(0755));
+  FleetHarness h(binary);
+  const UniqueFd fd(::open(binary.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::string id = read_build_id(fd.get());
+  ASSERT_EQ(id.size(), 40U);
+  std::string raw;
+  for (std::size_t i = 0; i < id.size(); i += 2) raw += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));
+  const std::size_t at = bytes.find(raw);
+  ASSERT_NE(at, std::string::npos);
+  std::fstream(binary, std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(static_cast<std::streamoff>(at))
+      .put('\xee');
+  const WorkerId worker = h.launch("nothing.so");
+  h.until_gone(worker);
+  ASSERT_TRUE(h.seen[worker].spawn_failed);
+  EXPECT_EQ(h.seen[worker].spawn_failed->what,
+            "the template is of another build (ee" + id.substr(2) + ") than the host (" + id + ")");
 }
 
 TEST_F(FleetTest, LeavesNobodyWhenItEnds) {

@@ -136,7 +136,7 @@ TEST_F(PluginStoreTest, StopsInspectingWhenItIsAskedTo) {
   const std::string plugin = drop("hang_in_constructor.so");
   const PluginStore patient(dir.path("store"), HOSTLER_BINARY, std::chrono::hours(1));
   std::jthread asking([&] { stop.request_stop(); });
-  const auto build = patient.add(plugin, "", stop.get_token());
+  const auto build = patient.add(plugin, "", {}, stop.get_token());
   ASSERT_FALSE(build);
   EXPECT_NE(build.error().what.find("the host is stopping"), std::string::npos) << build.error().text();
 }

@@ -5,6 +5,7 @@
 #include "core/config_builder.h"
 #include "core/config_files.h"
 #include "edge/yaml_parser.h"
+#include "fakes/any_machine.h"
 #include "fuzz.h"
 
 namespace hostler {
@@ -25,7 +26,8 @@ Result<Config> read(const std::string &text) {
   if (!document) return tl::unexpected<Error>(document.error());
   const Source source{"f.yaml", "/folder"};
   AnyFiles files;
-  ConfigBuilder builder("/folder/f.yaml", 2, files);
+  AnyMachine machine;
+  ConfigBuilder builder("/folder/f.yaml", 2, files, machine);
   if (document->kind != Node::Kind::Map) return Config{};
   for (std::size_t i = 0; i + 1 < document->children.size(); i += 2)
     if (document->children[i].text == "host")

@@ -70,6 +70,15 @@ TEST(ExitStatus, EverySignalIsACrashButAForeignKillIsProbablyOutOfMemory) {
       }
 }
 
+TEST(ExitStatus, AKillThatItsCgroupHasCountedIsSurelyOutOfMemory) {
+  Departure departure = left({true, SIGKILL, false, std::int64_t{2} << 30}, Stage::Running);
+  departure.place = "in slice 3-0";
+  EXPECT_EQ(judge(departure).verdict, Verdict::OutOfMemory);
+  EXPECT_EQ(judge(departure).reason, "killed by SIGKILL in slice 3-0: out of memory (cgroup limit 2GiB)");
+  departure.status.out_of_memory = -1;
+  EXPECT_EQ(judge(departure).reason, "killed by SIGKILL in slice 3-0, not by the host: probably out of memory");
+}
+
 TEST(ExitStatus, LeavingWhileBeingStoppedIsNotHeldAgainstIt) {
   for (const Stage stage : {Stage::SetUp, Stage::Waiting, Stage::Loading, Stage::Idle, Stage::Running})
     for (const WaitStatus status : {WaitStatus{false, 3, false}, WaitStatus{true, SIGTERM, false}}) {

@@ -36,6 +36,9 @@ Start a_start() {
   start.attempts_dir = "/out/.attempts";
   start.stop_signal = 10;
   start.codes = {{3, 0, 1}, {255, 65, 0}};
+  start.limits = {100, 0, 1 << 20, 64, true, 1 << 30, 65, 50'000};
+  start.user = User{"nobody", 65534, 65533, {65533, 7}, "/nonexistent"};
+  start.trouble = "no cgroup";
   return start;
 }
 

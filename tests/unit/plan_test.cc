@@ -66,6 +66,23 @@ TEST(Plan, RulesOfAJobReachItsWorkersAndThoseOfAServiceAreTheHostsOwn) {
   EXPECT_EQ(fleet.one(ruled_job).words, "on_exit changed");
 }
 
+TEST(Plan, LimitsAndUsersAreForNewWorkers) {
+  Fleet fleet;
+  fleet.has(service("a"));
+  auto now = service("a");
+  now.config.limits.open_files = 100;
+  EXPECT_EQ(fleet.one(now).action, EntryAction::Replace);
+  EXPECT_EQ(fleet.one(now).words, "limits changed");
+  now = service("a");
+  now.config.user = User{"nobody", 65534, 65534, {65534}, "/"};
+  EXPECT_EQ(fleet.one(now).action, EntryAction::Replace);
+  EXPECT_EQ(fleet.one(now).words, "user none → nobody");
+  fleet.has(now);
+  EXPECT_EQ(fleet.one(now).action, EntryAction::Keep);
+  now.config.user->groups.push_back(7);
+  EXPECT_EQ(fleet.one(now).words, "groups of the user changed");
+}
+
 TEST(Plan, AWatchdogOrTimeLimitDisturbsNobody) {
   Fleet fleet;
   auto was = job("j", 100);
