@@ -53,7 +53,7 @@ struct Start {
   std::vector<CountedCode> codes;  // jobs: no code twice
   Limits limits;
   std::optional<User> user;  // whom it becomes
-  std::string trouble;  // why it must not run: what it needs could not be given to it now
+  std::string trouble;       // why it must not run: what it needs could not be given to it now
   bool operator==(const Start &) const = default;
 };
 

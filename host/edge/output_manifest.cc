@@ -106,7 +106,8 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   const std::string draft = std::string(kAttemptsFolder) + "/" + manifest;
   const std::string attempts(kAttemptsFolder);
   clear_attempts({});
-  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST) return disk_failure(path, "cannot be drafted");
+  if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST)
+    return disk_failure(path, "cannot be drafted");
   // The folder may be of another user, whose processes may not all be gone.
   ::unlinkat(output.get(), draft.c_str(), 0);
   UniqueFd file(::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t{0666}));
@@ -123,7 +124,7 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   if (::fstatat(output.get(), manifest.c_str(), &made, AT_SYMLINK_NOFOLLOW) != 0 || made.st_dev != drafted.st_dev ||
       made.st_ino != drafted.st_ino) {
     ::unlinkat(output.get(), manifest.c_str(), 0);
-    return tl::unexpected(MoveError{{path, "was replaced by something else while it was made", {}}, 0});
+    return disk_refusal({path, "was replaced by something else while it was made", {}});
   }
   ::unlinkat(output.get(), attempts.c_str(), AT_REMOVEDIR);
   if (summary.state == JobState::Succeeded) {
