@@ -71,7 +71,8 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
     if (!ours.contains(job)) continue;
     if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back({job, told.error().error.text(), {}});
   }
-  for (const std::string &job : ours) outputs_.at(job).clear_attempts(stuck[job]);
+  // What stays now goes at the end of the job.
+  for (const std::string &job : ours) (void)outputs_.at(job).clear_attempts(stuck[job]);
   for (const StoredJob &job : *jobs)
     if (job.state == JobState::Running) kept.insert(job.identity.output);
   std::erase_if(locks_, [&](const auto &lock) { return !kept.contains(lock.first); });
@@ -335,7 +336,7 @@ MoveResult JobDisk::follow_ended(const std::string &name) {
   const Result<bool> has_files = ledger_.has_files(name);
   if (!has_files) return ledger_failure(has_files.error());
   if (!*has_files) {
-    folder.clear_attempts({});
+    if (MoveResult done = folder.clear_attempts({}); !done) return done;
     told_.push_back(name);
     return {};
   }

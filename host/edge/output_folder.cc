@@ -281,16 +281,22 @@ void OutputFolder::drop_attempt(std::string_view attempt_dir) const {
   std::filesystem::remove_all(path_ + "/" + attempts() + "/" + name, ignored);
 }
 
-void OutputFolder::clear_attempts(const std::set<std::string> &but) const {
-  const UniqueFd output(::open(path_.c_str(), kFolder));
-  UniqueFd attempts_fd = open_below(output.get(), attempts());
-  if (!attempts_fd) return;
-  const auto names = names_in(std::move(attempts_fd), path_);
-  if (!names) return;
-  std::error_code ignored;
-  for (const std::string &name : *names)
-    if (is_own_attempt(name) && !but.contains(name))
-      std::filesystem::remove_all(path_ + "/" + attempts() + "/" + name, ignored);
+MoveResult OutputFolder::clear_attempts(const std::set<std::string> &but) const {
+  auto folder = open_folder(path_, {attempts()});
+  if (!folder) return tl::unexpected(folder.error());
+  if (!*folder) return {};
+  const auto names = names_in(std::move(*folder), path_);
+  if (!names) return tl::unexpected(names.error());
+  for (const std::string &name : *names) {
+    if (!is_own_attempt(name) || but.contains(name)) continue;
+    const std::string path = path_ + "/" + attempts() + "/" + name;
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (!error) continue;
+    errno = error.value();
+    return disk_failure(path, "cannot be removed");
+  }
+  return {};
 }
 
 MoveResult OutputFolder::remove_file(const std::string &relative) const {

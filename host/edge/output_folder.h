@@ -67,7 +67,7 @@ class OutputFolder {
   // Removes the attempt with all it left.
   void drop_attempt(std::string_view attempt_dir) const;
   // Removes all attempts but these, by their names, and nothing that has no attempt's name.
-  void clear_attempts(const std::set<std::string> &but) const;
+  [[nodiscard]] MoveResult clear_attempts(const std::set<std::string> &but) const;
 
   // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
   [[nodiscard]] MoveResult remove_file(const std::string &relative) const;

@@ -150,9 +150,9 @@ TEST_F(OutputFolderTest, StaleAttemptsAreClearedButThoseStillNeeded) {
   attempt("job", out_, 10, {"a"});
   attempt("job", out_, 20, {"a"});
   fs::create_directories(out_ + "/.attempts/0-30.9/deep/er");
-  folder_.clear_attempts({"0-20.7"});
+  EXPECT_TRUE(folder_.clear_attempts({"0-20.7"}));
   EXPECT_EQ(files_in(out_), std::set<std::string>{".attempts/0-20.7/a"});
-  OutputFolder(dir_.path("nowhere")).clear_attempts({});
+  EXPECT_TRUE(OutputFolder(dir_.path("nowhere")).clear_attempts({}));
 }
 
 TEST_F(OutputFolderTest, AFolderWithForeignFilesIsRefused) {
@@ -209,7 +209,7 @@ TEST_F(OutputFolderTest, OnlyWhatHasAnAttemptsNameIsCleared) {
   fs::create_directories(out_ + "/.attempts/0");
   write_file(out_ + "/.attempts/0/mine", "x");
   write_file(out_ + "/.attempts/precious", "x");
-  folder_.clear_attempts({});
+  EXPECT_TRUE(folder_.clear_attempts({}));
   EXPECT_EQ(files_in(out_), (std::set<std::string>{".attempts/0/mine", ".attempts/precious"}));
   folder_.drop_attempt(out_ + "/.attempts/precious");
   EXPECT_TRUE(fs::exists(out_ + "/.attempts/precious"));
