@@ -68,7 +68,7 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
   const auto verb = operator_verb_from_name(
       std::string_view(request.path).substr(std::min<std::size_t>(request.path.size(), kPrefix.size())));
   const bool is_command = verb && request.path.starts_with(kPrefix);
-  if (is_command && request.method == "POST") return command(*verb, request, std::move(reply));
+  if (is_command && request.method == "POST") return command(*verb, request, reply);
   constexpr std::array<std::string_view, 5> kPaths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
   if (is_command || std::find(kPaths.begin(), kPaths.end(), request.path) != kPaths.end())
     return reply(refuse(405, request.path + " does not take " + request.method, "GET reads, POST acts"));
@@ -116,7 +116,8 @@ void ControlApi::on_settled() {
 }
 
 // --fresh and --resume name jobs to be prepared first, as for a reload.
-void ControlApi::command(OperatorVerb verb, const ControlRequest &request, std::function<void(ControlReply)> reply) {
+void ControlApi::command(OperatorVerb verb, const ControlRequest &request,
+                         const std::function<void(ControlReply)> &reply) {
   auto asked = operator_command_from_json(request.body);
   if (!asked) return reply(json(400, to_json(asked.error())));
   asked->verb = verb;

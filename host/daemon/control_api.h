@@ -50,7 +50,7 @@ class ControlApi {
   [[nodiscard]] ControlReply status(bool only_shown = false) const;
   void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
   void answer(Waiters::iterator waiter);
-  void command(OperatorVerb verb, const ControlRequest &request, std::function<void(ControlReply)> reply);
+  void command(OperatorVerb verb, const ControlRequest &request, const std::function<void(ControlReply)> &reply);
   void begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply);
   [[nodiscard]] bool is_done(const Errand &errand) const;
   void finish_errands();

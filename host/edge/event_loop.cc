@@ -14,8 +14,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <poll.h>
-
 #include <unordered_map>
 #include <utility>
 
