@@ -92,6 +92,7 @@ std::string own_build_id() {
         for (int i = 0; i < program->dlpi_phnum; ++i) {
           const ElfW(Phdr) &segment = program->dlpi_phdr[i];
           if (segment.p_type != PT_NOTE) continue;
+          // NOLINTNEXTLINE(performance-no-int-to-ptr): it is where the loader has put the segment
           const auto *notes = reinterpret_cast<const char *>(program->dlpi_addr + segment.p_vaddr);
           std::string found = build_id_in({notes, segment.p_filesz});
           if (!found.empty()) *static_cast<std::string *>(into) = std::move(found);
