@@ -2,7 +2,7 @@
 # again when they no longer do.
 source "$(dirname "$0")/../lib.sh"
 
-# The sanitizer wants to come first; nothing of it is in what is preloaded.
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
+# A fault lasts for a moment; so slow a host may not meet the call in question meanwhile, and has nothing to say then.
+if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer is too slow for this'; fi
 TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" "$BUILD_DIR/tests/faults/faults.so"
 assert_nobody_left
