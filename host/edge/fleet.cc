@@ -18,7 +18,6 @@
 
 #include "edge/elf_file.h"
 #include "edge/pidfd.h"
-#include "edge/strays.h"
 
 namespace hostler {
 namespace {
@@ -29,8 +28,6 @@ constexpr std::size_t kOneTurn = std::size_t{1} << 20;
 constexpr std::size_t kLastWords = std::size_t{64} << 20;
 // A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
 constexpr Duration kAfterClosing = std::chrono::seconds(1);
-// Between two looks for children that nobody watches.
-constexpr Duration kBetweenSweeps = std::chrono::seconds(1);
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
@@ -71,9 +68,10 @@ struct Fleet::Worker {
   bool is_job = false;
   std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
   std::int64_t memory_limit = -1;
-  std::optional<User> user;     // who is not ours
-  bool line_is_closed = false;  // nobody holds the other end of its channel
-  bool is_dead = false;         // and what it has left behind is not all dead yet
+  std::optional<User> user;          // who is not ours
+  bool line_is_closed = false;       // nobody holds the other end of its channel
+  bool is_dead = false;              // and what it has left behind may not all be dead yet
+  std::optional<WaitStatus> status;  // since it was reaped
   TimePoint died{};
   std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
   EventLoop::Watch channel_watch;
@@ -102,30 +100,25 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       binary_(std::move(binary)),
       alarm_(loop),
       random_(std::random_device{}()),
-      sweep_timer_(loop),
+      strays_(loop, [this] { return known_children(); }),
       template_(
           loop, {binary_.get(), read_build_id(binary_.get()), lock_.fd(), pages_.fd(), open_files},
           [this](std::uint64_t id) { return prepare(id); },
-          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { end_strays(); }),
-      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
-  become_subreaper();
-  for (const pid_t pid : own_children()) strangers_.insert(pid);
-}
+          [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
+      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {}
 
 Fleet::~Fleet() {
   for (const auto &[id, worker] : workers_) kill_group(*worker);
   template_.end();
-  end_strays();
-  const auto bury = [](const UniqueFd &pidfd) {
-    if (!pidfd) return;
-    (void)wait_for_death(pidfd, std::chrono::seconds(10));
-    (void)reap(pidfd);
-  };
-  for (const auto &[id, worker] : workers_) bury(worker->pidfd);
-  for (end_strays(); !strays_.empty(); end_strays()) {  // the death of one brings its children
-    for (const auto &[pid, stray] : std::exchange(strays_, {})) bury(stray.pidfd);
+  strays_.end();
+  for (const auto &[id, worker] : workers_) {
+    if (!worker->pidfd || worker->status) continue;
+    (void)wait_for_death(worker->pidfd, std::chrono::seconds(10));
+    (void)reap(worker->pidfd);
   }
-  lock_.end_holders();  // what plugins have forked, and what has left its group
+  workers_.clear();
+  strays_.end_all();
+  lock_.end_holders();  // what plugins have forked, and what is no child of ours
   pages_.remove();      // under the lock still: the next host opens its own after it has that
 }
 
@@ -288,10 +281,11 @@ WorkerPart Fleet::page(WorkerId id) {
   return worker == nullptr || !worker->page ? WorkerPart{} : pages_.read(*worker->page);
 }
 
-// The leader is not reaped, so both numbers are its own. It may not be the leader of its group yet.
+// As long as the worker is not reaped, both numbers are its own. It may not be the leader of its group yet.
 void Fleet::kill_group(const Worker &worker) {
   if (worker.pid == 0) return;
   if (worker.cgroup) worker.cgroup->kill();
+  if (worker.status) return;
   ::kill(-worker.pid, SIGKILL);
   ::kill(worker.pid, SIGKILL);
 }
@@ -415,11 +409,12 @@ void Fleet::on_death(WorkerId id) {
   }
   worker->is_dead = true;
   worker->line_is_closed = size == 0;
+  worker->died = EventLoop::now();
+  worker->death_watch = {};
+  take_status(*worker);
   if (is_over(*worker)) return bury(id);
   // Something that it has started lives, if only for the moment that killing its group takes.
   worker->is_garbage = false;
-  worker->died = EventLoop::now();
-  worker->death_watch = {};
   if (worker->line_is_closed)
     worker->channel_watch = {};
   else
@@ -431,8 +426,9 @@ void Fleet::on_death(WorkerId id) {
 // Looks again and again, as what is killed may have started more.
 void Fleet::end_the_rest(WorkerId id) {
   Worker &worker = *find(id);
+  take_status(worker);
   kill_group(worker);
-  end_strays();
+  strays_.end();
   if (is_over(worker)) return bury(id);
   const TimePoint now = EventLoop::now();
   if (now - worker.died > kForTheRest) {
@@ -443,14 +439,23 @@ void Fleet::end_the_rest(WorkerId id) {
   worker.patience->set(now + kBetweenLooks, [this, id] { end_the_rest(id); });
 }
 
-// It is dead, and nothing that it has started has a part in it any more.
-bool Fleet::is_over(const Worker &worker) {
-  return worker.is_dead && worker.line_is_closed && (!worker.cgroup || !worker.cgroup->is_populated());
+// Only after its group was killed: with the status its number goes. Who traces it gets the status before us.
+void Fleet::take_status(Worker &worker) {
+  if (!worker.status) worker.status = reap(worker.pidfd);
 }
 
-WaitStatus Fleet::reap_leader(const Worker &worker) const {
-  (void)wait_for_death(worker.pidfd, kForTheRest);  // it is dying, if it is not dead
-  WaitStatus status = reap(worker.pidfd).value_or(WaitStatus{});
+// It is dead, and nothing that it has started has a part in it any more. A process closes its end of the line a little
+// before it gives back the rest of what it has, so what is known to be dying is waited for. Nobody else can have the
+// number of a group that has members.
+bool Fleet::is_over(const Worker &worker) const {
+  if (!worker.is_dead || !worker.line_is_closed || !worker.status) return false;
+  const bool group_is_empty = ::kill(-worker.pid, 0) != 0 && errno == ESRCH;
+  return group_is_empty && !strays_.remain_since(worker.died) && (!worker.cgroup || !worker.cgroup->is_populated());
+}
+
+// One that is traced to the end, and whose status nobody gave us, counts as killed.
+WaitStatus Fleet::verdict(const Worker &worker) {
+  WaitStatus status = worker.status.value_or(WaitStatus{true, SIGKILL, false});
   if (worker.memory_limit >= 0 && status.signaled && status.value == SIGKILL && worker.cgroup->ran_out_of_memory())
     status.out_of_memory = worker.memory_limit;
   return status;
@@ -458,13 +463,13 @@ WaitStatus Fleet::reap_leader(const Worker &worker) const {
 
 void Fleet::bury(WorkerId id) {
   const Worker *worker = find(id);
-  const WaitStatus status = reap_leader(*worker);
+  const WaitStatus status = verdict(*worker);
   const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
   auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;
   const pid_t pid = worker->pid;
   pages_.release(*worker->page);
   workers_.erase(id);
-  sweep_soon();
+  strays_.end_soon();  // what closed all that it had inherited delays nobody's exit
   if (crash) {
     const Crash understood = understand(*crash);
     crashes_.keep(id, pid, std::move(*crash));
@@ -479,43 +484,14 @@ void Fleet::investigate(WorkerId id, const std::string &entry, const std::string
   });
 }
 
-// What closed all that it had inherited delays nobody's exit, and is found a little later.
-void Fleet::sweep_soon() {
-  if (std::exchange(sweep_is_set_, true)) return;
-  sweep_timer_.set(EventLoop::now() + kBetweenSweeps, [this] {
-    sweep_is_set_ = false;
-    end_strays();
-  });
-}
-
-// Children that belong to no worker that lives. What is in the group of one that does is its own affair, until it dies.
-void Fleet::end_strays() {
-  if (template_.is_forking()) return sweep_soon();  // it may have forked what we have not heard of
-  std::set<pid_t> ours{template_.pid(), crashes_.symboliser_pid()};
-  std::set<pid_t> groups;
+std::optional<Strays::Known> Fleet::known_children() const {
+  if (template_.is_forking()) return std::nullopt;  // it may have forked what we have not heard of
+  Strays::Known known{{template_.pid(), crashes_.symboliser_pid()}, {}};
   for (const auto &[id, worker] : workers_) {
-    ours.insert(worker->pid);
-    if (!worker->is_dead) groups.insert(worker->pid);
+    if (!worker->status) known.children.insert(worker->pid);
+    if (!worker->is_dead) known.groups.insert(worker->pid);
   }
-  for (const pid_t pid : own_children()) {
-    if (ours.contains(pid) || strays_.contains(pid)) continue;
-    UniqueFd pidfd = open_pidfd(pid);
-    // Without a descriptor nothing is known of it but its number, which is its own: it is our child and not reaped.
-    const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
-    if (lives && (strangers_.contains(pid) || groups.contains(::getpgid(pid)))) continue;
-    ::kill(pid, SIGKILL);
-    if (!pidfd) {
-      sweep_soon();
-      continue;
-    }
-    Stray &stray = strays_[pid];
-    stray.pidfd = std::move(pidfd);
-    stray.watch = loop_.watch(stray.pidfd.get(), EventLoop::Ready::Read, [this, pid] {
-      (void)reap(strays_[pid].pidfd);
-      strays_[pid].watch = {};
-      strays_.erase(pid);
-    });
-  }
+  return known;
 }
 
 }  // namespace hostler

@@ -7,10 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -23,6 +22,7 @@
 #include "edge/fleet_lock.h"
 #include "edge/log_files.h"
 #include "edge/page_file.h"
+#include "edge/strays.h"
 #include "edge/template_process.h"
 #include "edge/unique_fd.h"
 
@@ -57,7 +57,7 @@ class Fleet final : public System {
   void investigate(WorkerId id, const std::string &entry, const std::string &report) override;
 
   // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
-  void on_child_signal() { sweep_soon(); }
+  void on_child_signal() { strays_.end_soon(); }
 
   // 0: there is none at the moment.
   [[nodiscard]] pid_t template_pid() const { return template_.pid(); }
@@ -71,8 +71,9 @@ class Fleet final : public System {
   [[nodiscard]] Result<TemplateProcess::Order> prepare(WorkerId id);
   void write_page(const Worker &worker);
   [[nodiscard]] Result<void> confine(Worker &worker, const Limits &limits);
-  [[nodiscard]] static bool is_over(const Worker &worker);
-  [[nodiscard]] WaitStatus reap_leader(const Worker &worker) const;
+  [[nodiscard]] bool is_over(const Worker &worker) const;
+  static void take_status(Worker &worker);
+  [[nodiscard]] static WaitStatus verdict(const Worker &worker);
   void fail_spawn(WorkerId id, const Error &error);
   void on_forked(WorkerId id, const Result<int> &pid);
   void on_channel(WorkerId id);
@@ -81,14 +82,13 @@ class Fleet final : public System {
   void end_the_rest(WorkerId id);
   void bury(WorkerId id);
   void on_closed_line(WorkerId id);
-  void sweep_soon();
   void deliver(WorkerId id);
   void garbage(WorkerId id, const Error &error);
   void send(Worker &worker, std::string frame);
   void flush(Worker &worker);
   void send_later(Worker &worker);
   static void kill_group(const Worker &worker);
-  void end_strays();
+  [[nodiscard]] std::optional<Strays::Known> known_children() const;
 
   EventLoop &loop_;
   SystemEvents *events_ = nullptr;
@@ -101,16 +101,7 @@ class Fleet final : public System {
   std::uint64_t alarm_number_ = 0;  // of the one set last
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
-  // Children that belong to no worker: left by one that died, or forked by a template that died before it told of them.
-  // They are killed, and watched until they are reaped.
-  struct Stray {
-    UniqueFd pidfd;
-    EventLoop::Watch watch;
-  };
-  std::map<pid_t, Stray> strays_;
-  std::set<pid_t> strangers_;  // children that were there before us: not ours to end
-  EventLoop::Timer sweep_timer_;
-  bool sweep_is_set_ = false;
+  Strays strays_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted, and comes too late
   TemplateProcess template_;
   CrashReporter crashes_;

@@ -2,22 +2,83 @@
 
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <csignal>
 
+#include <algorithm>
 #include <fstream>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "edge/pidfd.h"
+
 namespace hostler {
+namespace {
 
-void become_subreaper() {
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // cannot fail
-}
+// Between two looks for children that nobody watches.
+constexpr Duration kBetweenLooks = std::chrono::seconds(1);
+constexpr Duration kForOne = std::chrono::seconds(10);
 
+// The children of this thread, living or not yet reaped.
 std::vector<pid_t> own_children() {
   std::ifstream file(fmt::format("/proc/self/task/{}/children", ::gettid()));
   std::vector<pid_t> children;
   for (pid_t pid = 0; file >> pid;) children.push_back(pid);
   return children;
+}
+
+}  // namespace
+
+Strays::Strays(EventLoop &loop, AskKnown known) : loop_(loop), known_(std::move(known)), timer_(loop) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // cannot fail
+  for (const pid_t pid : own_children()) strangers_.insert(pid);
+}
+
+void Strays::end() {
+  const std::optional<Known> known = known_();
+  if (!known) return end_soon();
+  for (const pid_t pid : own_children())
+    if (!known->children.contains(pid) && !strays_.contains(pid)) end(pid, *known);
+}
+
+void Strays::end(pid_t pid, const Known &known) {
+  UniqueFd pidfd = open_pidfd(pid);
+  // Without a descriptor nothing is known of it but its number, which is its own: it is our child and not reaped.
+  const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
+  if (lives && (strangers_.contains(pid) || known.groups.contains(::getpgid(pid)))) return;
+  ::kill(pid, SIGKILL);
+  if (!pidfd) return end_soon();
+  Stray &stray = strays_[pid];
+  stray.pidfd = std::move(pidfd);
+  stray.found = EventLoop::now();
+  stray.watch = loop_.watch(stray.pidfd.get(), EventLoop::Ready::Read, [this, pid] {
+    const auto found = strays_.find(pid);
+    (void)reap(found->second.pidfd);
+    found->second.watch = {};
+    strays_.erase(found);
+  });
+}
+
+void Strays::end_soon() {
+  if (std::exchange(timer_is_set_, true)) return;
+  timer_.set(EventLoop::now() + kBetweenLooks, [this] {
+    timer_is_set_ = false;
+    end();
+  });
+}
+
+void Strays::end_all() {
+  for (end(); !strays_.empty(); end()) {  // the death of one brings its children
+    for (const auto &[pid, stray] : std::exchange(strays_, {})) {
+      (void)wait_for_death(stray.pidfd, kForOne);
+      (void)reap(stray.pidfd);
+    }
+  }
+}
+
+bool Strays::remain_since(TimePoint time) const {
+  return std::any_of(strays_.begin(), strays_.end(), [&](const auto &each) { return each.second.found >= time; });
 }
 
 }  // namespace hostler

@@ -2,10 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -13,6 +17,7 @@
 
 #include "edge/elf_file.h"
 #include "edge/fleet_harness.h"
+#include "edge/pidfd.h"
 
 namespace hostler {
 namespace {
@@ -67,6 +72,21 @@ TEST_F(FleetTest, WhatHasLeftTheGroupIsDeadBeforeItsWorkersExitIsTold) {
     EXPECT_EQ(h.seen[worker].status->value, SIGABRT);
     ASSERT_GT(read_pid(file), 0);
     EXPECT_FALSE(alive_at_exit) << what;
+  }
+}
+
+// A process closes its end of the channel before it gives back the rest.
+TEST_F(FleetTest, WhatIsKnownToBeDyingIsDeadBeforeItsWorkersExitIsTold) {
+  for (const char *what : {"giant", "pair"}) {
+    const std::string file = h.dir.path(what);
+    const WorkerId worker = h.launch("strays.so", {{"leave", what}, {"file", file}});
+    bool is_free = false;
+    h.when_gone = [&](WorkerId) {
+      const UniqueFd lock(::open((file + ".lock").c_str(), O_RDWR | O_CLOEXEC));
+      is_free = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+    };
+    h.until_gone(worker);
+    EXPECT_TRUE(is_free) << what;
   }
 }
 
@@ -240,6 +260,42 @@ TEST_F(FleetTest, AnswersForASpawnThatTheMachineRefuses) {
   h.until_gone(902);
   ASSERT_TRUE(h.seen[902].spawn_failed);
   EXPECT_NE(h.seen[902].spawn_failed->text().find("Too many open files"), std::string::npos);
+}
+
+// As under a debugger: whoever traces a worker gets its status first, and passes it on when it likes.
+TEST(FleetTracing, AWorkerThatIsTracedIsToldOfWhenTheTracerHasLetGo) {
+  std::array<int, 2> orders{};
+  std::array<int, 2> traces{};
+  ASSERT_EQ(::pipe2(orders.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(traces.data(), O_CLOEXEC), 0);
+  const pid_t tracer = ::fork();  // before there is a fleet, to which it would be a stray
+  if (tracer == 0) {
+    int pid = 0;
+    ::close(orders[1]);
+    if (::read(orders[0], &pid, sizeof pid) != sizeof pid) ::_exit(1);
+    char byte = ::ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) == 0 ? 'y' : 'n';
+    if (::write(traces[1], &byte, 1) == 1) (void)!::read(orders[0], &byte, 1);  // until that is closed
+    ::_exit(::waitpid(pid, nullptr, 0) == pid ? 0 : 1);
+  }
+  FleetHarness h;
+  const WorkerId worker = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[worker].all<Ready>().empty(); });
+  char answer = 0;
+  EXPECT_EQ(::write(orders[1], &*h.seen[worker].pid, sizeof(int)), static_cast<ssize_t>(sizeof(int)));
+  EXPECT_EQ(::read(traces[0], &answer, 1), 1);
+  bool is_traced = answer == 'y';
+  h.fleet->kill(worker);
+  EventLoop::Timer later(h.loop);
+  later.set(EventLoop::now() + std::chrono::milliseconds(30), [&] {
+    EXPECT_FALSE(is_traced && h.seen[worker].status);
+    is_traced = false;
+    ::close(orders[1]);
+  });
+  h.until([&] { return h.seen[worker].status && !is_traced; });
+  EXPECT_EQ(*h.seen[worker].status, (WaitStatus{true, SIGKILL, false}));
+  ::waitpid(tracer, nullptr, 0);
+  for (const int fd : {orders[0], traces[0], traces[1]}) ::close(fd);
+  if (answer != 'y') GTEST_SKIP() << "nobody may be traced here";
 }
 
 // Its file is written over after the host has opened it: nothing is asked of what is there now.

@@ -3,6 +3,8 @@
  *   runaway   out of the group, with every descriptor
  *   daemon    the same, and its parent has ended: a double fork
  *   hermit    out of the group, without any descriptor
+ *   giant     within the group, without any descriptor but that of `file`.lock, which it has locked; takes long to die
+ *   pair      a runaway, and a giant out of the group, whose the files are
  *   orphan    within the group, its parent has ended; the worker lives on
  *   line      nothing: closes its line to the host instead, and lives on
  */
@@ -12,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,10 +35,21 @@ static void write_own_pid(const char *path) {
   close(fd);
 }
 
+// Its memory is given back before its files are.
+static void become_giant(const char *path) {
+  const size_t size = (size_t)256 << 20;
+  char other[4096];
+  closefrom(0);
+  snprintf(other, sizeof other, "%s.lock", path);
+  char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (memory == MAP_FAILED || flock(open(other, O_CREAT | O_RDWR | O_CLOEXEC, 0600), LOCK_EX) != 0) abort();
+}
+
 static void leave(const char *how, const char *path) {
+  if (strcmp(how, "giant") == 0 || strcmp(how, "pair") == 0) become_giant(path);
   const int is_double = strcmp(how, "daemon") == 0 || strcmp(how, "orphan") == 0;
   if (is_double && fork() != 0) _exit(0);
-  if (strcmp(how, "orphan") != 0) setsid();
+  if (strcmp(how, "orphan") != 0 && strcmp(how, "giant") != 0) setsid();
   if (strcmp(how, "hermit") == 0) closefrom(0);
   write_own_pid(path);
   wait_for_ever();
@@ -45,6 +60,10 @@ int run(const hostler_slice_t *slice) {
   const char *path = slice->host->param(slice, "file");
   if (strcmp(how, "line") == 0) {
     closefrom(3);
+    wait_for_ever();
+  }
+  if (strcmp(how, "pair") == 0 && fork() == 0) {
+    setsid();
     wait_for_ever();
   }
   const pid_t child = fork();
