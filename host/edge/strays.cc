@@ -1,6 +1,7 @@
 #include "edge/strays.h"
 
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -48,7 +49,10 @@ void Strays::end(pid_t pid, const Known &known) {
   const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
   if (lives && (strangers_.contains(pid) || known.groups.contains(::getpgid(pid)))) return;
   ::kill(pid, SIGKILL);
-  if (!pidfd) return end_soon();
+  if (!pidfd) {
+    ::waitpid(pid, nullptr, WNOHANG);
+    return end_soon();
+  }
   Stray &stray = strays_[pid];
   stray.pidfd = std::move(pidfd);
   stray.found = EventLoop::now();
