@@ -5,17 +5,15 @@
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #endif
 
-#include <fcntl.h>
-#include <poll.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <unordered_map>
 #include <utility>
+
+#include "edge/descriptor_set.h"
 
 namespace hostler {
 namespace {
@@ -23,84 +21,8 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-class Descriptor;
-using Descriptors = std::unordered_map<int, std::weak_ptr<Descriptor>>;
-
-// One registration with epoll, shared by all watches of the same number: epoll takes a descriptor only once.
-class Descriptor {
- public:
-  Descriptor(asio::io_context &io, Descriptors &all, int fd) : all_(all), fd_(fd), stream_(io) { (void)registered(); }
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-  // A plain close() would leave a descriptor that a child inherited in the epoll set: release() takes it out.
-  ~Descriptor() {
-    all_.erase(fd_);
-    if (stream_.is_open()) stream_.release();
-  }
-  // The kernel may have no room for it at the moment; tries again.
-  [[nodiscard]] bool registered() {
-    error_code refused;
-    if (!stream_.is_open()) stream_.assign(fd_, refused);
-    if (refused) ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
-    return stream_.is_open();
-  }
-  // As it is now. Asio keeps what epoll said of a descriptor that is released in the same turn, and says it again of
-  // whatever is watched next: a handler that kills by what it is told must not hear that.
-  [[nodiscard]] bool ready(asio::posix::descriptor_base::wait_type what) const {
-    pollfd state{fd_, static_cast<short>(what == asio::posix::descriptor_base::wait_read ? POLLIN : POLLOUT), 0};
-    return ::poll(&state, 1, 0) > 0;
-  }
-  [[nodiscard]] asio::posix::stream_descriptor &stream() { return stream_; }
-  void cancel() {
-    error_code ignored;
-    stream_.cancel(ignored);
-  }
-
- private:
-  Descriptors &all_;
-  int fd_;
-  asio::posix::stream_descriptor stream_;
-};
-
-// What a pending wait keeps alive; the Watch ends it.
-struct WatchState {
-  std::shared_ptr<Descriptor> descriptor;  // empty: ended
-  asio::posix::descriptor_base::wait_type what;
-  EventLoop::Handler handler;
-  bool in_handler = false;
-  std::unique_ptr<asio::steady_timer> look;  // made when epoll does not take it
-};
-
 // Between two looks at what epoll has no room for.
 constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
-
-void wait(const std::shared_ptr<WatchState> &state);
-
-void call(const std::shared_ptr<WatchState> &state) {
-  state->in_handler = true;
-  state->handler();
-  state->in_handler = false;
-}
-
-void look_later(const std::shared_ptr<WatchState> &state) {
-  if (!state->look) state->look = std::make_unique<asio::steady_timer>(state->descriptor->stream().get_executor());
-  state->look->expires_after(kBetweenLooks);
-  state->look->async_wait([state](const error_code &) {
-    if (state->descriptor && state->descriptor->ready(state->what)) call(state);
-    if (state->descriptor) wait(state);
-  });
-}
-
-void wait(const std::shared_ptr<WatchState> &state) {
-  if (!state->descriptor->registered()) return look_later(state);
-  state->descriptor->stream().async_wait(state->what, [state](const error_code &error) {
-    if (!state->descriptor) return;
-    if (error && error != asio::error::operation_aborted) return look_later(state);
-    // Aborted without having ended: a neighbour on the same descriptor was cancelled.
-    if (!error && state->descriptor->ready(state->what)) call(state);
-    if (state->descriptor) wait(state);
-  });
-}
 
 // `generation` tells a wait that was replaced, but had already fired, from the current one.
 struct TimerState {
@@ -112,23 +34,41 @@ struct TimerState {
 
 }  // namespace
 
+// A fleet is thousands of descriptors. To Asio each is two system calls, one more for every event, and most of a kilobyte;
+// so they have a set of their own, and that is the one descriptor that Asio waits for.
 struct EventLoop::Impl {
-  Descriptors descriptors;  // outlives the waits in `io`
+  Impl() : any(io, descriptors.fd()) { wait(); }
+  Impl(const Impl &) = delete;
+  Impl &operator=(const Impl &) = delete;
+  ~Impl() { any.release(); }
+
+  void wait() {
+    any.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code &error) {
+      if (error == asio::error::operation_aborted) return;
+      descriptors.dispatch([this] { return io.stopped(); });
+      wait();
+    });
+  }
+  void look_later() {
+    if (!descriptors.is_lacking() || std::exchange(is_looking, true)) return;
+    look.expires_after(kBetweenLooks);
+    look.async_wait([this](const error_code &) {
+      is_looking = false;
+      descriptors.look();
+      look_later();
+    });
+  }
+
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};  // run() sleeps when idle
+  DescriptorSet descriptors;
+  asio::posix::stream_descriptor any;
+  asio::steady_timer look{io};
+  bool is_looking = false;
 };
 
 struct EventLoop::Watch::Impl {
-  explicit Impl(std::shared_ptr<WatchState> started) : state(std::move(started)) {}
-  Impl(const Impl &) = delete;
-  Impl &operator=(const Impl &) = delete;
-  ~Impl() {
-    state->descriptor->cancel();
-    if (state->look) state->look->cancel();
-    state->descriptor.reset();
-    if (!state->in_handler) state->handler = nullptr;  // what it captured goes now, not with the aborted wait
-  }
-  std::shared_ptr<WatchState> state;
+  DescriptorSet::Interest interest;
 };
 
 EventLoop::Watch::Watch() = default;
@@ -176,17 +116,9 @@ EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
 EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {
-  auto descriptor = impl_->descriptors[fd].lock();
-  if (!descriptor) {
-    descriptor = std::make_shared<Descriptor>(impl_->io, impl_->descriptors, fd);
-    impl_->descriptors[fd] = descriptor;
-  }
-  const auto type =
-      what == Ready::Read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
-  auto state = std::make_shared<WatchState>(
-      WatchState{.descriptor = std::move(descriptor), .what = type, .handler = std::move(handler), .look = {}});
-  wait(state);
-  return Watch(std::make_unique<Watch::Impl>(std::move(state)));
+  auto watch = std::unique_ptr<Watch::Impl>(new Watch::Impl{{impl_->descriptors, fd, what, std::move(handler)}});
+  impl_->look_later();
+  return Watch(std::move(watch));
 }
 
 void EventLoop::post(Handler handler) {

@@ -1,18 +1,19 @@
-// One thread's loop over descriptors, timers and posted calls. Sleeps while nothing is due. Asio is behind it, in
-// event_loop.cc alone. All calls are made on the loop's thread, but for post(). Handlers must not throw.
+// One thread's loop over descriptors (a DescriptorSet), timers and posted calls. Sleeps while nothing is due. Asio is behind
+// it, in event_loop.cc alone. All calls are made on the loop's thread, but for post(). Handlers must not throw.
 #pragma once
 
 #include <functional>
 #include <memory>
 
 #include "core/time.h"
+#include "edge/descriptor_set.h"
 
 namespace hostler {
 
 class EventLoop {
  public:
   using Handler = std::function<void()>;
-  enum class Ready { Read, Write };
+  using Ready = DescriptorSet::Ready;
 
   // Ends with its destruction, which may happen within its own handler; close the descriptor only after that.
   class Watch {
@@ -49,8 +50,8 @@ class EventLoop {
   EventLoop &operator=(const EventLoop &) = delete;
 
   // Calls the handler whenever the descriptor, which stays the caller's, is ready (level-triggered), until the Watch ends.
-  // Errors and end of file count as readable. The descriptor is made non-blocking. One may have several watches. What the
-  // kernel has no room to watch is looked at now and then, until it has.
+  // Errors and end of file count as readable. The descriptor is made non-blocking. It may have one watch of each kind; a
+  // new one takes the place of a former one. What the kernel has no room to watch is looked at now and then, until it has.
   [[nodiscard]] Watch watch(int fd, Ready what, Handler handler);
   // Calls the handler on the loop's thread, soon. From any thread.
   void post(Handler handler);
