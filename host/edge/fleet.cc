@@ -200,11 +200,12 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
     ::waitpid(*pid, nullptr, 0);  // it is in the kernel's hands: no long wait
     return fail_spawn(id, error);
   }
-  logs_.add(std::move(worker->log), worker->entry, worker->instance, *pid);
   worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
   worker->death_watch = loop_.watch(worker->pidfd.get(), EventLoop::Ready::Read, [this, id] { on_death(id); });
   if (worker->kill_at_birth) kill_group(*worker);
   events_->on_spawned(id, *pid);
+  // Only now: waking the log's thread would hold up the worker, which waits to be told to go.
+  if ((worker = find(id)) != nullptr) logs_.add(std::move(worker->log), worker->entry, worker->instance, *pid);
 }
 
 void Fleet::write_page(const Worker &worker) {
