@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -14,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -21,57 +21,21 @@
 #include "core/units.h"
 #include "edge/crash_slot.h"
 #include "edge/pidfd.h"
+#include "edge/spawn.h"
 #include "edge/symboliser.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
 namespace {
 
-constexpr int kFactsFd = 3;  // where the child writes
-constexpr int kCrashFd = 4;  // where it notes its crash
 constexpr std::size_t kMostFacts = 65536;
 constexpr Duration kLastAct = std::chrono::seconds(2);  // to end what the plugin has started: killing takes no time
 
 struct Child {
-  pid_t pid = 0;
-  UniqueFd pidfd;
-  UniqueFd facts;
-  UniqueFd crash;
+  Spawned process;
+  UniqueFd facts;  // what it writes
+  UniqueFd crash;  // where it notes its crash
 };
-
-// posix_spawn's two objects, destroyed with their block.
-struct SpawnSettings {
-  SpawnSettings() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  SpawnSettings(const SpawnSettings &) = delete;
-  SpawnSettings &operator=(const SpawnSettings &) = delete;
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-};
-
-// A group of its own, default signals, nothing but the pipe and the slot. What the plugin's constructors print is nobody's.
-void prepare(SpawnSettings &settings, int facts, int crash) {
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-    ::posix_spawn_file_actions_addopen(&settings.actions, fd, "/dev/null", O_RDWR, 0);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, facts, kFactsFd);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, crash, kCrashFd);
-  ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, kCrashFd + 1);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&settings.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  ::posix_spawnattr_setpgroup(&settings.attributes, 0);
-  ::posix_spawnattr_setflags(&settings.attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
 
 // "65534:65534:65534,7", as inspect_main reads it.
 std::string in_numbers(const User &user) {
@@ -84,29 +48,17 @@ Result<Child> spawn(const std::string &binary, const std::string &library, const
     return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
   Child child;
   child.facts.reset(ends[0]);
+  const UniqueFd facts(ends[1]);
   child.crash.reset(::memfd_create("crash", MFD_CLOEXEC));
   if (!child.crash || ::ftruncate(child.crash.get(), static_cast<off_t>(kSlotSize)) != 0)
     return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
-  // Above the numbers they get in the child: a dup2 onto itself would stay close-on-exec.
-  const UniqueFd pipe_end(ends[1]);
-  const UniqueFd facts(::fcntl(pipe_end.get(), F_DUPFD_CLOEXEC, kCrashFd + 1));
-  const UniqueFd crash(::fcntl(child.crash.get(), F_DUPFD_CLOEXEC, kCrashFd + 1));
-  SpawnSettings settings;
-  prepare(settings, facts.get(), crash.get());
-  std::string name = "hostler";
-  std::string command = "__inspect";
-  std::string path = library;
-  std::string as = user ? in_numbers(*user) : "";
-  std::array<char *, 5> argv{name.data(), command.data(), path.data(), user ? as.data() : nullptr, nullptr};
-  const int error =
-      ::posix_spawn(&child.pid, binary.c_str(), &settings.actions, &settings.attributes, argv.data(), environ);
-  if (error != 0) return fail({}, fmt::format("cannot be inspected: {}: {}", binary, std::strerror(error)));
-  child.pidfd = open_pidfd(child.pid);
-  if (child.pidfd) return child;
-  const int no_pidfd = errno;
-  ::kill(child.pid, SIGKILL);
-  ::waitpid(child.pid, nullptr, 0);
-  return fail({}, fmt::format("cannot be inspected: {}", std::strerror(no_pidfd)));
+  std::vector<std::string> arguments{"hostler", "__inspect", library};
+  if (user) arguments.push_back(in_numbers(*user));
+  // What the plugin's constructors print is nobody's.
+  auto process = spawn_program(binary, std::move(arguments), {-1, -1, -1, facts.get(), child.crash.get()});
+  if (!process) return fail({}, "cannot be inspected: " + process.error().text());
+  child.process = std::move(*process);
+  return child;
 }
 
 // Readable from when a stop is asked for, which may be on another thread.
@@ -128,7 +80,7 @@ std::string read_facts(const Child &child, TimePoint deadline, const StopEvent &
   while (text.size() < kMostFacts) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     std::array<pollfd, 3> polls{
-        {{child.facts.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}, {stop.fd(), POLLIN, 0}}};
+        {{child.facts.get(), POLLIN, 0}, {child.process.pidfd.get(), POLLIN, 0}, {stop.fd(), POLLIN, 0}}};
     if (left.count() <= 0) break;
     const int ready = ::poll(polls.data(), polls.size(), static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
@@ -143,12 +95,12 @@ std::string read_facts(const Child &child, TimePoint deadline, const StopEvent &
 
 // The child and all that it started: asked first, it notes where it is, and ends also what has left its group.
 WaitStatus end(const Child &child, Duration patience, bool &timed_out) {
-  timed_out = !wait_for_death(child.pidfd, patience);
-  if (timed_out && send_signal(child.pidfd, SIGTERM)) (void)wait_for_death(child.pidfd, kLastAct);
-  ::kill(-child.pid, SIGKILL);
-  send_signal(child.pidfd, SIGKILL);
-  (void)wait_for_death(child.pidfd, std::chrono::hours(1));  // SIGKILL is certain
-  return reap(child.pidfd).value_or(WaitStatus{});
+  timed_out = !wait_for_death(child.process.pidfd, patience);
+  if (timed_out && send_signal(child.process.pidfd, SIGTERM)) (void)wait_for_death(child.process.pidfd, kLastAct);
+  ::kill(-child.process.pid, SIGKILL);
+  send_signal(child.process.pidfd, SIGKILL);
+  (void)wait_for_death(child.process.pidfd, std::chrono::hours(1));  // SIGKILL is certain
+  return reap(child.process.pidfd).value_or(WaitStatus{});
 }
 
 // ", crash.so+0x1139 in setup() (crash.cc:12)", as far as the child could say.

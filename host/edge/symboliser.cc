@@ -1,9 +1,7 @@
 #include "edge/symboliser.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -17,45 +15,13 @@
 
 #include "core/exit_status.h"
 #include "edge/pidfd.h"
+#include "edge/spawn.h"
 
 namespace hostler {
 namespace {
 
 constexpr Duration kTimeLimit = std::chrono::seconds(30);
 constexpr std::size_t kMostText = std::size_t{256} << 10;
-
-// posix_spawn's two objects, destroyed with their block.
-struct SpawnSettings {
-  SpawnSettings() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  SpawnSettings(const SpawnSettings &) = delete;
-  SpawnSettings &operator=(const SpawnSettings &) = delete;
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-};
-
-// A group of its own, default signals, and nothing of the host's but these two descriptors.
-void prepare(SpawnSettings &settings, int input, int output) {
-  ::posix_spawn_file_actions_adddup2(&settings.actions, input, STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, output, STDOUT_FILENO);
-  ::posix_spawn_file_actions_addopen(&settings.actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, STDERR_FILENO + 1);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&settings.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  ::posix_spawnattr_setpgroup(&settings.attributes, 0);
-  ::posix_spawnattr_setflags(&settings.attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
 
 // A file that nobody else sees, to be read from its beginning; not valid, with errno set, when there is no room for it.
 UniqueFd file_of(const std::string &text) {
@@ -120,23 +86,10 @@ Result<void> Symboliser::spawn(const Job &job) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail({}, std::strerror(errno));
   output_.reset(ends[0]);
   const UniqueFd output(ends[1]);
-  SpawnSettings settings;
-  prepare(settings, input.get(), output.get());
-  std::string name = "hostler-symbolise";
-  std::string report = job.report;
-  const std::array<char *, 3> argv{name.data(), report.data(), nullptr};
-  pid_t pid = 0;
-  const int error =
-      ::posix_spawn(&pid, program_.c_str(), &settings.actions, &settings.attributes, argv.data(), environ);
-  if (error != 0) return fail(program_, std::strerror(error));
-  pidfd_ = open_pidfd(pid);
-  if (!pidfd_) {
-    const int no_pidfd = errno;
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    return fail({}, std::strerror(no_pidfd));
-  }
-  pid_ = pid;
+  auto process = spawn_program(program_, {"hostler-symbolise", job.report}, {input.get(), output.get(), -1});
+  if (!process) return tl::unexpected(process.error());
+  pid_ = process->pid;
+  pidfd_ = std::move(process->pidfd);
   text_.clear();
   timed_out_ = false;
   output_watch_ = loop_.watch(output_.get(), EventLoop::Ready::Read, [this] { on_output(); });
