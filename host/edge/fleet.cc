@@ -11,12 +11,12 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "edge/elf_file.h"
+#include "edge/frame_sender.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
@@ -31,8 +31,6 @@ constexpr Duration kAfterClosing = std::chrono::seconds(1);
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
-// Until the kernel may have memory again for what is to be sent.
-constexpr Duration kBetweenSends = std::chrono::milliseconds(20);
 
 std::string errno_words(const char *what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
@@ -60,9 +58,7 @@ struct Fleet::Worker {
   UniqueFd channel;
   UniqueFd log;  // until there is a pid to call its lines by
   FrameReader reader;
-  std::string outgoing;
-  std::size_t sent = 0;    // of `outgoing`
-  bool dismissed = false;  // no more is sent, once `outgoing` is empty
+  std::optional<FrameSender> sender;  // since it was prepared
   bool kill_at_birth = false;
   bool is_garbage = false;  // it said something that cannot be right: nothing more is read
   bool is_job = false;
@@ -75,9 +71,6 @@ struct Fleet::Worker {
   TimePoint died{};
   std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
   EventLoop::Watch channel_watch;
-  EventLoop::Watch write_watch;
-  bool write_watched = false;
-  std::unique_ptr<EventLoop::Timer> send_again;  // made when the kernel could not take something
   EventLoop::Watch death_watch;
 };
 
@@ -167,6 +160,7 @@ Result<TemplateProcess::Order> Fleet::prepare(WorkerId id) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel.data()) != 0)
     return fail({}, errno_words("no socket for the worker"));
   worker->channel.reset(channel[0]);
+  worker->sender.emplace(loop_, channel[0]);
   order.channel.reset(channel[1]);
   if (::pipe2(log.data(), O_CLOEXEC) != 0) return fail({}, errno_words("no pipe for the worker's output"));
   worker->log.reset(log[0]);
@@ -222,10 +216,10 @@ void Fleet::start(WorkerId id, const Start &start) {
   Result<void> confined;
   if (start.limits.group) confined = confine(*worker, start.limits);
   write_page(*worker);
-  if (confined) return send(*worker, encode(start));
+  if (confined) return worker->sender->send(encode(start));
   Start refused = start;
   refused.trouble = "limits: " + confined.error().text();
-  send(*worker, encode(refused));
+  worker->sender->send(encode(refused));
 }
 
 // It waits for GO still, and has started nothing.
@@ -244,7 +238,7 @@ void Fleet::lease(WorkerId id, const Lease &lease) {
   if (worker->user && !lease.merge_input.empty() &&
       ::lchown(lease.merge_input.c_str(), worker->user->uid, worker->user->gid) != 0)
     errno = 0;
-  send(*worker, encode(lease));
+  worker->sender->send(encode(lease));
 }
 
 void Fleet::set_count(WorkerId id, std::int32_t count) {
@@ -265,9 +259,7 @@ void Fleet::stop(WorkerId id, StopWord word, int signal) {
 
 void Fleet::dismiss(WorkerId id) {
   Worker *worker = find(id);
-  if (worker == nullptr) return;
-  worker->dismissed = true;
-  flush(*worker);
+  if (worker != nullptr && worker->sender) worker->sender->finish();
 }
 
 void Fleet::kill(WorkerId id) {
@@ -289,50 +281,6 @@ void Fleet::kill_group(const Worker &worker) {
   if (worker.status) return;
   ::kill(-worker.pid, SIGKILL);
   ::kill(worker.pid, SIGKILL);
-}
-
-void Fleet::send(Worker &worker, std::string frame) {
-  if (worker.dismissed) return;
-  if (worker.outgoing.empty()) {
-    worker.outgoing = std::move(frame);
-  } else {
-    worker.outgoing += frame;
-  }
-  flush(worker);
-}
-
-void Fleet::flush(Worker &worker) {
-  while (worker.sent < worker.outgoing.size()) {
-    const std::string_view rest = std::string_view(worker.outgoing).substr(worker.sent);
-    const ssize_t size = ::send(worker.channel.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno == EAGAIN) break;
-    if (size < 0 && errno != EPIPE && errno != ECONNRESET) return send_later(worker);
-    // It has gone, and its death is on the way.
-    worker.sent = size < 0 ? worker.outgoing.size() : worker.sent + static_cast<std::size_t>(size);
-  }
-  if (worker.sent == worker.outgoing.size()) {
-    worker.outgoing = std::string();  // with its memory: most workers are told something once
-    worker.sent = 0;
-  }
-  const bool wanted = !worker.outgoing.empty();
-  if (wanted && !worker.write_watched)
-    worker.write_watch =
-        loop_.watch(worker.channel.get(), EventLoop::Ready::Write, [this, id = worker.id] { on_writable(id); });
-  if (!wanted) worker.write_watch = {};
-  worker.write_watched = wanted;
-  if (!wanted && worker.dismissed) ::shutdown(worker.channel.get(), SHUT_WR);
-}
-
-void Fleet::send_later(Worker &worker) {
-  worker.write_watch = {};
-  worker.write_watched = false;
-  if (!worker.send_again) worker.send_again = std::make_unique<EventLoop::Timer>(loop_);
-  worker.send_again->set(EventLoop::now() + kBetweenSends, [this, id = worker.id] { on_writable(id); });
-}
-
-void Fleet::on_writable(WorkerId id) {
-  if (Worker *worker = find(id)) flush(*worker);
 }
 
 void Fleet::on_channel(WorkerId id) {

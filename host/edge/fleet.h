@@ -77,16 +77,12 @@ class Fleet final : public System {
   void fail_spawn(WorkerId id, const Error &error);
   void on_forked(WorkerId id, const Result<int> &pid);
   void on_channel(WorkerId id);
-  void on_writable(WorkerId id);
   void on_death(WorkerId id);
   void end_the_rest(WorkerId id);
   void bury(WorkerId id);
   void on_closed_line(WorkerId id);
   void deliver(WorkerId id);
   void garbage(WorkerId id, const Error &error);
-  void send(Worker &worker, std::string frame);
-  void flush(Worker &worker);
-  void send_later(Worker &worker);
   static void kill_group(const Worker &worker);
   [[nodiscard]] std::optional<Strays::Known> known_children() const;
 
