@@ -67,8 +67,8 @@ struct EventLoop::Impl {
   bool is_looking = false;
 };
 
-struct EventLoop::Watch::Impl {
-  DescriptorSet::Interest interest;
+struct EventLoop::Watch::Impl : DescriptorSet::Interest {
+  using Interest::Interest;
 };
 
 EventLoop::Watch::Watch() = default;
@@ -116,7 +116,7 @@ EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
 EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {
-  auto watch = std::unique_ptr<Watch::Impl>(new Watch::Impl{{impl_->descriptors, fd, what, std::move(handler)}});
+  auto watch = std::make_unique<Watch::Impl>(impl_->descriptors, fd, what, std::move(handler));
   impl_->look_later();
   return Watch(std::move(watch));
 }

@@ -61,6 +61,7 @@ Result<Spawned> spawn_program(const std::string &path, std::vector<std::string> 
   }
   ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, count);
   std::vector<char *> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string &argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   Spawned child;
