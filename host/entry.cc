@@ -214,6 +214,7 @@ void Entry::fail_entry(const std::string &reason) {
     set_desired(*slot, Desired::Down);
     slot->note.clear();
   }
+  failure_changed();
   around_.changed();
 }
 
@@ -282,10 +283,11 @@ void Entry::on_explained(const CrashCase &crash, const std::string &better, cons
 void Entry::restart_by_policy(Slot &slot, const Judgement &judgement) {
   const TimePoint now = around_.system.now();
   const Duration ran_for = slot.running_since > slot.spawned_since ? now - slot.running_since : Duration{};
-  const RestartDecision decision =
-      slot.desired == Desired::Up && slot.state != WorkerState::Stopping && slot.state != WorkerState::Killing
-          ? slot.policy.failed(config().restart, now, ran_for, around_.system.random())
-          : RestartDecision{};
+  RestartDecision decision;
+  if (slot.desired == Desired::Up && slot.state != WorkerState::Stopping && slot.state != WorkerState::Killing)
+    decision = judgement.verdict == Verdict::RetryLater || judgement.verdict == Verdict::Yield
+                   ? slot.policy.put_off(config().restart, ran_for, around_.system.random())
+                   : slot.policy.failed(config().restart, now, ran_for, around_.system.random());
   if (decision.give_up) {
     apply(slot, WorkerEvent::LeftFailed);
     slot.note = decision.reason + "; last: " + judgement.reason;

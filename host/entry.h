@@ -146,6 +146,8 @@ class Entry {
   virtual void fill_start(Start &start) const = 0;
   // It is in run() or should soon be: silence is suspicious.
   [[nodiscard]] virtual bool has_work(const Slot &slot) const = 0;
+  // Why the entry as a whole has failed is known, or better known, or no longer true.
+  virtual void failure_changed() {}
   // A slot is Failed for good: its restarts are used up.
   virtual void gave_up(Slot &slot) = 0;
 
@@ -164,7 +166,7 @@ class Entry {
   void note_exit(Slot &slot, const Judgement &judgement, const Departure &departure);
   // The slot's worker was given work, or is past some of it: its watch begins anew.
   void watch_anew(Slot &slot);
-  // Restart by the policy of `restart:`, or give up.
+  // Restart by the policy of `restart:`, or give up; what it put off itself is no failure.
   void restart_by_policy(Slot &slot, const Judgement &judgement);
   void restart_after(Slot &slot, Duration delay);
   void forget_worker(Slot &slot);

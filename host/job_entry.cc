@@ -54,6 +54,7 @@ void JobEntry::start() {
   failure_.clear();
   waiting_.clear();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
+  failure_changed();
   if (stored_.state != JobState::Running) return around_.changed();
   resize(count());
   create();
@@ -77,6 +78,7 @@ void JobEntry::update(PreparedEntry prepared, bool replace) {
   const std::string failure = failure_;
   Entry::update(std::move(prepared), replace);
   if (out_of_step_) failure_ = failure;
+  failure_changed();
   job_.set_settings(settings());
   if (!wanted_ || stored_.state != JobState::Running) return;
   resize(count());
@@ -98,6 +100,7 @@ void JobEntry::stop_by_hand() {
   const std::string failure = failure_;
   Entry::stop_by_hand();
   if (out_of_step_) failure_ = failure;
+  failure_changed();
 }
 
 void JobEntry::scale(std::int32_t count) {

@@ -61,6 +61,7 @@ class JobEntry final : public Entry {
   void fill_start(Start &start) const override;
   [[nodiscard]] bool has_work(const Slot &slot) const override;
   void gave_up(Slot &slot) override;
+  void failure_changed() override;
 
   void create();
   void want_workers();

@@ -199,6 +199,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
 
 void JobEntry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
   Entry::on_explained(crash, better, report);
+  failure_changed();
   const auto node = unexplained_.extract(crash.worker);
   if (node.empty()) return;
   if (node.mapped()) job_.explain(*node.mapped(), crash.verdict, with_site(crash.verdict, crash.crash.site, better));

@@ -61,9 +61,9 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
       apply(*slot, WorkerEvent::LeftFailed);
       if (slot->desired == Desired::Up) fail_entry(judgement.reason);
       break;
-    case Verdict::RetryLater:
-    case Verdict::Yield: restart_after(*slot, backoff_delay(config().restart, 1, around_.system.random())); break;
     case Verdict::Interrupted: restart_after(*slot, Duration{}); break;
+    case Verdict::RetryLater:
+    case Verdict::Yield:
     case Verdict::Failure:
     case Verdict::Crash:
     case Verdict::OutOfMemory:

@@ -57,6 +57,23 @@ TEST_F(JobTest, ASliceWhoseCountersTheJobCannotTakeFails) {
   EXPECT_EQ(entry("many").counters.size(), 600U);
 }
 
+TEST_F(JobTest, WhyAJobWasStoppedStandsInTheLedgerUntilItIsStartedAgain) {
+  bool broken = true;
+  script("j", milliseconds(30), [&](const Lease &, Interval) { return broken ? 78 : 0; });
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_EQ(store.job("j").state, JobState::Running);
+  EXPECT_EQ(store.job("j").reason, entry("j").reason);
+  EXPECT_NE(store.job("j").reason.find("returned 78"), std::string::npos);
+  broken = false;
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"j"}, false, 0, {}, {}}));
+  system.run_for(milliseconds(20));
+  EXPECT_EQ(store.job("j").reason, "");
+  system.run_for(minutes(1));
+  EXPECT_EQ(store.job("j").state, JobState::Succeeded);
+}
+
 TEST_F(JobTest, RunsEverySliceOnceAndSucceeds) {
   script("j", milliseconds(30));
   ASSERT_TRUE(apply({job_entry("j", 2, 20)}));

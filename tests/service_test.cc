@@ -56,6 +56,24 @@ TEST_F(ServiceTest, ACrashLoopGivesUpAtTheLimitAndSaysSo) {
   EXPECT_EQ(entry("b").state, "running");
 }
 
+TEST_F(ServiceTest, WhatPutsItselfOffIsAskedLessAndLessOftenAndNeverGivenUp) {
+  for (const int code : {75, 85}) {
+    Script script;
+    script.on_start = [code](FakeWorker &worker) {
+      worker.say(Loaded{});
+      worker.return_from_run(code);
+    };
+    const std::string name = "a" + std::to_string(code);
+    system.script(name, script);
+    ASSERT_TRUE(apply({service_entry(name, 1)}));
+    system.run_for(minutes(1));
+    EXPECT_EQ(system.count_in_diary("spawn " + name + "/0"), 10) << code;  // 100 ms, doubled each time
+    system.run_for(minutes(60));
+    EXPECT_EQ(entry(name).state, "backoff");
+    EXPECT_EQ(entry(name).workers[0].note.substr(0, 24), "restart in 30s (put off ") << code;
+  }
+}
+
 TEST_F(ServiceTest, ReturningDoneReapsTheWorkerForGood) {
   Script script;
   script.on_start = [](FakeWorker &worker) { worker.return_from_run(0); };

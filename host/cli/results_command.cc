@@ -57,6 +57,7 @@ Outcome<ExitCode> completeness(const StoredJob &job) {
     case JobState::Cancelled: return not_whole(ExitCode::Failed, "was cancelled" + why);
     case JobState::Running: break;
   }
+  if (!job.reason.empty()) return not_whole(ExitCode::Failed, "has failed" + why);
   const JobProgress progress = Job({}, job.manifest, job.rows).progress();
   return not_whole(ExitCode::Failed,
                    fmt::format("has not ended: {} of {} slices are done", progress.done, progress.slices));

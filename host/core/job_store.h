@@ -79,7 +79,8 @@ struct MoveFiles {
 struct DropAttempt {
   std::string attempt_dir;
 };
-struct SetJobState {  // an ended job with files gets its manifest and _SUCCESS
+struct
+    SetJobState {  // an ended job with files gets its manifest and _SUCCESS; a running one's reason: why it is stopped
   std::string job;
   JobState state = JobState::Running;
   std::string reason;

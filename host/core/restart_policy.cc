@@ -17,18 +17,34 @@ Duration backoff_delay(const RestartConfig &config, std::int32_t failures, doubl
   return Duration(static_cast<std::int64_t>(std::clamp(spread, 0.0, most)));
 }
 
-RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now, Duration ran_for, double random) {
+namespace {
+
+RestartDecision restart_in(Duration delay, const std::string &why) {
+  return {false, delay,
+          fmt::format("restart in {} ({})", format_duration(std::chrono::ceil<std::chrono::milliseconds>(delay)), why)};
+}
+
+}  // namespace
+
+void RestartPolicy::count(const RestartConfig &config, Duration ran_for) {
   if (ran_for >= config.reset_after) failures_ = 0;
   ++failures_;
+}
+
+RestartDecision RestartPolicy::put_off(const RestartConfig &config, Duration ran_for, double random) {
+  count(config, ran_for);
+  return restart_in(backoff_delay(config, failures_, random),
+                    failures_ == 1 ? "put off" : fmt::format("put off {} times in a row", failures_));
+}
+
+RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now, Duration ran_for, double random) {
+  count(config, ran_for);
   while (!restarts_.empty() && now - restarts_.front() >= config.within) restarts_.pop_front();
   if (static_cast<std::int64_t>(restarts_.size()) >= config.limit)
     return {true, Duration{},
             fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
   restarts_.push_back(now);
-  const Duration delay = backoff_delay(config, failures_, random);
-  return {false, delay,
-          fmt::format("restart in {} (failure {} in a row)",
-                      format_duration(std::chrono::ceil<std::chrono::milliseconds>(delay)), failures_)};
+  return restart_in(backoff_delay(config, failures_, random), fmt::format("failure {} in a row", failures_));
 }
 
 void RestartPolicy::reset() {

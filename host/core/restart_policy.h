@@ -13,7 +13,7 @@ namespace hostler {
 struct RestartDecision {
   bool give_up = false;
   Duration delay{};
-  std::string reason;  // "restart in 400ms (3rd failure)", "gave up: 10 restarts within 60s"
+  std::string reason;  // "restart in 400ms (failure 3 in a row)", "gave up: 10 restarts within 60s"
 };
 
 // delay · factor^(failures-1), at most max_delay, spread by ± jitter. `random` is uniform in [0, 1).
@@ -24,12 +24,16 @@ class RestartPolicy {
  public:
   // A run of `ran_for` ended in a failure at `now`.
   [[nodiscard]] RestartDecision failed(const RestartConfig &config, TimePoint now, Duration ran_for, double random);
+  // It asked for it itself (75, 85): the delay grows in the same way, but nobody gives up.
+  [[nodiscard]] RestartDecision put_off(const RestartConfig &config, Duration ran_for, double random);
   // Forget: somebody started it by hand.
   void reset();
   [[nodiscard]] std::int32_t failures() const { return failures_; }
 
  private:
-  std::int32_t failures_ = 0;      // in a row
+  void count(const RestartConfig &config, Duration ran_for);
+
+  std::int32_t failures_ = 0;      // in a row, and what was put off
   std::list<TimePoint> restarts_;  // empty, it costs nothing
 };
 

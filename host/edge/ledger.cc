@@ -242,6 +242,7 @@ Result<void> Ledger::apply_step(const SetJobState &step) {
   const Result<std::string> output = output_of(*key);
   if (!output) return tl::unexpected(output.error());
   for (const std::string_view name : {kSuccessFile, kOutputManifest}) {
+    if (!ended) break;
     const std::string path = *output + "/" + std::string(name);
     if (Result<void> kept = database_.run("DELETE FROM removal WHERE path = ?", {path}); !kept) return kept;
   }

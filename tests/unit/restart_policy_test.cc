@@ -54,6 +54,38 @@ TEST(RestartPolicy, RestartsOutsideTheWindowDoNotCount) {
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(policy.failed(plain(), now += seconds(7), Duration{}, 0).give_up) << i;
 }
 
+TEST(RestartPolicy, WhatIsPutOffWaitsLongerEachTimeAndNobodyGivesUp) {
+  RestartPolicy policy;
+  EXPECT_EQ(policy.put_off(plain(), Duration{}, 0).reason, "restart in 100ms (put off)");
+  const RestartDecision second = policy.put_off(plain(), Duration{}, 0);
+  EXPECT_EQ(second.delay, milliseconds(200));
+  EXPECT_EQ(second.reason, "restart in 200ms (put off 2 times in a row)");
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(policy.put_off(plain(), Duration{}, 0).give_up);
+  EXPECT_EQ(policy.put_off(plain(), Duration{}, 0).delay, seconds(30));
+  EXPECT_EQ(policy.put_off(plain(), seconds(60), 0).delay, milliseconds(100));
+}
+
+TEST(RestartPolicy, WhatIsPutOffIsNotChargedToTheLimit) {
+  RestartPolicy policy;
+  TimePoint now{};
+  for (int i = 0; i < 100; ++i) (void)policy.put_off(plain(), Duration{}, 0);
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(policy.failed(plain(), now += seconds(1), Duration{}, 0).give_up) << i;
+  EXPECT_TRUE(policy.failed(plain(), now += seconds(1), Duration{}, 0).give_up);
+}
+
+// With the default delays it is tried twice a minute for ever, and heals when what it needs comes back.
+TEST(RestartPolicy, TheDefaultDelaysOutgrowTheDefaultLimit) {
+  for (const double random : {0.0, 0.5, 0.999}) {
+    RestartPolicy policy;
+    TimePoint now{};
+    for (int i = 0; i < 1000; ++i) {
+      const RestartDecision decision = policy.failed(RestartConfig{}, now, Duration{}, random);
+      ASSERT_FALSE(decision.give_up) << i;
+      now += decision.delay;
+    }
+  }
+}
+
 TEST(RestartPolicy, AStartByHandForgetsTheHistory) {
   RestartPolicy policy;
   TimePoint now{};

@@ -60,4 +60,19 @@ exits 5 hostler run --fresh parts
 exits 5 hostler results parts
 assert_in whole "$said"
 assert_in 'parts is partial: 1 of 3 slices quarantined' "$said"
+
+# One that a rule has stopped: it could go on, and yet it has failed.
+workers <<'YAML'
+workers:
+  - {plugin: parts.so, count: 1, input: {range: {begin: 0, end: 3}, slice: 1}, on_exit: [{codes: [70], do: fail_entry}],
+     stop: {drain: 0s, grace: 100ms}}
+YAML
+exits 1 hostler run --fresh parts
+exits 1 hostler results parts
+assert_in 'parts has failed: ' "$said"
+assert_in 'by on_exit[0]' "$said"
+mkfifo gate
+exits 0 hostler up
+wait_until 'grep -q "parts has not ended: 1 of 3 slices are done" < <(hostler results parts 2>&1)'
+exits 0 hostler down
 assert_nobody_left
