@@ -1,5 +1,6 @@
 #include "cli/control_client.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -14,6 +15,7 @@ namespace hostler {
 namespace {
 
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
+constexpr int kWaitingEveryMs = 1000;
 
 tl::unexpected<Error> connection_lost() {
   return fail("", "the host does not answer: " + std::generic_category().message(errno));
@@ -33,6 +35,7 @@ Result<void> send_all(int fd, std::string_view bytes) {
 
 Result<std::optional<ControlClient>> ControlClient::connect(const std::string &state_dir) {
   const auto dir = open_state_dir(state_dir);
+  if (!dir && dir.error().may_pass) return tl::unexpected(dir.error());
   if (!dir) return std::nullopt;
   auto socket = connect_in(dir->get());
   if (!socket) return fail(state_dir + "/" + socket.error().where, socket.error().what, socket.error().hint);
@@ -43,6 +46,14 @@ Result<std::optional<ControlClient>> ControlClient::connect(const std::string &s
 Result<HttpReply> ControlClient::ask(std::string_view method, std::string_view target, std::string_view body) {
   if (auto sent = send_all(fd_.get(), serialize_request(method, target, body)); !sent)
     return tl::unexpected<Error>(sent.error());
+  return receive();
+}
+
+Result<HttpReply> ControlClient::ask(std::string_view method, std::string_view target, std::string_view body,
+                                     const std::function<void()> &waiting) {
+  if (auto sent = send_all(fd_.get(), serialize_request(method, target, body)); !sent)
+    return tl::unexpected<Error>(sent.error());
+  for (pollfd answer{fd_.get(), POLLIN, 0}; ::poll(&answer, 1, kWaitingEveryMs) <= 0;) waiting();
   return receive();
 }
 

@@ -1,6 +1,7 @@
 // The other end of the control socket: asks the host and waits for the answer. Blocking; one connection, asked many times.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ class ControlClient {
 
   // `target` is path and query. Any HTTP status is an answer; an error: there is none, the host is gone.
   [[nodiscard]] Result<HttpReply> ask(std::string_view method, std::string_view target, std::string_view body = {});
+  // The same, for what may take long: `waiting` is called every second until the answer comes.
+  [[nodiscard]] Result<HttpReply> ask(std::string_view method, std::string_view target, std::string_view body,
+                                      const std::function<void()> &waiting);
   // The text of what was asked for, or the host's own error.
   [[nodiscard]] Result<std::string> get(std::string_view target);
   [[nodiscard]] Result<HostStatus> status(std::string_view target = "/v1/status");

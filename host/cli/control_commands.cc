@@ -49,6 +49,20 @@ std::map<std::int32_t, std::int64_t> resident_memory(const HostStatus &host) {
   return resident;
 }
 
+// What the jobs wait for stands in the way of what an operator asks, too: it is told, once each, over a connection of its
+// own.
+Result<HttpReply> ask_and_tell(Connection &connection, const std::string &path, const std::string &body) {
+  std::string told;
+  return connection.client.ask("POST", path, body, [&] {
+    auto other = ControlClient::connect(connection.state_dir);
+    if (!other || !*other) return;
+    const auto status = (*other)->status("/v1/status?workers=shown");
+    if (!status || status->waits_for == told) return;
+    told = status->waits_for;
+    warn("hostler: {}\n", told.empty() ? "what it waited for has passed" : "waits: " + told);
+  });
+}
+
 }  // namespace
 
 Outcome<ExitCode> run_down(const Address &address) {
@@ -84,8 +98,7 @@ Outcome<ExitCode> run_status(const Address &address, bool json) {
 Outcome<ExitCode> run_reload(const ReloadCommand &command) {
   auto connection = connect(command.address);
   if (!connection) return tl::unexpected<Failure>(connection.error());
-  const auto reply =
-      connection->client.ask("POST", "/v1/reload", to_json(ReloadOptions{command.fresh, command.resume}));
+  const auto reply = ask_and_tell(*connection, "/v1/reload", to_json(ReloadOptions{command.fresh, command.resume}));
   if (!reply) return give_up(ExitCode::Failed, reply.error());
   const auto answer = reload_reply_from_json(reply->body);
   if (!answer) return give_up(ExitCode::Failed, answer.error());
@@ -102,7 +115,7 @@ Outcome<ExitCode> run_on_entries(const EntriesCommand &command) {
   auto connection = connect(command.address);
   if (!connection) return tl::unexpected<Failure>(connection.error());
   const std::string path = fmt::format("/v1/{}", name(command.command.verb));
-  const auto reply = connection->client.ask("POST", path, to_json(command.command));
+  const auto reply = ask_and_tell(*connection, path, to_json(command.command));
   if (!reply) return give_up(ExitCode::Failed, reply.error());
   const auto answer = reload_reply_from_json(reply->body);
   if (!answer) return give_up(ExitCode::Failed, answer.error());

@@ -62,6 +62,7 @@ std::string progress_words(const EntryStatus &job) {
   std::string left;
   if (is_running(job) && job.eta_seconds >= 0) left = human_seconds(job.eta_seconds) + " to go";
   if (is_running(job) && all_slices_ended(progress)) left = "finishing";
+  if (job.state == "waiting") left = job.reason;
   return join({slices_words(progress), fmt::format("{}%", percent(progress)), is_running(job) ? rate_words(job) : "",
                left, trouble(progress)},
               ", ");
@@ -70,7 +71,7 @@ std::string progress_words(const EntryStatus &job) {
 std::string progress_line(const EntryStatus &job, std::size_t name_columns, std::size_t columns) {
   const JobProgress &progress = job.progress;
   const auto filled = static_cast<std::size_t>(part_done(progress) * kBarColumns);
-  std::string state = is_running(job) ? "" : job.state;
+  std::string state = is_running(job) ? "" : job.state == "waiting" ? job.reason : job.state;
   if (is_running(job) && job.eta_seconds >= 0) state = "ETA " + human_seconds(job.eta_seconds);
   if (is_running(job) && all_slices_ended(progress)) state = "finishing";
   const std::string name = job.name + std::string(name_columns - std::min(name_columns, columns_of(job.name)), ' ');

@@ -1,13 +1,19 @@
 #include "edge/status_json.h"
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include <fmt/format.h>
+
+#include "core/config_place.h"
 #include "core/encoding.h"
+#include "core/suggest.h"
 
 namespace hostler {
 namespace {
@@ -240,6 +246,17 @@ std::string write(const T &value, Layout layout = Layout::Compact) {
          "\n";
 }
 
+// Collects the names of a value's members.
+class KeyLister {
+ public:
+  static constexpr bool kWrites = false;
+  template <typename T>
+  void operator()(const char *key, const T & /*value*/) {
+    keys.emplace_back(key);
+  }
+  std::vector<std::string_view> keys;
+};
+
 template <typename T>
 Result<T> read(std::string_view text) {
   try {
@@ -249,6 +266,24 @@ Result<T> read(std::string_view text) {
   } catch (const Json::exception &error) {
     return fail("", std::string("not the JSON that is expected: ") + error.what());
   }
+}
+
+// A key that means nothing was meant for something.
+template <typename T>
+Result<T> read_request(std::string_view text) {
+  auto request = read<T>(text);
+  if (!request) return request;
+  KeyLister known;
+  fields(known, *request);
+  const Json json = Json::parse(text);
+  for (const auto &[key, value] : json.items()) {
+    if (std::ranges::find(known.keys, key) != known.keys.end()) continue;
+    const auto near = nearest(key, known.keys);
+    return fail(
+        "", "unknown key " + in_quotes(key),
+        near ? fmt::format("did you mean \"{}\"?", *near) : fmt::format("known here: {}", fmt::join(known.keys, ", ")));
+  }
+  return request;
 }
 
 }  // namespace
@@ -283,10 +318,10 @@ Result<Error> error_from_json(std::string_view text) {
 }
 Result<ReloadOptions> reload_request_from_json(std::string_view text) {
   if (text.empty()) return ReloadOptions{};
-  return read<ReloadOptions>(text);
+  return read_request<ReloadOptions>(text);
 }
 Result<OperatorCommand> operator_command_from_json(std::string_view text) {
-  return read<OperatorCommand>(text);
+  return read_request<OperatorCommand>(text);
 }
 Result<ReloadReply> reload_reply_from_json(std::string_view text) {
   return read<ReloadReply>(text);

@@ -69,7 +69,7 @@ enum class Layout { Compact, Pretty };
 
 [[nodiscard]] Result<HostStatus> status_from_json(std::string_view text);
 [[nodiscard]] Result<Error> error_from_json(std::string_view text);
-// An empty body asks for nothing in particular.
+// Requests: a key that there is not is an error that names the nearest. An empty body asks for nothing in particular.
 [[nodiscard]] Result<ReloadOptions> reload_request_from_json(std::string_view text);
 // Its verb is not in it, but in the path of the request.
 [[nodiscard]] Result<OperatorCommand> operator_command_from_json(std::string_view text);

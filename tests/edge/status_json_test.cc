@@ -161,6 +161,15 @@ TEST(StatusJson, OperatorCommandMakesTheRoundTripWithoutItsVerb) {
     EXPECT_FALSE(operator_command_from_json(text)) << text;
 }
 
+TEST(StatusJson, RequestWithAKeyThatThereIsNotNamesTheNearest) {
+  const auto command = operator_command_from_json(R"({"nmaes": ["a"]})");
+  ASSERT_FALSE(command);
+  EXPECT_EQ(command.error().text(), R"(unknown key "nmaes" (did you mean "names"?))");
+  const auto reload = reload_request_from_json(R"({"fresh": [], "\n": 1})");
+  ASSERT_FALSE(reload);
+  EXPECT_EQ(reload.error().text(), R"(unknown key "\x0a" (known here: fresh, resume))");
+}
+
 TEST(StatusJson, TheLastExitHasItsNumbersBesideTheWords) {
   EXPECT_NE(
       to_json(full_status())

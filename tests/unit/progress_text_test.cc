@@ -38,6 +38,15 @@ TEST(ProgressText, WhatIsNotKnownIsNotShown) {
   EXPECT_EQ(progress_line(job, 0, 200), "words  [####............]   25%  12/64 slices");
 }
 
+TEST(ProgressText, AJobThatWaitsForAnotherEntrySaysForWhich) {
+  auto job = running_job();
+  job.state = "waiting";
+  job.reason = "waits for feed, which an operator stopped";
+  EXPECT_EQ(progress_words(job), "12/64 slices, 25%, waits for feed, which an operator stopped");
+  EXPECT_EQ(progress_line(job, 0, 200),
+            "words  [####............]   25%  12/64 slices  waits for feed, which an operator stopped");
+}
+
 TEST(ProgressText, TroubleIsShown) {
   auto job = running_job();
   job.progress.backoff = 2;

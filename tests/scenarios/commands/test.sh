@@ -116,3 +116,19 @@ exits 6 hostler run
 touch mended2
 exits 0 hostler run --resume waiting
 assert_nobody_left
+
+# A job that waits for what an operator has stopped says so, and goes on when that is started.
+workers <<'YAML'
+workers:
+  - {name: feed, plugin: tick.so, count: 1}
+  - {name: fed, plugin: exec.so, count: 1, depends_on: [feed], input: {items: [a]}, params: {command: ['true']}}
+YAML
+exits 0 hostler up
+exits 0 hostler stop feed
+exits 0 hostler down
+hostler run --fresh fed >run.log 2>&1 &
+run=$!
+wait_until 'grep -q "^fed: 0/1 slices, 0%, waits for feed, which an operator stopped" run.log'
+exits 0 hostler start feed
+wait $run
+assert_nobody_left

@@ -47,8 +47,14 @@ wait_until '[ -s idle ]'
 assert_eq "$(http http://x/v1/status)" 200
 kill "$idle"
 
-# A wrong configuration is 422 and changes nothing.
+# A slip of the keyboard is not taken for a wish for nothing.
 before=$(pids tick)
+assert_eq "$(http -X POST --data '{"nmaes": ["tick"]}' http://x/v1/stop)" 400
+assert_in 'unknown key "nmaes" (did you mean "names"?)' "$(jq -r .error reply)"
+assert_eq "$(http -X POST --data '{"frsh": ["tick"]}' http://x/v1/reload)" 400
+assert_eq "$(pids tick)" "$before"
+
+# A wrong configuration is 422 and changes nothing.
 cp workers.yaml good.yaml
 printf 'workers:\n  - {plugin: tick.so, cout: 2}\n' >workers.yaml
 assert_eq "$(http -X POST http://x/v1/reload)" 422
