@@ -53,7 +53,8 @@ Outcome<void> print_plan(const Config &config) {
   const auto answer = reload_reply_from_json(reply->body);
   if (!answer) return give_up(ExitCode::Failed, answer.error());
   if (!answer->ok || reply->status != 200)
-    return give_up(ExitCode::InvalidConfig, "a reload would be refused: " + answer->error);
+    return give_up(reply->status == 422 ? ExitCode::InvalidConfig : ExitCode::Failed,
+                   "a reload would be refused: " + answer->error);
   say("a reload would {}\n", answer->text.empty() ? "change nothing" : "do this:");
   for (const auto &line : answer->text) say("  {}\n", line);
   return {};
@@ -114,11 +115,11 @@ void print_plugins(const std::vector<PluginStatus> &plugins) {
 
 Outcome<ExitCode> run_check(const std::string &file) {
   const auto config = read_config(file);
-  if (!config) return give_up(ExitCode::InvalidConfig, config.error());
+  if (!config) return give_up(exit_code_of_config(config.error()), config.error());
   const auto store = open_store(config->host);
   if (!store) return tl::unexpected<Failure>(store.error());
   const auto prepared = prepare(*config, *store);
-  if (!prepared) return give_up(ExitCode::InvalidConfig, prepared.error());
+  if (!prepared) return give_up(exit_code_of_config(prepared.error()), prepared.error());
   say("OK: {}\n", config->file);
   print_entries(*prepared);
   if (const auto printed = print_plan(*config); !printed) return tl::unexpected<Failure>(printed.error());
@@ -127,7 +128,7 @@ Outcome<ExitCode> run_check(const std::string &file) {
 
 Outcome<ExitCode> run_plugins(const std::string &file, bool json) {
   const auto config = read_config(file);
-  if (!config) return give_up(ExitCode::InvalidConfig, config.error());
+  if (!config) return give_up(exit_code_of_config(config.error()), config.error());
   const auto store = open_store(config->host);
   if (!store) return tl::unexpected<Failure>(store.error());
   std::vector<PluginStatus> plugins;

@@ -149,7 +149,7 @@ Failure unexpected_end(const StartedChild &host, const std::string &state_dir) {
 
 Outcome<ExitCode> run_jobs(const StartOptions &options) {
   const auto config = read_config(options.config);
-  if (!config) return give_up(ExitCode::InvalidConfig, config.error());
+  if (!config) return give_up(exit_code_of_config(config.error()), config.error());
   if (std::none_of(config->entries.begin(), config->entries.end(), [](const auto &entry) { return entry.is_job(); }))
     return give_up(ExitCode::Failed, fmt::format("{}: no entry has an input, so there is nothing to run to an end "
                                                  "(`hostler up` keeps services running)",

@@ -45,7 +45,8 @@ tl::unexpected<Error> Place::refuse(const Mark &mark, std::string what, std::str
 }
 
 tl::unexpected<Error> Place::refuse(const Mark &mark, Error error) const {
-  return fail(where(mark), std::move(error.what), std::move(error.hint));
+  error.where = where(mark);
+  return tl::unexpected(std::move(error));
 }
 
 std::string in_quotes(std::string_view text) {

@@ -9,9 +9,10 @@
 namespace hostler {
 
 struct Error {
-  std::string where;  // "workers.yaml:3:7: workers[0].count", a path, or empty
-  std::string what;   // what is wrong, without a final full stop
-  std::string hint;   // what to do, or empty
+  std::string where;      // "workers.yaml:3:7: workers[0].count", a path, or empty
+  std::string what;       // what is wrong, without a final full stop
+  std::string hint;       // what to do, or empty
+  bool may_pass = false;  // nobody's mistake: a full disk, an I/O error, want of memory or descriptors
 
   // One line: "WHERE: WHAT (HINT)".
   [[nodiscard]] std::string text() const {

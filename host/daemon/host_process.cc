@@ -21,6 +21,7 @@
 #include "edge/fleet_lock.h"
 #include "edge/job_store.h"
 #include "edge/log_files.h"
+#include "edge/own_title.h"
 #include "edge/pidfile.h"
 #include "edge/plugin_store.h"
 #include "supervisor.h"
@@ -67,7 +68,7 @@ class Host {
     if (!signals) return Failure{ExitCode::Failed, signals.error()};
     signals_ = std::move(*signals);
     auto config = read_config(options_.config);
-    if (!config) return Failure{ExitCode::InvalidConfig, config.error()};
+    if (!config) return Failure{exit_code_of_config(config.error()), config.error()};
     config_ = std::move(*config);
     umask(config_.host.umask);
     auto pidfile = Pidfile::take(config_.host.state);
@@ -189,7 +190,15 @@ class Host {
 }  // namespace
 
 ExitCode run_host(const HostOptions &options, const StartReport &report) {
-  return std::make_unique<Host>(options, report)->run();
+  set_own_title("hostler: host " + options.config);
+  std::unique_ptr<Host> host;
+  try {
+    host = std::make_unique<Host>(options, report);
+  } catch (const std::system_error &error) {
+    report(ExitCode::Failed, std::string("no event loop could be made: ") + error.what());
+    return ExitCode::Failed;
+  }
+  return host->run();
 }
 
 }  // namespace hostler

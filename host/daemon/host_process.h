@@ -27,6 +27,11 @@ enum class ExitCode : int {
   Interrupted = 6,
 };
 
+// Of an error in reading and preparing a configuration: it is the file's, unless it may pass.
+[[nodiscard]] inline ExitCode exit_code_of_config(const Error &error) {
+  return error.may_pass ? ExitCode::Failed : ExitCode::InvalidConfig;
+}
+
 // What the start came to: the code, and for other than Fine the error in words.
 using StartReport = std::function<void(ExitCode, const std::string &)>;
 

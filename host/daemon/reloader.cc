@@ -89,7 +89,7 @@ void Reloader::finish(Result<Prepared> prepared) {
   requests_.pop_front();
   if (!prepared) {
     if (request.what == What::Reload) supervisor_.reject(prepared.error());
-    request.done(tl::unexpected(ReloadFailure{true, prepared.error()}));
+    request.done(tl::unexpected(ReloadFailure{!prepared.error().may_pass, prepared.error()}));
   } else {
     const HostConfig host = prepared->config.host;
     const auto plans = carry_out(request, std::move(*prepared));

@@ -16,7 +16,7 @@
 
 namespace hostler {
 
-// Either the file is wrong (or what it names), or the file is fine and what was asked for cannot be done.
+// Either the file is wrong (or what it names), or what was asked for cannot be done, at least not now.
 struct ReloadFailure {
   bool invalid_config = false;
   Error error;

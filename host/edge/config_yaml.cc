@@ -37,8 +37,11 @@ std::int32_t processors() {
 Result<Node> read_document(const std::string &file, const std::string &named) {
   const auto text = read_file(file, kMostYaml);
   if (text) return parse_yaml(file, *text);
-  if (named.empty()) return fail(file, text.error().what, "name your configuration with -c FILE");
-  return fail(named, fmt::format("the file {} {}", in_quotes(file), text.error().what));
+  Error error = text.error();
+  error.where = named.empty() ? file : named;
+  if (!named.empty()) error.what = fmt::format("the file {} {}", in_quotes(file), error.what);
+  if (named.empty() && !error.may_pass) error.hint = "name your configuration with -c FILE";
+  return tl::unexpected(std::move(error));
 }
 
 // The folder of a file: as it is named in messages, and absolute without symbolic links.

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "edge/disk_error.h"
+
 namespace hostler {
 namespace {
 
@@ -30,7 +32,7 @@ sockaddr_un address_in(int state_dir_fd) {
 
 Result<UniqueFd> open_state_dir(const std::string &state_dir) {
   UniqueFd fd(::open(state_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return fail(state_dir, "cannot be opened: " + error_words(errno));
+  if (!fd) return errno_error(errno, state_dir, "cannot be opened");
   return fd;
 }
 

@@ -80,11 +80,19 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-void redirect_to_null(int last) {
+bool redirect_to_null(int last) {
   const int null = ::open("/dev/null", O_RDWR);
-  if (null < 0) return;
-  for (int fd = 0; fd <= last; ++fd) ::dup2(null, fd);
+  if (null < 0) return false;
+  for (int fd = 0; fd <= last; ++fd)
+    if (::dup2(null, fd) < 0) return false;
   if (null > 2) ::close(null);
+  return true;
+}
+
+// Before there is a body that could say it.
+[[noreturn]] void end_with(int fd, const char *what) {
+  send_reply(fd, 1, system_failure(what).value().what);
+  ::_exit(1);
 }
 
 // Whatever the launching shell left open must not be held for as long as the host lives.
@@ -109,13 +117,14 @@ UniqueFd above_stdio(UniqueFd fd) {
 }
 
 [[noreturn]] void become_daemon(const ProcessBody &body, Pipe pipe) {
-  if (::setsid() < 0) ::_exit(1);
+  if (::setsid() < 0) end_with(pipe.write.get(), "setsid");
   const pid_t daemon = ::fork();
-  if (daemon != 0) ::_exit(daemon < 0 ? 1 : 0);
+  if (daemon < 0) end_with(pipe.write.get(), "fork");
+  if (daemon != 0) ::_exit(0);
   UniqueFd report_to = above_stdio(std::move(pipe.write));
-  if (::chdir("/") != 0) ::_exit(1);
+  if (::chdir("/") != 0) end_with(report_to.get(), "chdir /");
   ::umask(kUmask);
-  redirect_to_null(2);
+  if (!redirect_to_null(2)) end_with(report_to.get(), "/dev/null");
   close_all_but(report_to.get());
   [[maybe_unused]] const int closed = pipe.read.release();
   reset_signals();
@@ -128,7 +137,7 @@ UniqueFd above_stdio(UniqueFd fd) {
   if (::getppid() != parent) ::_exit(1);
   UniqueFd report_to = above_stdio(std::move(pipe.write));
   pipe.read.reset();
-  redirect_to_null(1);
+  if (!redirect_to_null(1)) end_with(report_to.get(), "/dev/null");
   reset_signals();
   run_body(body, std::move(report_to));
 }

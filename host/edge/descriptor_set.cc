@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 
 #include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace hostler {
@@ -30,7 +32,9 @@ std::uint32_t DescriptorSet::Descriptor::wanted() const {
   return (reader != nullptr ? EPOLLIN | EPOLLRDHUP : 0U) | (writer != nullptr ? EPOLLOUT : 0U);
 }
 
-DescriptorSet::DescriptorSet() : set_(::epoll_create1(EPOLL_CLOEXEC)) {}
+DescriptorSet::DescriptorSet() : set_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (!set_) throw std::system_error(errno, std::generic_category(), "epoll");
+}
 
 void DescriptorSet::add(Interest &interest) {
   const auto index = static_cast<std::size_t>(interest.fd_);

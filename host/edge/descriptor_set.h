@@ -33,11 +33,12 @@ class DescriptorSet {
     std::function<void()> handler_;
   };
 
+  // Throws std::system_error when the kernel gives none.
   DescriptorSet();
   DescriptorSet(const DescriptorSet &) = delete;
   DescriptorSet &operator=(const DescriptorSet &) = delete;
 
-  // Readable while somebody is to be told of something. -1: the kernel gave us none.
+  // Readable while somebody is to be told of something.
   [[nodiscard]] int fd() const { return set_.get(); }
   // Calls the handlers of what is ready now, until `stopped` says so; what is left is told the next time.
   void dispatch(const std::function<bool()> &stopped);

@@ -7,7 +7,7 @@
 
 namespace hostler {
 
-bool DiskError::may_pass() const {
+bool may_pass(int number) {
   switch (number) {
     case ENOSPC:
     case EDQUOT:
@@ -23,9 +23,14 @@ bool DiskError::may_pass() const {
   }
 }
 
+tl::unexpected<Error> errno_error(int number, std::string where, std::string_view what, std::string hint) {
+  std::string words = fmt::format("{}{}{}", what, what.empty() ? "" : ": ", std::strerror(number));
+  return tl::unexpected(Error{std::move(where), std::move(words), std::move(hint), may_pass(number)});
+}
+
 tl::unexpected<DiskError> disk_failure(std::string path, const char *what) {
   const int number = errno;
-  return tl::unexpected(DiskError{{std::move(path), fmt::format("{}: {}", what, std::strerror(number)), {}}, number});
+  return tl::unexpected(DiskError{errno_error(number, std::move(path), what).value(), number});
 }
 
 }  // namespace hostler

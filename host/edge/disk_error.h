@@ -2,17 +2,23 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
 
 namespace hostler {
 
+// Is this errno that of a full disk, an I/O error, want of memory or descriptors?
+[[nodiscard]] bool may_pass(int number);
+// "WHERE: WHAT: the words of that errno", marked when it may pass.
+[[nodiscard]] tl::unexpected<Error> errno_error(int number, std::string where, std::string_view what,
+                                                std::string hint = {});
+
 struct DiskError {
   Error error;
   int number = 0;  // the errno, or 0 when trying again is of no use
-  // A full disk, an I/O error, want of memory or descriptors.
-  [[nodiscard]] bool may_pass() const;
+  [[nodiscard]] bool may_pass() const { return error.may_pass || hostler::may_pass(number); }
 };
 
 template <typename T>

@@ -14,6 +14,7 @@
 
 #include "core/config_place.h"
 #include "core/suggest.h"
+#include "edge/disk_error.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -53,9 +54,9 @@ tl::unexpected<Error> missing_plugin(const std::string &folder, const std::strin
 
 Result<std::string> read_file(const std::string &path, std::int64_t most) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return fail("", "cannot be opened: " + reason(errno));
+  if (!fd) return errno_error(errno, "", "cannot be opened");
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return fail("", "cannot be read: " + reason(errno));
+  if (::fstat(fd.get(), &info) != 0) return errno_error(errno, "", "cannot be read");
   if (!S_ISREG(info.st_mode)) return fail("", S_ISDIR(info.st_mode) ? "is a folder" : "is not a regular file");
   std::string text;
   text.reserve(static_cast<std::size_t>(std::clamp<std::int64_t>(info.st_size, 0, most)));
@@ -63,7 +64,7 @@ Result<std::string> read_file(const std::string &path, std::int64_t most) {
   while (true) {
     const ssize_t n = ::read(fd.get(), block.data(), block.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("", "cannot be read: " + reason(errno));
+    if (n < 0) return errno_error(errno, "", "cannot be read");
     if (n == 0) return text;
     text.append(block.data(), static_cast<std::size_t>(n));
     if (static_cast<std::int64_t>(text.size()) > most)
@@ -75,12 +76,16 @@ Result<void> DiskFiles::check_plugin(const std::string &folder, const std::strin
   const std::string path = folder + "/" + name;
   if (good_plugins_.contains(path)) return {};
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return missing_plugin(folder, name, errno);
+  if (::stat(path.c_str(), &info) != 0) {
+    const int error = errno;
+    if (may_pass(error)) return errno_error(error, "", fmt::format("the plugin {} cannot be read", in_quotes(path)));
+    return missing_plugin(folder, name, error);
+  }
   if (!S_ISREG(info.st_mode))
     return fail("", fmt::format("the plugin {} is not a regular file", in_quotes(path)), "put the .so itself there");
   if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
-    return fail("", fmt::format("the plugin {} cannot be read: {}", in_quotes(path), reason(errno)),
-                "make it readable for the user that runs hostler");
+    return errno_error(errno, "", fmt::format("the plugin {} cannot be read", in_quotes(path)),
+                       may_pass(errno) ? "" : "make it readable for the user that runs hostler");
   good_plugins_.insert(path);
   return {};
 }
@@ -88,7 +93,8 @@ Result<void> DiskFiles::check_plugin(const std::string &folder, const std::strin
 Result<void> DiskFiles::check_folder(const std::string &path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
-    return fail("", fmt::format("the folder {} cannot be used: {}", in_quotes(path), reason(errno)), "make it first");
+    return errno_error(errno, "", fmt::format("the folder {} cannot be used", in_quotes(path)),
+                       may_pass(errno) ? "" : "make it first");
   if (!S_ISDIR(info.st_mode)) return fail("", fmt::format("{} is not a folder", in_quotes(path)));
   return {};
 }
@@ -106,7 +112,9 @@ Result<void> DiskFiles::check_room_for_folder(const std::string &path) {
 
 Result<std::vector<std::string>> DiskFiles::read_items(const std::string &path) {
   const auto text = read_file(path, kMostItemBytes);
-  if (!text) return fail("", fmt::format("the file {} {}", in_quotes(path), text.error().what));
+  if (!text)
+    return tl::unexpected(
+        Error{"", fmt::format("the file {} {}", in_quotes(path), text.error().what), {}, text.error().may_pass});
   std::vector<std::string> items;
   for (std::string_view rest = *text; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));

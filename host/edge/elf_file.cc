@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "core/build_id.h"
+#include "edge/disk_error.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -42,6 +44,8 @@ bool read_at(int fd, void *data, std::size_t size, std::uint64_t offset) {
   auto *bytes = static_cast<char *>(data);
   while (size > 0) {
     const ssize_t n = ::pread(fd, bytes, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = ENODATA;
     if (n <= 0) return false;
     bytes += n;
     size -= static_cast<std::size_t>(n);
@@ -148,17 +152,17 @@ tl::expected<ElfFile, ElfError> read_elf(int fd) {
   return read_needed(fd, segments, size);
 }
 
-std::string read_build_id(int fd) {
+Result<std::string> read_build_id(int fd) {
+  const auto unreadable = [] { return errno_error(errno, {}, "its build id cannot be read"); };
   Header header{};
-  if (!read_at(fd, &header, sizeof header, 0) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_phentsize != sizeof(Segment))
-    return {};
+  if (!read_at(fd, &header, sizeof header, 0)) return unreadable();
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Segment)) return {};
   std::vector<Segment> segments(header.e_phnum);
-  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return {};
+  if (!read_at(fd, segments.data(), segments.size() * sizeof(Segment), header.e_phoff)) return unreadable();
   for (const Segment &segment : segments) {
     if (segment.p_type != PT_NOTE || segment.p_filesz > kMostNotes) continue;
     std::string notes(segment.p_filesz, '\0');
-    if (!read_at(fd, notes.data(), notes.size(), segment.p_offset)) return {};
+    if (!read_at(fd, notes.data(), notes.size(), segment.p_offset)) return unreadable();
     if (std::string id = build_id_in(notes); !id.empty()) return id;
   }
   return {};

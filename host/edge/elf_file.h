@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include "core/error.h"
+
 namespace hostler {
 
 struct ElfFile {
@@ -21,6 +23,6 @@ struct ElfError {
 [[nodiscard]] tl::expected<ElfFile, ElfError> read_elf(int fd);
 
 // The build id of a program or library (core/build_id.h); empty when it has none.
-[[nodiscard]] std::string read_build_id(int fd);
+[[nodiscard]] Result<std::string> read_build_id(int fd);
 
 }  // namespace hostler

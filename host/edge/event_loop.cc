@@ -5,12 +5,35 @@
 #define BOOST_ASIO_DISABLE_FENCED_BLOCK
 #endif
 
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+namespace hostler {
+namespace {
+
+thread_local int epoll_refused = 0;  // the errno of what epoll did not take on this thread, or 0
+
+int tell_epoll(int set, int what, int fd, epoll_event *event) {
+  const int result = ::epoll_ctl(set, what, fd, event);
+  if (result != 0) epoll_refused = errno;
+  return result;
+}
+
+}  // namespace
+}  // namespace hostler
+
+// Asio does not look whether epoll takes the two descriptors by which posted calls and timers wake it. Without them it
+// would sleep for ever, so we look.
+#define epoll_ctl hostler::tell_epoll
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#undef epoll_ctl
 
+#include <system_error>
 #include <utility>
 
 #include "edge/descriptor_set.h"
@@ -112,7 +135,15 @@ void EventLoop::Timer::cancel() {
   impl_->cancel();
 }
 
-EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
+EventLoop::EventLoop() {
+  epoll_refused = 0;
+  try {
+    impl_ = std::make_unique<Impl>();
+  } catch (const boost::system::system_error &error) {
+    throw std::system_error(error.code().value(), std::generic_category(), "epoll");
+  }
+  if (epoll_refused != 0) throw std::system_error(epoll_refused, std::generic_category(), "epoll");
+}
 EventLoop::~EventLoop() = default;
 
 EventLoop::Watch EventLoop::watch(int fd, Ready what, Handler handler) {

@@ -44,6 +44,7 @@ class EventLoop {
     std::unique_ptr<Impl> impl_;
   };
 
+  // Throws std::system_error when the kernel has no descriptors or no memory for it.
   EventLoop();
   ~EventLoop();
   EventLoop(const EventLoop &) = delete;

@@ -18,6 +18,7 @@
 
 #include "core/config_place.h"
 #include "core/glob.h"
+#include "edge/disk_error.h"
 
 namespace hostler {
 namespace {
@@ -47,8 +48,8 @@ Input to_input(std::string path, const struct stat &info) {
 }
 
 tl::unexpected<Error> refuse_unreadable(const std::string &path, int error) {
-  return fail("", fmt::format("the file {} cannot be read: {}", in_quotes(path), reason(error)),
-              "make it readable for the user that runs hostler");
+  return errno_error(error, "", fmt::format("the file {} cannot be read", in_quotes(path)),
+                     may_pass(error) ? "" : "make it readable for the user that runs hostler");
 }
 
 std::string join(const std::string &folder, std::string_view name) {
@@ -60,7 +61,7 @@ std::string join(const std::string &folder, std::string_view name) {
 Result<Input> plain_file(const std::string &path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
-    return fail("", fmt::format("the file {} cannot be read: {}", in_quotes(path), reason(errno)));
+    return errno_error(errno, "", fmt::format("the file {} cannot be read", in_quotes(path)));
   if (S_ISDIR(info.st_mode))
     return fail("", fmt::format("{} is a folder", in_quotes(path)),
                 "write " + in_quotes(path + "/*") + " for the files in it");
@@ -137,8 +138,8 @@ class Walk {
   // What is gone or no folder matches nothing.
   static Result<void> cannot_open(const Pending &at, int error) {
     if (error == ENOENT || error == ENOTDIR || error == ELOOP) return {};
-    return fail(
-        "", fmt::format("the folder {} cannot be read: {}", in_quotes(at.path.empty() ? "." : at.path), reason(error)),
+    return errno_error(
+        error, "", fmt::format("the folder {} cannot be read", in_quotes(at.path.empty() ? "." : at.path)),
         error == EACCES ? "make it readable for the user that runs hostler, or leave it out of the pattern" : "");
   }
 

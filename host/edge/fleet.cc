@@ -15,7 +15,6 @@
 
 #include <fmt/format.h>
 
-#include "edge/elf_file.h"
 #include "edge/frame_sender.h"
 #include "edge/pidfd.h"
 
@@ -95,8 +94,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       random_(std::random_device{}()),
       strays_(loop, [this] { return known_children(); }),
       template_(
-          loop, {binary_.get(), read_build_id(binary_.get()), lock_.fd(), pages_.fd(), open_files},
-          [this](std::uint64_t id) { return prepare(id); },
+          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
       crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {}
 

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "edge/merge_file.h"
@@ -18,6 +20,10 @@ template <typename Step>
 const Step *as(const StoreStep &step) {
   return std::get_if<Step>(&step);
 }
+
+// What may pass keeps a job from running until the next start, so the start waits a second for it.
+constexpr int kTriesAtStart = 20;
+constexpr auto kBetweenTries = std::chrono::milliseconds(50);
 
 // An output folder and a path within it.
 struct Split {
@@ -32,6 +38,10 @@ Split split(const std::string &path) {
   if (parts.filename() == kPartsFolder && parse_part_folder(part.filename().string()))
     return {parts.parent_path(), std::filesystem::path(kPartsFolder) / part.filename() / file.filename()};
   return {part, file.filename()};
+}
+
+Error problem_of(const std::string &job, const DiskError &error, const char *hint = "") {
+  return {job, error.error.text(), hint, error.may_pass()};
 }
 
 // Whatever the umask: workers of another user find their way through it, and see nothing that is not theirs.
@@ -51,8 +61,13 @@ Result<JobDisk> JobDisk::open(const std::string &ledger_path, const std::string 
   for (const std::string &each : {merge_dir, state_dir + "/output"})
     if (Result<void> made = make_traversable(each); !made) return tl::unexpected(made.error());
   JobDisk disk(std::move(*ledger), merge_dir);
-  if (Result<void> rolled = disk.roll_forward(loaded); !rolled) return tl::unexpected(rolled.error());
-  return disk;
+  for (int tries = 1;; ++tries) {
+    loaded = {};
+    if (Result<void> rolled = disk.roll_forward(loaded); !rolled) return tl::unexpected(rolled.error());
+    const bool again = std::ranges::any_of(loaded.problems, [](const Error &problem) { return problem.may_pass; });
+    if (!again || tries == kTriesAtStart) return disk;
+    std::this_thread::sleep_for(kBetweenTries);
+  }
 }
 
 Result<void> JobDisk::roll_forward(Loaded &loaded) {
@@ -69,7 +84,7 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   if (MoveResult removed = remove_files(""); !removed) loaded.problems.push_back(removed.error().error);
   for (const std::string &job : *untold) {
     if (!ours.contains(job)) continue;
-    if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back({job, told.error().error.text(), {}});
+    if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back(problem_of(job, told.error()));
   }
   // What stays now goes at the end of the job.
   for (const std::string &job : ours) (void)outputs_.at(job).clear_attempts(stuck[job]);
@@ -96,7 +111,7 @@ std::set<std::string> JobDisk::lock_outputs(const std::vector<StoredJob> &jobs, 
     if (const MoveResult locked = lock(OutputFolder(job.identity.output)); locked)
       ours.insert(job.name);
     else
-      loaded.problems.push_back({job.name, locked.error().error.text(), {}});
+      loaded.problems.push_back(problem_of(job.name, locked.error()));
   }
   return ours;
 }
@@ -116,7 +131,7 @@ Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, const std::set<std::str
       done.push_back(&move);
     } else {
       stuck[move.job].insert(folder.attempt_name(move.attempt_dir));
-      loaded.problems.push_back({move.job, placed.error().error.text(), "start the job again with --fresh"});
+      loaded.problems.push_back(problem_of(move.job, placed.error(), "start the job again with --fresh"));
     }
   }
   if (done.empty()) return false;

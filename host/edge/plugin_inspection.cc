@@ -20,6 +20,7 @@
 #include "core/exit_status.h"
 #include "core/units.h"
 #include "edge/crash_slot.h"
+#include "edge/disk_error.h"
 #include "edge/pidfd.h"
 #include "edge/spawn.h"
 #include "edge/symboliser.h"
@@ -29,6 +30,7 @@ namespace hostler {
 namespace {
 
 constexpr std::size_t kMostFacts = 65536;
+constexpr std::string_view kCannot = "cannot be inspected";
 constexpr Duration kLastAct = std::chrono::seconds(2);  // to end what the plugin has started: killing takes no time
 
 struct Child {
@@ -44,19 +46,20 @@ std::string in_numbers(const User &user) {
 
 Result<Child> spawn(const std::string &binary, const std::string &library, const std::optional<User> &user) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-    return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error(errno, {}, kCannot);
   Child child;
   child.facts.reset(ends[0]);
   const UniqueFd facts(ends[1]);
   child.crash.reset(::memfd_create("crash", MFD_CLOEXEC));
   if (!child.crash || ::ftruncate(child.crash.get(), static_cast<off_t>(kSlotSize)) != 0)
-    return fail({}, fmt::format("cannot be inspected: {}", std::strerror(errno)));
+    return errno_error(errno, {}, kCannot);
   std::vector<std::string> arguments{"hostler", "__inspect", library};
   if (user) arguments.push_back(in_numbers(*user));
   // What the plugin's constructors print is nobody's.
   auto process = spawn_program(binary, std::move(arguments), {-1, -1, -1, facts.get(), child.crash.get()});
-  if (!process) return fail({}, "cannot be inspected: " + process.error().text());
+  if (!process)
+    return tl::unexpected(
+        Error{{}, fmt::format("{}: {}", kCannot, process.error().text()), {}, process.error().may_pass});
   child.process = std::move(*process);
   return child;
 }

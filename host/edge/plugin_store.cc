@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 #include <hostler/plugin.h>
 
+#include "edge/disk_error.h"
 #include "edge/elf_file.h"
 #include "edge/plugin_inspection.h"
 #include "edge/unique_fd.h"
@@ -41,10 +42,6 @@ constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
 // The first line of cached facts: another host's are not trusted.
 std::string facts_heading() {
   return fmt::format("hostler {} ABI {}.{}\n", HOSTLER_VERSION, HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR);
-}
-
-std::string errno_words(int error) {
-  return std::strerror(error);
 }
 
 class Sha256 {
@@ -89,7 +86,7 @@ class Workshop {
     const std::string path = fmt::format("{}/{}{}-{}", store_dir, kWorkshop, ::getpid(), ++number);
     std::error_code error;
     fs::remove_all(path, error);  // of a host that died, and whose pid is ours now
-    if (::mkdir(path.c_str(), 0700) != 0) return fail(path, errno_words(errno));
+    if (::mkdir(path.c_str(), 0700) != 0) return errno_error(errno, path, "cannot be made");
     return Workshop(path);
   }
   Workshop(Workshop &&other) noexcept : path_(std::exchange(other.path_, {})) {}
@@ -124,12 +121,11 @@ Result<std::string> hash_and_copy(int from, int to, const std::string &to_path) 
   off_t offset = 0;
   while (true) {
     const ssize_t size = ::pread(from, buffer.data(), buffer.size(), offset);
-    if (size < 0) return fail({}, "cannot be read: " + errno_words(errno));
+    if (size < 0) return errno_error(errno, {}, "cannot be read");
     if (size == 0) return hash.hex();
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
     hash.add(bytes);
-    if (to >= 0 && !write_all(to, bytes))
-      return fail({}, fmt::format("cannot write {}: {}", to_path, errno_words(errno)));
+    if (to >= 0 && !write_all(to, bytes)) return errno_error(errno, {}, "cannot write " + to_path);
     offset += size;
   }
 }
@@ -147,17 +143,21 @@ tl::unexpected<std::pair<Fault, Error>> refuse(Fault fault, Error error) {
   return tl::unexpected(std::pair(fault, std::move(error)));
 }
 
+tl::unexpected<std::pair<Fault, Error>> refuse_errno(std::string_view what) {
+  return refuse(Fault::Final, errno_error(errno, {}, what).value());
+}
+
 // Copies a file that holds still and is a whole shared object. The copy is what is judged: it cannot change.
 Attempt try_copy(const std::string &from, const std::string &to) {
   const UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat before {};
-  if (!source || ::fstat(source.get(), &before) != 0) return refuse(Fault::Final, {{}, errno_words(errno), {}});
+  if (!source || ::fstat(source.get(), &before) != 0) return refuse_errno("");
   if (!S_ISREG(before.st_mode)) return refuse(Fault::Final, {{}, "is not a regular file", {}});
   if (const auto quiet = age(before); quiet >= std::chrono::nanoseconds::zero() && quiet < kQuiet)
     return refuse(Fault::Unstable, {{}, "is still being written", "try again when it is complete"});
 
   const UniqueFd target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!target) return refuse(Fault::Final, {{}, fmt::format("cannot create {}: {}", to, errno_words(errno)), {}});
+  if (!target) return refuse_errno("cannot create " + to);
   auto hash = hash_and_copy(source.get(), target.get(), to);
   if (!hash) return refuse(Fault::Final, hash.error());
   struct stat after {};
@@ -178,7 +178,7 @@ Result<Copied> copy_when_whole(const std::string &from, const std::string &to) {
     if (copied) return *copied;
     const auto &[fault, error] = copied.error();
     const bool again = fault == Fault::Unstable && std::chrono::steady_clock::now() < deadline;
-    if (!again) return fail(from, error.what, error.hint);
+    if (!again) return tl::unexpected(Error{from, error.what, error.hint, error.may_pass});
     std::this_thread::sleep_for(kBetweenLooks);
   }
 }
@@ -221,9 +221,9 @@ std::string build_hash(const Copy &copy) {
 Result<void> make_folder(const std::string &path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) return fail(path, "cannot be made: " + error.message());
+  if (error) return errno_error(error.value(), path, "cannot be made");
   // Whatever the umask: workers of another user load from here.
-  if (::chmod(path.c_str(), 0755) != 0) return fail(path, errno_words(errno));
+  if (::chmod(path.c_str(), 0755) != 0) return errno_error(errno, path, "");
   return {};
 }
 
@@ -231,7 +231,7 @@ Result<void> make_folder(const std::string &path) {
 Result<void> publish(const std::string &path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd && ::fchmod(fd.get(), 0755) == 0 && ::fsync(fd.get()) == 0) return {};
-  return fail(path, errno_words(errno));
+  return errno_error(errno, path, "");
 }
 
 // The plugin last: where it stands, its build is complete.
@@ -244,7 +244,7 @@ Result<void> move_all(const Copy &copy, const std::string &name, const std::stri
     const std::string source = fmt::format("{}/{}", from, each);
     const std::string target = fmt::format("{}/{}", to, each);
     if (auto published = publish(source); !published) return published;
-    if (::rename(source.c_str(), target.c_str()) != 0) return fail(target, errno_words(errno));
+    if (::rename(source.c_str(), target.c_str()) != 0) return errno_error(errno, target, "");
   }
   if (auto published = publish(to); !published) return published;
   return publish(fs::path(to).parent_path());
@@ -327,7 +327,8 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
   if (!facts) {
     facts = inspect_plugin(binary_, build.library, user, time_limit_, stop);
     if (!facts)
-      return fail(plugin, without_prefix(facts.error().what, name + ": "), hint_for(facts.error(), copy->libraries));
+      return tl::unexpected(Error{plugin, without_prefix(facts.error().what, name + ": "),
+                                  hint_for(facts.error(), copy->libraries), facts.error().may_pass});
     cache_facts(build.library, *facts, workshop->path());
   }
   build.id = facts->id;

@@ -31,7 +31,7 @@ using Builds = std::map<std::pair<std::string, std::string>, Build>;  // by path
 // An error names itself where it happened; the place in the configuration is told in front of it.
 tl::unexpected<Error> at_key(std::string where, Error error) {
   std::string what = error.where.empty() ? std::move(error.what) : error.where + ": " + error.what;
-  return fail(std::move(where), std::move(what), std::move(error.hint));
+  return tl::unexpected(Error{std::move(where), std::move(what), std::move(error.hint), error.may_pass});
 }
 
 Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, const std::stop_token &stop,

@@ -7,8 +7,8 @@
 #include <csignal>
 
 #include <cerrno>
-#include <cstring>
 
+#include "edge/disk_error.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
@@ -56,7 +56,7 @@ Result<Spawned> spawn_program(const std::string &path, std::vector<std::string> 
       continue;
     }
     above.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, count));
-    if (!above.back()) return fail({}, std::strerror(errno));
+    if (!above.back()) return errno_error(errno, {}, "");
     ::posix_spawn_file_actions_adddup2(&settings.actions, above.back().get(), number);
   }
   ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, count);
@@ -67,13 +67,13 @@ Result<Spawned> spawn_program(const std::string &path, std::vector<std::string> 
   Spawned child;
   const int error =
       ::posix_spawn(&child.pid, path.c_str(), &settings.actions, &settings.attributes, argv.data(), environ);
-  if (error != 0) return fail(path, std::strerror(error));
+  if (error != 0) return errno_error(error, path, "");
   child.pidfd = open_pidfd(child.pid);
   if (child.pidfd) return child;
   const int no_pidfd = errno;
   ::kill(child.pid, SIGKILL);
   ::waitpid(child.pid, nullptr, 0);
-  return fail({}, std::strerror(no_pidfd));
+  return errno_error(no_pidfd, {}, "");
 }
 
 }  // namespace hostler

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "edge/disk_error.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -99,13 +100,15 @@ const char *hint(int code) {
   }
 }
 
-bool may_pass(int code) {
+// `number`: the errno behind it, or 0.
+bool code_may_pass(int code, int number) {
   switch (code & 0xff) {
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_NOMEM: return true;
+    case SQLITE_CANTOPEN: return may_pass(number);
     default: return false;
   }
 }
@@ -120,8 +123,8 @@ struct Database::Impl {
   bool failure_may_pass = false;
 
   tl::unexpected<Error> failed(int code) {
-    failure_may_pass = may_pass(code);
-    return fail(path, words(code, database.get()), hint(code));
+    failure_may_pass = code_may_pass(code, database == nullptr ? 0 : sqlite3_system_errno(database.get()));
+    return tl::unexpected(Error{path, words(code, database.get()), hint(code), failure_may_pass});
   }
 
   Result<sqlite3_stmt *> prepare(const char *sql, std::initializer_list<SqlValue> values) {
@@ -167,21 +170,26 @@ Result<Database> Database::open(const std::string &path, Access access) {
                     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const std::size_t slash = path.rfind('/');
   impl->folder.reset(::open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!impl->folder) return fail(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
+  if (!impl->folder) return errno_error(errno, path, "cannot be opened");
   const std::string reached = fmt::format("/proc/self/fd/{}/{}", impl->folder.get(), path.substr(slash + 1));
   const sqlite3_vfs *vfs = literal_paths();
   sqlite3 *made = nullptr;
   const int code = sqlite3_open_v2(reached.c_str(), &made, flags, vfs == nullptr ? nullptr : vfs->zName);
   impl->database.reset(made);
   if (code != SQLITE_OK) return impl->failed(code);
+  // Whatever keeps it from being opened for writing, SQLite then opens it for reading alone.
+  if (access == Access::ReadWrite && sqlite3_db_readonly(made, "main") == 1)
+    return fail(path, "cannot be opened for writing");
   sqlite3_busy_timeout(made, kBusyMilliseconds);
   return Database(std::move(impl));
 }
 
 Result<void> Database::execute(const char *script) {
   const int code = sqlite3_exec(impl_->database.get(), script, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return fail(impl_->path, words(code, impl_->database.get()), hint(code));
-  return {};
+  if (code == SQLITE_OK) return {};
+  sqlite3 *database = impl_->database.get();
+  return tl::unexpected(
+      Error{impl_->path, words(code, database), hint(code), code_may_pass(code, sqlite3_system_errno(database))});
 }
 
 Result<void> Database::run(const char *sql, std::initializer_list<SqlValue> values) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -138,7 +139,7 @@ void Symboliser::finish(const Backtrace &backtrace) {
   done(backtrace);
 }
 
-Backtrace symbolise_now(const std::string &program, const CrashCapture &capture) {
+Backtrace symbolise_now(const std::string &program, const CrashCapture &capture) try {
   EventLoop loop;
   Symboliser symboliser(loop, program);
   Backtrace found;
@@ -148,6 +149,10 @@ Backtrace symbolise_now(const std::string &program, const CrashCapture &capture)
   });
   loop.run();
   return found;
+} catch (const std::system_error &error) {
+  Backtrace nothing;
+  nothing.problem = std::string("no backtrace: ") + error.what();
+  return nothing;
 }
 
 }  // namespace hostler

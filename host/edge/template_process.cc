@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "edge/elf_file.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
@@ -49,6 +50,7 @@ TemplateProcess::TemplateProcess(EventLoop &loop, const Resources &resources, Pr
                                  std::function<void()> died)
     : loop_(loop),
       resources_(resources),
+      build_(read_build_id(resources.binary)),
       prepare_(std::move(prepare)),
       forked_(std::move(forked)),
       died_(std::move(died)),
@@ -69,6 +71,8 @@ void TemplateProcess::end() {
 }
 
 Result<void> TemplateProcess::start() {
+  if (!build_) build_ = read_build_id(resources_.binary);
+  if (!build_) return fail("no template", build_.error().what);
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return fail({}, fmt::format("no socket for the template: {}", std::strerror(errno)));
@@ -179,10 +183,9 @@ bool TemplateProcess::take_greeting() {
   const ssize_t size = ::recv(control_.get(), &hello, sizeof hello, MSG_DONTWAIT);
   if (size < 0) return false;
   hello.build.back() = '\0';
-  if (size == static_cast<ssize_t>(sizeof hello) && resources_.build == hello.build.data()) return greeted_ = true;
+  if (size == static_cast<ssize_t>(sizeof hello) && *build_ == hello.build.data()) return greeted_ = true;
   if (size > 0)
-    unfit_ =
-        fmt::format("the template is of another build ({}) than the host ({})", hello.build.data(), resources_.build);
+    unfit_ = fmt::format("the template is of another build ({}) than the host ({})", hello.build.data(), *build_);
   control_watch_ = {};
   send_signal(pidfd_, SIGKILL);
   return false;

@@ -23,8 +23,7 @@ namespace hostler {
 class TemplateProcess {
  public:
   struct Resources {
-    int binary = -1;    // the running program; it may have been replaced on disk meanwhile
-    std::string build;  // its build id: a template that is of another one is not used
+    int binary = -1;  // the running program; it may have been replaced on disk meanwhile
     int fleet_lock = -1;
     int pages = -1;
     rlimit open_files{};  // as the host found it
@@ -81,6 +80,7 @@ class TemplateProcess {
 
   EventLoop &loop_;
   Resources resources_;
+  Result<std::string> build_;  // our build id, as it was at first: a template that is of another one is not used
   Prepare prepare_;
   Forked forked_;
   std::function<void()> died_;

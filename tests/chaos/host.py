@@ -99,9 +99,10 @@ class Host:
 
     def host_among(self, processes):
         """The daemon, from its first moment on; None: there is none."""
+        titles = (f"{self.hostler} up", f"hostler: host {self.dir}/workers.yaml")  # it renames itself
         for process in processes.values():
             is_ours = process.parent == os.getpid() and process.pid != self.command
-            if is_ours and process.alive() and process.title == f"{self.hostler} up":
+            if is_ours and process.alive() and process.title in titles:
                 return process.pid
         return None
 
@@ -117,7 +118,7 @@ class Host:
             process
             for process in processes.values()
             if process.alive() and process.title.startswith("hostler: ") and process.title != "hostler: template"
-            if not process.name.startswith("kid ")
+            if not process.title.startswith("hostler: host /") and not process.name.startswith("kid ")
         ]
         return [worker.pid for worker in sorted(workers, key=lambda worker: worker.title)]
 

@@ -155,5 +155,15 @@ TEST(ElfFile, LibraryNameLongerThanAPathIsRefused) {
   EXPECT_EQ(refusal(bytes), "has a damaged dynamic section");
 }
 
+TEST(ElfFile, BuildIdThatCannotBeReadIsNotNone) {
+  const auto unread = read_build_id(-1);
+  ASSERT_FALSE(unread);
+  EXPECT_EQ(unread.error().text(), "its build id cannot be read: Bad file descriptor");
+  TempDir dir;
+  write_file(dir.path("text"), std::string(4096, 'x'));
+  const UniqueFd text(::open(dir.path("text").c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(read_build_id(text.get()).value(), "");
+}
+
 }  // namespace
 }  // namespace hostler

@@ -307,7 +307,7 @@ TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   std::filesystem::permissions(binary, std::filesystem::perms(0755));
   FleetHarness h(binary);
   const UniqueFd fd(::open(binary.c_str(), O_RDONLY | O_CLOEXEC));
-  const std::string id = read_build_id(fd.get());
+  const std::string id = read_build_id(fd.get()).value();
   ASSERT_EQ(id.size(), 40U);
   std::string raw;
   for (std::size_t i = 0; i < id.size(); i += 2) raw += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));

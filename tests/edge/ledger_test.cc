@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,24 @@ std::vector<Left> results(Ledger &ledger, const std::string &job) {
     return {};
   }));
   return all;
+}
+
+// SQLite would open it for reading, and fail with the first job.
+TEST(Ledger, OneThatCannotBeWrittenIsNotOpened) {
+  const TempDir dir;
+  const std::string path = dir.path("ledger.sqlite");
+  open_ledger(dir);
+  ASSERT_EQ(::chmod(path.c_str(), 0444), 0);
+  ASSERT_EQ(::chmod(path.substr(0, path.rfind('/')).c_str(), 0777), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::seteuid(65534) != 0) ::_exit(2);
+    const Result<Ledger> ledger = Ledger::open(path);
+    ::_exit(!ledger && ledger.error().what == "cannot be opened for writing" ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Ledger, AJobIsReadAsItWasWritten) {

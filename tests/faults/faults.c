@@ -1,6 +1,8 @@
 /* System calls that fail on demand: preloaded into a host, ruled through a file that both map (HOSTLER_FAULTS names it;
  * faults.py writes it). Fails the calls of one process and one kind, after letting some through, so many times: with an
- * errno, or, when that is 0, by doing only half of what was asked. Whatever libc does inside itself is not seen.
+ * errno, or, when that is 0, by doing only half of what was asked. Whatever libc does inside itself is not seen. What the
+ * kernel would never say is not said: a pipe or an eventfd knows no I/O error and is no full disk, and epoll has room for
+ * what it has already.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -70,6 +72,15 @@ static int hit(const char *call) {
   return 1;
 }
 
+/* As above; the errno is one that this descriptor may have. What has no type is an eventfd, or of that kind. */
+static int hit_on(const char *call, int fd) {
+  struct stat file;
+  if (rule == NULL || strcmp(rule->call, call) != 0 || syscall(SYS_fstat, fd, &file) != 0) return 0;
+  if ((file.st_mode & S_IFMT) == 0) return 0;
+  if ((rule->error == EIO || rule->error == ENOSPC) && !S_ISREG(file.st_mode)) return 0;
+  return hit(call);
+}
+
 static void *next(const char *name) {
   return dlsym(RTLD_NEXT, name);
 }
@@ -91,7 +102,7 @@ static void *next(const char *name) {
   ssize_t name parameters {                                                 \
     static ssize_t(*_Atomic real) parameters;                               \
     if (real == NULL) real = (ssize_t(*) parameters)(uintptr_t)next(#name); \
-    if (hit(kind)) {                                                        \
+    if (hit_on(kind, fd)) {                                                 \
       if (rule->error != 0) {                                               \
         errno = rule->error;                                                \
         return -1;                                                          \
@@ -174,7 +185,8 @@ CALL(int, -1, "socket", socket, (int domain, int type, int protocol), (domain, t
 CALL(int, -1, "accept4", accept4, (int fd, __SOCKADDR_ARG name, socklen_t *size, int flags), (fd, name, size, flags))
 CALL(int, -1, "pipe2", pipe2, (int ends[2], int flags), (ends, flags))
 CALL(int, -1, "poll", poll, (struct pollfd * fds, nfds_t count, int wait), (fds, count, wait))
-CALL(int, -1, "epoll_ctl", epoll_ctl, (int set, int what, int fd, struct epoll_event *event), (set, what, fd, event))
+CALL(int, -1, what == EPOLL_CTL_ADD ? "epoll_ctl" : "", epoll_ctl,
+     (int set, int what, int fd, struct epoll_event *event), (set, what, fd, event))
 CALL(int, -1, "epoll_create", epoll_create1, (int flags), (flags))
 CALL(int, -1, "eventfd", eventfd, (unsigned value, int flags), (value, flags))
 CALL(int, -1, "signalfd", signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))

@@ -3,8 +3,9 @@
 killed, the configuration is read again, a client asks. The host stays up, says what happened, and has all workers back
 when the fault is over; the job in the end has left to the byte what an undisturbed one leaves.
 
-faults.py HOSTLER WITNESS.SO FAULTS.SO [--at-start] [--only TEXT]
---at-start: the same for a host that is about to start, one call at a time.
+faults.py HOSTLER WITNESS.SO FAULTS.SO [--at-start [EVERY]] [--only TEXT]
+--at-start [EVERY]: the same for a host that is about to start, one call at a time; or only every
+EVERYth of them.
 Exit code 1: something was found.
 """
 
@@ -30,6 +31,10 @@ HOLD = 0.12  # seconds that a fault goes on, after it has been met
 MEET = 0.4  # seconds in which it is met, if it is met at all
 
 
+def name_of(error):
+    return "does half" if error == HALF else errno.errorcode[error]
+
+
 @dataclass
 class Fault:
     call: str
@@ -39,8 +44,7 @@ class Fault:
     by: str = ""  # what makes the host meet it, besides what is done anyway: fresh, plugin, template
 
     def __str__(self):
-        what = "does half" if self.error == HALF else errno.errorcode[self.error]
-        return f"{self.where}: {self.call} {what}"
+        return f"{self.where}: {self.call} {name_of(self.error)}"
 
 
 def faults(call, *errors, told=False, where="host", by=""):
@@ -94,6 +98,9 @@ AT_START = (
     + [("pipe2", E.EMFILE, 3), ("socket", E.EMFILE, 2), ("mmap", E.ENOMEM, 6), ("fork", E.EAGAIN, 3)]
     + [("posix_spawn", E.EAGAIN, 1), ("pidfd_open", E.EMFILE, 5), ("poll", E.EINTR, 4)]
     + [("timerfd", E.EMFILE, 1), ("epoll_create", E.EMFILE, 3), ("eventfd", E.EMFILE, 3), ("signalfd", E.EMFILE, 1)]
+    + [("epoll_ctl", E.ENOSPC, 20), ("epoll_ctl", E.ENOMEM, 20), ("read", E.EINTR, 30), ("read", HALF, 30)]
+    + [("write", E.EINTR, 10), ("write", HALF, 10), ("pwrite", HALF, 15), ("pwrite", E.EIO, 15), ("send", HALF, 5)]
+    + [("recv", HALF, 5), ("accept4", E.EMFILE, 3), ("opendir", E.EMFILE, 5), ("open", E.ENOSPC, 40), ("statvfs", E.EIO, 2)]
 )
 
 
@@ -178,14 +185,24 @@ class Faults:
             self.rule.disarm()
             self.host.begin_anew()
 
+    def all_at_start(self, call, error, numbers):
+        """Until the host does not make so many of these calls."""
+        met = 0
+        for number in numbers:
+            if not self.at_start(call, error, number):
+                break
+            met += 1
+        print(f"start: {call} {name_of(error)}: {met} times", flush=True)
+
     def at_start(self, call, error, skip):
         """A host that one call fails of while it starts: it is up, or says why not, and leaves nothing."""
-        fault = f"start: {call} {errno.errorcode[error]} number {skip + 1}"
+        fault = f"start: {call} {name_of(error)} number {skip + 1}"
         try:
             self.rule.arm(-1, call, error, skip, 1)
             code, said = self.host.cli("up")
             self.rule.disarm()
             if self.rule.hits() == 0:
+                self.host.down()
                 return False
             if code < 0 or (code > 0 and not said.strip()):
                 raise Found(f"hostler up ended with {code} and said: {said}")
@@ -253,7 +270,7 @@ def main():
     parser.add_argument("hostler")
     parser.add_argument("plugin")
     parser.add_argument("shim")
-    parser.add_argument("--at-start", action="store_true")
+    parser.add_argument("--at-start", type=int, nargs="?", const=1, metavar="EVERY")
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     end_on_signals()
@@ -270,7 +287,7 @@ def main():
             host.down()
             for call, error, most in AT_START:
                 if arguments.only in call:
-                    print(call, next((number for number in range(most) if not faulty.at_start(call, error, number)), most), flush=True)
+                    faulty.all_at_start(call, error, range(0, most, arguments.at_start))
             print(f"{faulty.met} faults; {faulty.refused} times the host did not start, and said why")
         else:
             for fault in FAULTS:

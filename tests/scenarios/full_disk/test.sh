@@ -60,8 +60,28 @@ wait_until 'head -c 100m /dev/zero >>state/filler 2>/dev/null; [ -n "$(status .w
 assert_in 'the disk is full' "$(status .waits_for)"
 assert_in 'jobs wait: ' "$(hostler status)"
 assert_eq "$(entry slow '.rate == 0 and .eta_seconds == -1')" true 'no rate and no time to go'
+
+# Whoever asks for something meanwhile is told what stands in the way, and the file is not called wrong.
+drop tick.so
+head -c 5m /dev/zero >>plugins/tick.so
+cp workers.yaml before.yaml
+cat >>workers.yaml <<'YAML'
+  - {name: more, plugin: tick.so, count: 1}
+YAML
+exits 1 hostler reload
+assert_in 'nothing was changed' "$said"
+assert_in 'No space left on device' "$said"
+exits 1 hostler check
+assert_in 'No space left on device' "$said"
+cp before.yaml workers.yaml
+hostler stop slow >stop.log 2>&1 &
+stop=$!
+wait_until 'grep -q "^hostler: waits: .*the disk is full" stop.log'
 rm state/filler
+wait "$stop"
+assert_in 'slow: stopped' "$(cat stop.log)"
 wait_until '[ -z "$(status .waits_for)" ]'
+exits 0 hostler start slow
 wait_until '[ "$(entry slow .state)" = succeeded ]' 60
 exits 0 hostler down
 assert_nobody_left

@@ -34,6 +34,7 @@ assert_eq "$(head -n 1 state/hostler.pid)" "$host" pidfile
 
 # Workers are the host's own children, each in a group of its own, and ps can tell them apart.
 for pid in $(pids tick); do assert_eq "$(ps -o ppid=,pgid= -p "$pid" | xargs)" "$host $pid" 'parent and group'; done
+assert_eq "$(ps -o args= -p "$host")" "hostler: host $dir/workers.yaml" 'title of the host'
 tree=$(ps -o args= --ppid "$host")
 assert_in 'hostler: template' "$tree"
 assert_in 'hostler: tick 0/2' "$tree"

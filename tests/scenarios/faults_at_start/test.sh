@@ -1,0 +1,8 @@
+# A system call of a host that is about to start fails: it is up all the same, or says why not and leaves nothing behind. Some
+# of them; all are `faults.py … --at-start`.
+source "$(dirname "$0")/../lib.sh"
+
+if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer is too slow for this'; fi
+TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" \
+  "$BUILD_DIR/tests/faults/faults.so" --at-start 7
+assert_nobody_left
