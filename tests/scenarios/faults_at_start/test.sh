@@ -1,5 +1,5 @@
 # A system call of a host that is about to start fails: it is up all the same, or says why not and leaves nothing behind. Some
-# of them; all are `faults.py … --at-start`.
+# of them; scripts/faults tries all.
 source "$(dirname "$0")/../lib.sh"
 
 if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer is too slow for this'; fi
