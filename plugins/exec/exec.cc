@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <hostler/plugin.hpp>
@@ -50,12 +51,14 @@ struct Turn {
   std::optional<std::string_view> input;  // for stdin
 };
 
-/// Is there no room for what it wanted to write? Asks for a little and gives it back.
+/// Is there no room for what it wanted to write? Asks for some and gives it back: as much as it has written already, as
+/// others that failed with it may have given back theirs since, and a mebibyte at least.
 bool is_full(int output) {
   struct stat status {};
-  constexpr off_t kLittle = off_t{64} * 1024;
+  constexpr off_t kSome = off_t{1} << 20;
   if (::fstat(output, &status) != 0) return false;
-  if (::fallocate(output, FALLOC_FL_KEEP_SIZE, status.st_size, kLittle) != 0) return errno == ENOSPC || errno == EDQUOT;
+  const off_t some = std::max(status.st_size, kSome);
+  if (::fallocate(output, FALLOC_FL_KEEP_SIZE, status.st_size, some) != 0) return errno == ENOSPC || errno == EDQUOT;
   (void)!::ftruncate(output, status.st_size);
   return false;
 }
