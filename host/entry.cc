@@ -356,6 +356,8 @@ EntryStatus Entry::status() const {
   if (status.reason.empty() && scaled_)
     status.reason = fmt::format("scaled to {}, the file says {}", *scaled_, config().count);
   for (const auto &slot : slots_) {
+    if (status.reason.empty() && slot->state == WorkerState::Failed)
+      status.reason = fmt::format("{}/{}: {}", name(), slot->instance, slot->note);
     WorkerStatus worker;
     worker.instance = slot->instance;
     worker.state = hostler::name(slot->state);

@@ -52,6 +52,7 @@ TEST_F(ServiceTest, ACrashLoopGivesUpAtTheLimitAndSaysSo) {
   system.run_for(minutes(10));
   EXPECT_EQ(entry("a").state, "failed");
   EXPECT_EQ(entry("a").workers[0].note, "gave up: 10 restarts within 1m; last: returned 70 (HOSTLER_ERROR)");
+  EXPECT_EQ(entry("a").reason, "a/0: gave up: 10 restarts within 1m; last: returned 70 (HOSTLER_ERROR)");
   EXPECT_EQ(system.count_in_diary("spawn a/0"), 11);
   EXPECT_EQ(entry("b").state, "running");
 }

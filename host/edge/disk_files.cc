@@ -28,8 +28,10 @@ std::string reason(int error) {
 
 std::string resolve(const std::string &path) {
   std::error_code error;
-  const std::filesystem::path found = std::filesystem::weakly_canonical(path, error);
-  return error ? path : found.string();
+  std::string found = std::filesystem::weakly_canonical(path, error);
+  if (error) return path;
+  if (found.size() > 1 && found.back() == '/') found.pop_back();  // of a path that ends with ".."
+  return found;
 }
 
 tl::unexpected<Error> missing_plugin(const std::string &folder, const std::string &name, int why) {

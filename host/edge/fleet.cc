@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -27,12 +29,22 @@ constexpr std::size_t kOneTurn = std::size_t{1} << 20;
 constexpr std::size_t kLastWords = std::size_t{64} << 20;
 // A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
 constexpr Duration kAfterClosing = std::chrono::seconds(1);
+// Of the descriptors that there may be workers leave so many to the rest: clients, the store, the ledger, logs, inspection.
+constexpr std::size_t kReserve = 32;
+constexpr std::size_t kOfAWorker = 3;    // channel, output, pidfd
+constexpr std::size_t kWhileForked = 2;  // their other ends, until the template has them
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
 
 std::string errno_words(const char *what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
+}
+
+std::size_t count_descriptors() {
+  std::error_code error;
+  const std::filesystem::directory_iterator numbers("/proc/self/fd", error);
+  return error ? 0 : static_cast<std::size_t>(std::distance(begin(numbers), end(numbers)));
 }
 
 rlimit raise_open_files() {
@@ -92,6 +104,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       binary_(std::move(binary)),
       alarm_(loop),
       random_(std::random_device{}()),
+      descriptors_before_(count_descriptors()),
       strays_(loop, [this] { return known_children(); }),
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
@@ -148,10 +161,21 @@ void Fleet::spawn(WorkerId id, const SpawnRequest &request) {
   template_.spawn(id);
 }
 
+Result<void> Fleet::check_descriptors() const {
+  rlimit limit{};
+  const std::size_t wanted = descriptors_before_ + (prepared_ + 1) * kOfAWorker + kWhileForked + kReserve;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || wanted <= limit.rlim_cur) return {};
+  return fail({},
+              fmt::format("no descriptor for the worker: {} ({} are allowed, {} kept for the host itself)",
+                          std::strerror(EMFILE), limit.rlim_cur, kReserve),
+              "raise the limit of open files: `ulimit -n`");
+}
+
 // Its turn has come.
 Result<TemplateProcess::Order> Fleet::prepare(WorkerId id) {
   Worker *worker = find(id);
   if (worker == nullptr) return fail({}, "no longer wanted");
+  if (auto enough = check_descriptors(); !enough) return tl::unexpected(enough.error());
   std::array<int, 2> channel{};
   std::array<int, 2> log{};
   TemplateProcess::Order order;
@@ -166,15 +190,21 @@ Result<TemplateProcess::Order> Fleet::prepare(WorkerId id) {
   const auto page = pages_.allocate(worker->host_part);
   if (!page) return tl::unexpected(page.error());
   worker->page = *page;
+  ++prepared_;
   order.page = *page;
   order.title = fmt::format("hostler: {} {}/{}", worker->entry, worker->instance, worker->host_part.count);
   return order;
 }
 
+void Fleet::release_page(const Worker &worker) {
+  pages_.release(*worker.page);
+  --prepared_;
+}
+
 void Fleet::fail_spawn(WorkerId id, const Error &error) {
   const Worker *worker = find(id);
   if (worker == nullptr) return;
-  if (worker->page) pages_.release(*worker->page);
+  if (worker->page) release_page(*worker);
   workers_.erase(id);
   events_->on_spawn_failed(id, error);
 }
@@ -252,7 +282,9 @@ void Fleet::stop(WorkerId id, StopWord word, int signal) {
   worker->host_part.stop = std::max(worker->host_part.stop, static_cast<std::uint32_t>(word));
   write_page(*worker);
   // One that is not forked yet looks at its page before it runs anything.
-  if (signal != 0 && worker->pidfd) send_signal(worker->pidfd, signal);
+  if (signal == 0 || !worker->pidfd) return;
+  send_signal(worker->pidfd, signal);
+  send_signal(worker->pidfd, SIGCONT);  // one that is suspended would not hear it
 }
 
 void Fleet::dismiss(WorkerId id) {
@@ -414,7 +446,7 @@ void Fleet::bury(WorkerId id) {
   const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
   auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;
   const pid_t pid = worker->pid;
-  pages_.release(*worker->page);
+  release_page(*worker);
   workers_.erase(id);
   strays_.end_soon();  // what closed all that it had inherited delays nobody's exit
   if (crash) {

@@ -74,6 +74,8 @@ class Fleet final : public System {
   [[nodiscard]] bool is_over(const Worker &worker) const;
   static void take_status(Worker &worker);
   [[nodiscard]] static WaitStatus verdict(const Worker &worker);
+  [[nodiscard]] Result<void> check_descriptors() const;
+  void release_page(const Worker &worker);
   void fail_spawn(WorkerId id, const Error &error);
   void on_forked(WorkerId id, const Result<int> &pid);
   void on_channel(WorkerId id);
@@ -97,6 +99,8 @@ class Fleet final : public System {
   std::uint64_t alarm_number_ = 0;  // of the one set last
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
+  std::size_t prepared_ = 0;        // of them: those that have a page and descriptors
+  std::size_t descriptors_before_;  // those of the host when it had no workers yet
   Strays strays_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted, and comes too late
   TemplateProcess template_;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -72,7 +73,7 @@ Result<bool> is_locked(int fd, const std::string &path) {
 }
 
 // Is it dying, though its locks are not let go yet: a zombie, on its way out (PF_EXITING of linux/sched.h), or with a
-// SIGKILL that it has not taken yet?
+// signal that it has not taken yet, and that ends it or makes it leave?
 bool is_ending(pid_t pid) {
   std::ifstream stat(fmt::format("/proc/{}/stat", pid));
   std::string text;
@@ -89,11 +90,13 @@ bool is_ending(pid_t pid) {
   constexpr unsigned kExiting = 0x4;
   if (!fields || state == 'Z' || state == 'X' || (flags & kExiting) != 0) return true;
   std::ifstream status(fmt::format("/proc/{}/status", pid));
-  constexpr std::uint64_t kKill = std::uint64_t{1} << (SIGKILL - 1);
+  constexpr std::array kLast{SIGKILL, SIGTERM, SIGINT, SIGQUIT};
   for (std::string word; status >> word;) {
     if (word != "SigPnd:" && word != "ShdPnd:") continue;
     std::uint64_t pending = 0;
-    if (status >> std::hex >> pending && (pending & kKill) != 0) return true;
+    if (!(status >> std::hex >> pending)) return false;
+    for (const int signal : kLast)
+      if ((pending >> (signal - 1) & 1U) != 0) return true;
   }
   return false;
 }

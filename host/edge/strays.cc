@@ -39,7 +39,10 @@ Strays::Strays(EventLoop &loop, AskKnown known) : loop_(loop), known_(std::move(
 void Strays::end() {
   const std::optional<Known> known = known_();
   if (!known) return end_soon();
-  for (const pid_t pid : own_children())
+  const std::vector<pid_t> children = own_children();
+  // The number of one that is gone may be somebody else's.
+  std::erase_if(strangers_, [&](pid_t pid) { return std::ranges::find(children, pid) == children.end(); });
+  for (const pid_t pid : children)
     if (!known->children.contains(pid) && !strays_.contains(pid)) end(pid, *known);
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace hostler {
 namespace {
@@ -22,8 +23,10 @@ struct Source {
   std::int32_t line = 0;
 };
 
+// A name in C stands for itself: read as one of C++, "f" would be the type float.
 std::string readable(const char *symbol) {
   if (symbol == nullptr) return {};
+  if (std::string_view(symbol).substr(0, 2) != "_Z") return symbol;
   int failed = 0;
   const std::unique_ptr<char, Free> words(abi::__cxa_demangle(symbol, nullptr, nullptr, &failed));
   return words ? words.get() : symbol;

@@ -92,6 +92,13 @@ INSTANTIATE_TEST_SUITE_P(Crash, EachKindOfCrash,
                                          Kind{"throw_number", "throw_number", SIGABRT}),
                          [](const auto &kind) { return std::string(kind.param.way); });
 
+TEST_F(CrashTest, AFunctionInCIsCalledByItsNameThoughItLooksMangled) {
+  const auto &seen = gone(h.start_of("crash.so"));
+  ASSERT_TRUE(seen.backtrace);
+  ASSERT_FALSE(seen.backtrace->frames.empty());
+  EXPECT_EQ(seen.backtrace->frames.front().function, "f");
+}
+
 TEST_F(CrashTest, SaysWhereTheFaultWas) {
   const auto &null = die("null");
   EXPECT_EQ(null.crash->detail, "address 0x8");

@@ -91,6 +91,31 @@ TEST(Pidfile, AHostThatIsLeavingIsWaitedFor) {
   for (const int fd : told) ::close(fd);
 }
 
+// As one is that is told to leave before it has come to its loop.
+TEST(Pidfile, AHostThatHasBeenToldToLeaveAndDoesNotKnowItYetIsWaitedFor) {
+  const TempDir dir;
+  std::array<int, 2> told{};
+  ASSERT_EQ(::pipe(told.data()), 0);
+  const pid_t host = ::fork();
+  if (host == 0) {
+    sigset_t quit;
+    sigemptyset(&quit);
+    sigaddset(&quit, SIGQUIT);
+    ::sigprocmask(SIG_BLOCK, &quit, nullptr);
+    auto pidfile = Pidfile::take(dir.path());
+    if (!pidfile || ::write(told[1], "x", 1) != 1) ::_exit(1);
+    ::poll(nullptr, 0, 400);
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(told[0], &byte, 1), 1);
+  ::kill(host, SIGQUIT);
+  const auto next = Pidfile::take(dir.path());
+  EXPECT_TRUE(next) << next.error().text();
+  ASSERT_EQ(::waitpid(host, nullptr, 0), host);
+  for (const int fd : told) ::close(fd);
+}
+
 TEST(Pidfile, KilledHostOwnsNothingThoughItsPidStands) {
   const TempDir dir;
   std::array<int, 2> ends{};
