@@ -41,7 +41,8 @@ JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob store
       stored_(std::move(stored)),
       create_(std::move(create)),
       job_(settings(), stored_.manifest, stored_.rows, first_lease),
-      due_(around.timers) {
+      due_(around.timers),
+      share_(around.timers) {
   stored_.rows.clear();  // job_ has them
 }
 
@@ -120,11 +121,15 @@ bool JobEntry::has_work(const Slot &slot) const {
 void JobEntry::want_workers() {
   if (!wanted_ || create_ || !failure_.empty() || stored_.state != JobState::Running) return;
   if (job_.state() != JobState::Running) return check_end();
-  const std::int64_t wanted = std::min<std::int64_t>(count(), job_.open_slices());
+  raise_workers();
+  feed();
+}
+
+void JobEntry::raise_workers() {
+  const std::int64_t wanted = std::min<std::int64_t>(count(), job_.open_slices() + helpers_);
   for (std::int64_t i = 0; i < wanted; ++i)
     if (slots_[static_cast<std::size_t>(i)]->desired == Desired::Down)
       set_desired(*slots_[static_cast<std::size_t>(i)], Desired::Up);
-  feed();
 }
 
 void JobEntry::fill_start(Start &start) const {
@@ -133,6 +138,7 @@ void JobEntry::fill_start(Start &start) const {
   start.params = stored_.identity.params;
   start.attempts_dir = stored_.identity.output + "/.attempts";
   start.codes = counted_codes(config().on_exit);
+  start.may_split = may_split();
 }
 
 // Others may still do the work; when there is nobody left it would never end.
@@ -150,11 +156,7 @@ void JobEntry::feed() {
   due_.cancel();
   // What is due already waits for whoever is free next, not for a moment.
   if (const auto due = job_.next_due(); due && *due > around_.system.now()) due_.set(*due, [this] { want_workers(); });
-}
-
-std::int64_t JobEntry::ready_slices() const {
-  const JobProgress progress = job_.progress();
-  return progress.slices - progress.done - progress.leased - progress.backoff - progress.quarantined;
+  ask_for_shares();
 }
 
 // Keeps a worker supplied: one lease in work, and while there is plenty the next one already with it.
@@ -162,14 +164,14 @@ void JobEntry::hand_out(Slot &slot) {
   if (slot.state != WorkerState::Running || slot.leaving || slot.told_deadline || !failure_.empty() || !wanted_) return;
   if (job_.state() != JobState::Running) return;
   auto &held = held_leases_[*slot.worker];
-  if (held.empty() && !hand_out_one(slot)) return;
-  if (held.size() == 1 && ready_slices() > 4 * static_cast<std::int64_t>(slots_.size())) hand_out_one(slot);
+  if (held.empty() && !hand_out_one(slot)) return ask_for_shares();
+  if (held.size() == 1 && job_.ready_slices() > 4 * static_cast<std::int64_t>(slots_.size())) hand_out_one(slot);
 }
 
 bool JobEntry::hand_out_one(Slot &slot) {
   const WorkerId worker = *slot.worker;
   const TimePoint now = around_.system.now();
-  auto lease = job_.lease(worker, now, lease_size_.next(ready_slices(), count()));
+  auto lease = job_.lease(worker, now, lease_size_.next(job_.ready_slices(), count()));
   if (!lease) return false;
   const std::uint64_t id = lease->id;
   const bool merge = lease->begin == job_.manifest().positions();
@@ -190,6 +192,7 @@ void JobEntry::send(WorkerId worker, std::uint64_t lease) {
     held.since = around_.system.now();
     around_.system.lease(worker, held.lease);
     watch_anew(*slot);
+    ask_for_shares();
   }
 }
 
@@ -264,7 +267,8 @@ std::int64_t JobEntry::positions_in_work() const {
     const WorkerPart page = around_.system.page(*slot->worker);
     const auto begun = slice_begun(*slot, page);
     if (!begun || *begun >= job_.manifest().positions()) continue;
-    const SliceSpan span = job_.manifest().slice_at(*begun);
+    const std::int64_t end = held_at(*slot->worker, *begun)->lease.end;
+    const SliceSpan span = job_.manifest().slice_at(*begun, {*begun, end});
     sum += positions_of(span, page);
   }
   return sum;
@@ -273,7 +277,7 @@ std::int64_t JobEntry::positions_in_work() const {
 // Positions a second of late: halves what it remembers about every four seconds.
 void JobEntry::sample_rate() {
   const TimePoint now = around_.system.now();
-  const std::int64_t done = job_.progress().positions_done;
+  const std::int64_t done = job_.positions_done();
   const double seconds = std::chrono::duration<double>(now - sampled_).count();
   if (sampled_ == TimePoint{}) {
     sampled_ = now;

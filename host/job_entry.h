@@ -55,6 +55,13 @@ class JobEntry final : public Entry {
     Lease lease;
     TimePoint since{};
     bool sent = false;
+    TimePoint asked{};  // for a share of it, or not yet
+  };
+  // A lease that is worked on for long, and what is left of it.
+  struct Straggler {
+    WorkerId worker = 0;
+    Held *held = nullptr;
+    std::int64_t left = 0;  // positions
   };
 
   [[nodiscard]] bool drains() const override { return true; }
@@ -65,6 +72,7 @@ class JobEntry final : public Entry {
 
   void create();
   void want_workers();
+  void raise_workers();
   void feed();
   void hand_out(Slot &slot);
   bool hand_out_one(Slot &slot);
@@ -85,8 +93,16 @@ class JobEntry final : public Entry {
     return job_.state() != JobState::Running && stored_.state == JobState::Running && failure_.empty();
   }
   void sample_rate();
+  // job_entry_shares.cc: idle workers take from stragglers.
+  [[nodiscard]] bool may_split() const;
+  void ask_for_shares();
+  [[nodiscard]] std::int64_t hands_free() const;
+  [[nodiscard]] std::vector<Straggler> stragglers();
+  [[nodiscard]] std::int64_t left_of(WorkerId worker, const Lease &lease) const;
+  void lease_cut(Slot &slot, const LeaseCut &given);
   [[nodiscard]] std::optional<std::int64_t> slice_begun(const Slot &slot, const WorkerPart &page) const;
-  [[nodiscard]] std::int64_t ready_slices() const;
+  // The lease with the worker that this position lies in, or null.
+  [[nodiscard]] const Held *held_at(WorkerId worker, std::int64_t position) const;
   [[nodiscard]] JobSettings settings() const;
   [[nodiscard]] std::int64_t positions_in_work() const;
   void protocol_error(Slot &slot, const std::string &what);
@@ -97,7 +113,10 @@ class JobEntry final : public Entry {
   Job job_;
   LeaseSize lease_size_;
   TimerQueue::Timer due_;
+  TimerQueue::Timer share_;  // somebody may straggle by then
+  TimePoint shares_looked_{};
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
+  std::int64_t helpers_ = 0;  // shares that were asked for and are about to come: each is work for one more
   std::int64_t commits_ = 0;  // on their way to the disk
   // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;

@@ -41,6 +41,8 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
     hand_out(*slot);
   } else if (const auto *ended = std::get_if<SliceEnded>(&message)) {
     slice_ended(*slot, *ended);
+  } else if (const auto *given = std::get_if<LeaseCut>(&message)) {
+    lease_cut(*slot, *given);
   } else if (const auto *lease = std::get_if<LeaseEnded>(&message)) {
     lease_ended(*slot, *lease);
   }
@@ -51,7 +53,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   const bool over_time = slot.told_deadline && slot.deadline_slice == ended.slice.begin;
   const std::int64_t begin = ended.slice.begin;
   const bool in_input = begin >= 0 && begin < job_.manifest().positions();
-  const std::int64_t shift = in_input ? job_.manifest().slice_at(begin).begin - begin : 0;
+  const std::int64_t shift = in_input ? job_.manifest().slice_from(begin).begin - begin : 0;
   Judgement judgement = judge(ended, stopping, over_time ? slot.deadline : std::string(), shift);
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
@@ -214,11 +216,10 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
   StoreBatch batch;
   const bool merge = begun && *begun == job_.manifest().positions();
   if (begun) {
-    const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(*begun);
-    for (const Held &held : held_leases_[worker])
-      if (held.sent && held.lease.begin <= *begun && *begun < held.lease.end)
-        batch.push_back(DropAttempt{stored_.identity.output + "/.attempts/" +
-                                    attempt_folder(span.input, span.begin, merge, held.lease.id)});
+    const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_from(*begun);
+    if (const Held *held = held_at(worker, *begun))
+      batch.push_back(DropAttempt{stored_.identity.output + "/.attempts/" +
+                                  attempt_folder(span.input, span.begin, merge, held->lease.id)});
   }
   held_leases_.erase(worker);
   commit_changes(std::move(batch));
@@ -229,11 +230,16 @@ std::optional<std::int64_t> JobEntry::slice_begun(const Slot &slot, const Worker
   if (page.layout != kPageLayout || slot.leaving) return std::nullopt;
   const auto stage = static_cast<Stage>(page.stage);
   if (stage != Stage::Running && stage != Stage::Returned && stage != Stage::Settling) return std::nullopt;
-  const auto held = held_leases_.find(*slot.worker);
-  if (held == held_leases_.end()) return std::nullopt;
+  if (held_at(*slot.worker, page.begun) == nullptr) return std::nullopt;
+  return page.begun;
+}
+
+const JobEntry::Held *JobEntry::held_at(WorkerId worker, std::int64_t position) const {
+  const auto held = held_leases_.find(worker);
+  if (held == held_leases_.end()) return nullptr;
   for (const Held &each : held->second)
-    if (each.sent && each.lease.begin <= page.begun && page.begun < each.lease.end) return page.begun;
-  return std::nullopt;
+    if (each.sent && each.lease.begin <= position && position < each.lease.end) return &each;
+  return nullptr;
 }
 
 void JobEntry::protocol_error(Slot &slot, const std::string &what) {

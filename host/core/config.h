@@ -88,6 +88,7 @@ struct EntryConfig {
   std::int32_t attempts = 4;
   Tolerance max_failed;
   std::int32_t max_temporary = 100;
+  bool split = true;  // jobs: a slice may be cut, if the plugin allows it
   OnChange on_change = OnChange::Ask;
   std::optional<Duration> time_limit;  // jobs: of a slice, and of merge()
   std::optional<Duration> watchdog;    // no claim, heartbeat or progress for so long: hung

@@ -163,6 +163,16 @@ Result<void> read_watch(const Node &value, const Place &place, std::optional<Dur
   return {};
 }
 
+Result<void> read_split(const Node &value, const Place &place, Draft &draft) {
+  note_job_key("split", value, place, draft);
+  auto text = read_text(value, place);
+  if (!text) return tl::unexpected(text.error());
+  if (*text != "on" && *text != "off")
+    return place.refuse(value.mark, fmt::format("{} is not known", in_quotes(*text)), "write on or off");
+  draft.entry.config.split = *text == "on";
+  return {};
+}
+
 Result<void> read_on_change(const Node &value, const Place &place, Draft &draft) {
   note_job_key("on_change", value, place, draft);
   auto text = read_text(value, place);
@@ -247,6 +257,7 @@ constexpr Field<Draft> kEntryFields[] = {
        note_job_key("max_temporary", value, place, draft);
        return store(read_integer(value, place, 0, kMostRestarts), draft.entry.config.max_temporary);
      }},
+    {"split", read_split},
     {"on_change", read_on_change},
     {"time_limit",
      [](const Node &value, const Place &place, Draft &draft) {
@@ -266,7 +277,6 @@ constexpr Field<Draft> kEntryFields[] = {
     {"rollout", nullptr, kNotYet},
     {"reslice", nullptr, kNotYet},
     {"schedule", nullptr, kNotYet},
-    {"split", nullptr, kNotYet},
     {"max_skipped", nullptr, kNotYet},
     {"max_bisect", nullptr, kNotYet},
     {"slice", nullptr, kInInput},

@@ -184,6 +184,10 @@ std::int64_t Job::open_slices() const {
   return merge_leased || (settings_.has_merge && (merge == nullptr || merge->state != SliceState::Committing)) ? 1 : 0;
 }
 
+std::int64_t Job::ready_slices() const {
+  return table_.untouched_slices() + table_.slices(SliceState::Ready);
+}
+
 JobProgress Job::progress() const {
   JobProgress progress;
   progress.slices = manifest().slice_count();
@@ -193,15 +197,13 @@ JobProgress Job::progress() const {
   progress.positions = manifest().positions();
   progress.positions_done = table_.positions_done();
   progress.retries = table_.retries();
-  const std::int64_t not_done = table_.untouched_slices() + table_.slices(SliceState::Ready) + progress.leased +
-                                progress.backoff + progress.quarantined;
-  progress.done = std::max<std::int64_t>(progress.slices - not_done, 0);
+  progress.done = progress.slices - table_.unfinished_slices();
   return progress;
 }
 
 std::string Job::place(std::int64_t global) const {
   if (global < 0 || global >= table_.merge_position()) return "merge";
-  const SliceSpan slice = manifest().slice_at(global);
+  const SliceSpan slice = manifest().slice_from(global);
   return fmt::format("{}-{}", slice.input, slice.begin);
 }
 

@@ -1,5 +1,7 @@
 // A job's slices: which are handed out, done, waiting, given up; and when the job has ended, with which verdict.
 //
+// A lease may be cut while it is worked on, where the worker says: it keeps what is before the cut, the rest goes back.
+//
 // Slice states: ready → leased → (committing →) done; leased → ready (given back) | backoff → leased | quarantined.
 // Untouched slices have no row (slice_table.h). Position positions() is the merge: a slice of its own, handed out once
 // all others have ended. A quarantined slice holds up no other; a job that ends with more of them than it may have is
@@ -47,7 +49,7 @@ struct JobSettings {
 
 struct JobProgress {
   std::int64_t slices = 0;  // of the plan, without the merge
-  std::int64_t done = 0;
+  std::int64_t done = 0;    // whole ones; below, each part of a slice that was cut counts as one
   std::int64_t leased = 0;
   std::int64_t backoff = 0;
   std::int64_t quarantined = 0;
@@ -77,6 +79,9 @@ class Job {
   // worker does not hold that slice. With files the slice is committing until committed().
   [[nodiscard]] Result<SliceOutcome> ended(WorkerId worker, const SliceEnded &ended, const Judgement &judgement,
                                            TimePoint now, double random);
+  // The worker has given away the end of its lease: from the cut on it is to be handed out again, not charged. An error
+  // for a cut where there can be none.
+  [[nodiscard]] Result<void> cut(WorkerId worker, const LeaseCut &given);
   // All of the lease before `up_to` is done; what follows goes back, not charged.
   [[nodiscard]] Result<void> lease_ended(WorkerId worker, const LeaseEnded &ended);
   // The files of a slice have their places.
@@ -99,13 +104,16 @@ class Job {
   [[nodiscard]] std::optional<TimePoint> next_due() const;
   // At most how many workers could be busy at once from now on (slices that have not ended).
   [[nodiscard]] std::int64_t open_slices() const;
+  // How many nobody has begun, or that have come back; those in backoff are not among them.
+  [[nodiscard]] std::int64_t ready_slices() const;
+  [[nodiscard]] std::int64_t positions_done() const { return table_.positions_done(); }
   [[nodiscard]] std::uint64_t next_lease() const { return next_lease_; }
   // Running until every slice and the merge have ended; then Succeeded, Partial or Failed, with words.
   [[nodiscard]] JobState state() const { return state_; }
   [[nodiscard]] std::string state_reason() const { return state_reason_; }
   [[nodiscard]] JobProgress progress() const;
   [[nodiscard]] const Manifest &manifest() const { return table_.manifest(); }
-  // The slice's public place "INPUT-BEGIN", or "merge".
+  // The public place "INPUT-BEGIN" of the slice, or part of one, that begins here; or "merge".
   [[nodiscard]] std::string place(std::int64_t global) const;
   [[nodiscard]] std::vector<SliceRow> rows() const { return table_.rows(); }
   // What must become durable since the last call, in order.
@@ -131,6 +139,7 @@ class Job {
   [[nodiscard]] Interval slice_from(std::int64_t begin, const Held &held) const;
   [[nodiscard]] std::string title(std::int64_t begin) const;
   [[nodiscard]] Held *find_lease(WorkerId worker, std::uint64_t id);
+  [[nodiscard]] bool may_cut(std::int64_t position) const;
   SliceRow take_slice(Held &held, Interval slice, bool before_is_done);
   void drop_accounted(WorkerId worker);
   void finish(SliceRow row);

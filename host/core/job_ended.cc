@@ -80,6 +80,29 @@ Result<SliceOutcome> Job::ended(WorkerId worker, const SliceEnded &ended, const 
   return outcome;
 }
 
+Result<void> Job::cut(WorkerId worker, const LeaseCut &given) {
+  Held *held = find_lease(worker, given.lease);
+  if (held == nullptr) return fail({}, fmt::format("cut lease {}, which it does not hold", given.lease));
+  const bool inside = given.cut >= held->row && given.cut < held->whole.end;
+  if (!inside || held->whole.begin == table_.merge_position() || !may_cut(given.cut))
+    return fail({}, fmt::format("cut lease {} at {}, where it cannot be cut", given.lease, given.cut));
+  SliceRow kept = table_.take(held->row);
+  SliceRow rest = kept;
+  rest.begin = given.cut;
+  kept.end = given.cut;
+  held->whole.end = given.cut;
+  table_.put(std::move(kept));
+  table_.give_back(std::move(rest));
+  drop_accounted(worker);
+  return {};
+}
+
+bool Job::may_cut(std::int64_t position) const {
+  const std::int64_t begin = manifest().slice_at(position).global.begin;
+  if (position == begin) return true;
+  return manifest().kind() != InputKind::File && (position - begin) % manifest().unit() == 0;
+}
+
 Result<void> Job::lease_ended(WorkerId worker, const LeaseEnded &ended) {
   Held *held = find_lease(worker, ended.lease);
   if (held == nullptr) {

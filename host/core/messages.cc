@@ -20,7 +20,8 @@ enum class MessageType : std::uint8_t {
   Loaded = 16,
   Ready = 17,
   SliceEnded = 18,
-  LeaseEnded = 19
+  LeaseEnded = 19,
+  LeaseCut = 20
 };
 
 // The ABI's limits (plugin.h), which core does not include.
@@ -188,7 +189,7 @@ void fields(Archive &archive, M &m) {
   using T = std::remove_const_t<M>;
   if constexpr (std::is_same_v<T, Start>) {
     archive(m.name, m.instance, m.count, m.library, m.plugin, m.cwd, m.umask, m.env, m.params, m.job, m.job_id,
-            m.attempts_dir, m.stop_signal, m.codes, m.limits, m.user, m.trouble);
+            m.attempts_dir, m.stop_signal, m.codes, m.may_split, m.limits, m.user, m.trouble);
   } else if constexpr (std::is_same_v<T, Lease>) {
     archive(m.id, m.begin, m.end, m.attempt, m.kind, m.slice_size, m.unit, m.base, m.plan_count, m.first_input,
             m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.merge_input);
@@ -197,6 +198,8 @@ void fields(Archive &archive, M &m) {
             m.told_to_stop, m.input_changed, m.io_failed, m.result, m.has_result, m.counters, m.attempt_dir, m.files);
   } else if constexpr (std::is_same_v<T, LeaseEnded>) {
     archive(m.lease, m.up_to);
+  } else if constexpr (std::is_same_v<T, LeaseCut>) {
+    archive(m.lease, m.cut);
   } else {
     static_assert(std::is_same_v<T, Loaded> || std::is_same_v<T, Ready>);
   }
@@ -210,6 +213,7 @@ constexpr MessageType type_of() {
   if constexpr (std::is_same_v<M, Ready>) return MessageType::Ready;
   if constexpr (std::is_same_v<M, SliceEnded>) return MessageType::SliceEnded;
   if constexpr (std::is_same_v<M, LeaseEnded>) return MessageType::LeaseEnded;
+  if constexpr (std::is_same_v<M, LeaseCut>) return MessageType::LeaseCut;
 }
 
 // What a right message must also keep, beyond its form; a worker may send anything.
@@ -223,6 +227,9 @@ std::string_view fault(const Ready &) {
   return {};
 }
 std::string_view fault(const LeaseEnded &) {
+  return {};
+}
+std::string_view fault(const LeaseCut &) {
   return {};
 }
 
@@ -307,7 +314,7 @@ Result<HostMessage> decode_host_message(std::string_view frame) {
 }
 
 Result<WorkerMessage> decode_worker_message(std::string_view frame) {
-  auto message = decode_any<WorkerMessage, Loaded, Ready, SliceEnded, LeaseEnded>(frame);
+  auto message = decode_any<WorkerMessage, Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded>(frame);
   if (!message) return message;
   // A plugin's words go to logs and terminals.
   if (auto *ended = std::get_if<SliceEnded>(&*message)) ended->reason = in_one_line(ended->reason);

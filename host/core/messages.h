@@ -3,7 +3,7 @@
 // decode() takes the body of one and refuses what is cut short, too long or out of range: a worker is not trusted.
 //
 //   host → worker   Start (once: this is GO), Lease (jobs: after each the worker works through it)
-//   worker → host   Loaded, Ready, SliceEnded, LeaseEnded
+//   worker → host   Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded
 // End of file tells the worker that the host is gone or wants no more of it: it leaves.
 #pragma once
 
@@ -51,6 +51,7 @@ struct Start {
   std::string attempts_dir;  // jobs: OUTPUT/.attempts
   std::int32_t stop_signal = 15;
   std::vector<CountedCode> codes;  // jobs: no code twice
+  bool may_split = false;          // jobs: a slice may be cut at any multiple of its unit
   Limits limits;
   std::optional<User> user;  // whom it becomes
   std::string trouble;       // why it must not run: what it needs could not be given to it now
@@ -89,6 +90,14 @@ struct Ready {
   bool operator==(const Ready &) const = default;
 };
 
+// The worker gives away the end of its lease: what lies in [cut, its end so far) it has not begun, and will not. The cut
+// is where a slice begins, or, where slices may be split, anywhere at a multiple of the unit.
+struct LeaseCut {
+  std::uint64_t lease = 0;
+  std::int64_t cut = 0;  // global
+  bool operator==(const LeaseCut &) const = default;
+};
+
 // A slice's verdict with all it leaves; also says that every slice of the lease before it is done and left nothing.
 struct SliceEnded {
   std::uint64_t lease = 0;
@@ -124,7 +133,7 @@ struct LeaseEnded {
 [[nodiscard]] std::string attempt_folder(std::int32_t input, std::int64_t begin, bool merge, std::uint64_t lease);
 
 using HostMessage = std::variant<Start, Lease>;
-using WorkerMessage = std::variant<Loaded, Ready, SliceEnded, LeaseEnded>;
+using WorkerMessage = std::variant<Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded>;
 
 [[nodiscard]] std::string encode(const HostMessage &message);
 [[nodiscard]] std::string encode(const WorkerMessage &message);

@@ -16,7 +16,7 @@ namespace hostler {
 
 inline constexpr std::size_t kPageSize = 4096;
 inline constexpr std::size_t kSlotSize = std::size_t{128} << 10;  // from one worker's page to the next one's
-inline constexpr std::uint32_t kPageLayout = 2;
+inline constexpr std::uint32_t kPageLayout = 3;
 
 // How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
 enum class Stage : std::uint32_t {
@@ -35,10 +35,12 @@ enum class StopWord : std::uint32_t { GoOn = 0, Drain = 1, Cancel = 2, Deadline 
 
 struct HostPart {
   std::uint32_t layout = 0;
-  std::uint32_t go = 0;    // 1: the host holds the pidfd; before that no plugin code runs
-  std::uint32_t stop = 0;  // StopWord
-  std::int32_t count = 0;  // live number of instances of a service
-  std::array<std::uint8_t, 48> unused{};
+  std::uint32_t go = 0;  // 1: the host holds the pidfd; before that no plugin code runs
+  // Both are read in one load, at every claim.
+  std::uint32_t stop = 0;   // StopWord
+  std::uint32_t share = 0;  // how often the host has asked the worker to give away a part of its lease
+  std::int32_t count = 0;   // live number of instances of a service
+  std::array<std::uint8_t, 44> unused{};
 };
 
 struct WorkerPart {
@@ -66,6 +68,7 @@ struct Page {
 };
 
 static_assert(sizeof(HostPart) == 64);
+static_assert(offsetof(HostPart, stop) % 8 == 0 && offsetof(HostPart, share) == offsetof(HostPart, stop) + 4);
 static_assert(sizeof(Page) <= kPageSize);
 
 // The words in a page as the host reads them: bounded, control characters replaced by '?'.

@@ -38,6 +38,7 @@ Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
     differ_quietly(words, "groups of the user", was.config.user, now.config.user);
   differ_quietly(words, "limits", was.config.limits, now.config.limits);
   if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
+  if (was.config.split != now.config.split) words.emplace_back("split changed");
   if (now.config.is_job())
     differ_quietly(words, "on_exit", was.config.on_exit, now.config.on_exit);
   else

@@ -24,6 +24,7 @@ struct Build {
   std::int32_t flags = 0;
   std::int32_t state_version = 0;
   bool has_merge = false;
+  [[nodiscard]] bool is_splittable() const { return (flags & 1) != 0; }  // HOSTLER_SPLITTABLE
   bool operator==(const Build &) const = default;
 };
 

@@ -62,7 +62,7 @@ std::optional<Interval> SliceTable::first_untouched() const {
 
 void SliceTable::lease_untouched(Interval interval) {
   const std::int64_t end = untouched_.begin()->second;
-  untouched_slices_ -= slices_touched({interval.begin, end});
+  tally_untouched({interval.begin, end}, -1);
   untouched_.erase(untouched_.begin());
   if (interval.end < end) add_untouched({interval.end, end});
   insert({interval.begin, interval.end, SliceState::Leased, 0, 0, {}});
@@ -141,7 +141,33 @@ void SliceTable::tally(const SliceRow &row, std::int64_t sign) {
     positions_done_ += sign * (row.end - row.begin);
   } else {
     slices_[static_cast<std::size_t>(row.state)] += sign * slices_touched({row.begin, row.end});
+    if (!begins_a_slice(row.begin)) parts_ += sign;
   }
+}
+
+void SliceTable::tally_untouched(Interval interval, std::int64_t sign) {
+  untouched_slices_ += sign * slices_touched(interval);
+  if (!begins_a_slice(interval.begin)) parts_ += sign;
+}
+
+bool SliceTable::begins_a_slice(std::int64_t position) const {
+  return manifest_.slice_at(position).global.begin == position;
+}
+
+std::int64_t SliceTable::unfinished_slices() const {
+  std::int64_t sum = untouched_slices_;
+  for (const std::int64_t slices : slices_) sum += slices;
+  if (parts_ == 0) return sum;
+  std::vector<Interval> open;
+  for (const auto &[begin, row] : rows_)
+    if (row.state != SliceState::Done && begin < merge_position()) open.push_back({begin, row.end});
+  const auto rows = static_cast<std::ptrdiff_t>(open.size());
+  for (const auto &[begin, end] : untouched_) open.push_back({begin, end});
+  std::inplace_merge(open.begin(), open.begin() + rows, open.end(),
+                     [](const Interval &a, const Interval &b) { return a.begin < b.begin; });
+  for (std::size_t i = 1; i < open.size(); ++i)
+    if (manifest_.slice_at(open[i - 1].end - 1).index == manifest_.slice_at(open[i].begin).index) --sum;
+  return sum;
 }
 
 void SliceTable::note(std::int64_t begin) {
@@ -174,19 +200,19 @@ SliceRow SliceTable::remove(std::map<std::int64_t, SliceRow>::iterator at) {
 void SliceTable::add_untouched(Interval interval) {
   auto next = untouched_.upper_bound(interval.begin);
   if (next != untouched_.end() && next->first == interval.end) {
-    untouched_slices_ -= slices_touched({next->first, next->second});
+    tally_untouched({next->first, next->second}, -1);
     interval.end = next->second;
     next = untouched_.erase(next);
   }
   if (next != untouched_.begin()) {
     const auto before = std::prev(next);
     if (before->second == interval.begin) {
-      untouched_slices_ -= slices_touched({before->first, before->second});
+      tally_untouched({before->first, before->second}, -1);
       interval.begin = before->first;
       untouched_.erase(before);
     }
   }
-  untouched_slices_ += slices_touched(interval);
+  tally_untouched(interval, 1);
   untouched_.emplace(interval.begin, interval.end);
 }
 

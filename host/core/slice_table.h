@@ -69,6 +69,8 @@ class SliceTable {
   // Slices in this state (not of Done), without the merge.
   [[nodiscard]] std::int64_t slices(SliceState state) const { return slices_[static_cast<std::size_t>(state)]; }
   [[nodiscard]] std::int64_t untouched_slices() const { return untouched_slices_; }
+  // Slices of the plan of which something is not done. Above, each part of a slice that was cut counts as one.
+  [[nodiscard]] std::int64_t unfinished_slices() const;
   [[nodiscard]] std::int64_t positions_done() const { return positions_done_; }
   // Failed attempts that another one follows or followed.
   [[nodiscard]] std::int64_t retries() const { return retries_; }
@@ -81,6 +83,8 @@ class SliceTable {
   [[nodiscard]] bool coalesces(const SliceRow &row) const;
   [[nodiscard]] std::int64_t slices_touched(Interval interval) const;
   void tally(const SliceRow &row, std::int64_t sign);
+  void tally_untouched(Interval interval, std::int64_t sign);
+  [[nodiscard]] bool begins_a_slice(std::int64_t position) const;
   void note(std::int64_t begin);
   void insert(SliceRow row);
   SliceRow remove(std::map<std::int64_t, SliceRow>::iterator at);
@@ -96,6 +100,7 @@ class SliceTable {
   std::set<std::int64_t> quarantined_;
   std::array<std::int64_t, 6> slices_{};
   std::int64_t untouched_slices_ = 0;
+  std::int64_t parts_ = 0;  // what is not done and begins inside a slice
   std::int64_t positions_done_ = 0;
   std::int64_t retries_ = 0;
 };

@@ -79,6 +79,8 @@ class Manifest {
   // The slice of the plan that holds global position p, 0 <= p < positions(); cut to `within` (which holds p).
   [[nodiscard]] SliceSpan slice_at(std::int64_t p, Interval within) const;
   [[nodiscard]] SliceSpan slice_at(std::int64_t p) const { return slice_at(p, {0, positions()}); }
+  // What is left of that slice from p on: the part of a slice that was cut begins where it was cut.
+  [[nodiscard]] SliceSpan slice_from(std::int64_t p) const { return slice_at(p, {p, positions()}); }
   // How many slices of the plan begin in the interval.
   [[nodiscard]] std::int64_t slices_in(Interval interval) const;
   // The end of the run of at most n slices that begins at p; what is left of p's slice is the first of them.

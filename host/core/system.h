@@ -43,6 +43,8 @@ class System {
   // Writes the count and GO into the page, then sends.
   virtual void start(WorkerId worker, const Start &start) = 0;
   virtual void lease(WorkerId worker, const Lease &lease) = 0;
+  // Asks for a part of the lease that the worker has not begun: a LeaseCut may follow, or not.
+  virtual void ask_for_share(WorkerId worker) = 0;
   // A service's live number of instances, for the worker's page.
   virtual void set_count(WorkerId worker, std::int32_t count) = 0;
   // Writes the stop word into the page, unless a higher one stands there; `signal` not 0: then sends it to the worker.

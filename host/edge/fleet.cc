@@ -269,6 +269,13 @@ void Fleet::lease(WorkerId id, const Lease &lease) {
   worker->sender->send(encode(lease));
 }
 
+void Fleet::ask_for_share(WorkerId id) {
+  Worker *worker = find(id);
+  if (worker == nullptr) return;
+  ++worker->host_part.share;
+  write_page(*worker);
+}
+
 void Fleet::set_count(WorkerId id, std::int32_t count) {
   Worker *worker = find(id);
   if (worker == nullptr) return;

@@ -46,8 +46,8 @@ std::int32_t returned_to_worker(SharedPage &page, Runtime &runtime, std::int32_t
 }
 
 const CountedCode *JobLoop::rule_for(std::int32_t returned) const {
-  const auto found = std::ranges::find(codes_, returned, &CountedCode::code);
-  return found == codes_.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(start_.codes, returned, &CountedCode::code);
+  return found == start_.codes.end() ? nullptr : &*found;
 }
 
 void JobLoop::run() {
@@ -75,15 +75,16 @@ void JobLoop::work(const Lease &lease) {
   const std::int64_t shift = lease.first_offset;
   const Interval whole{lease.begin - shift, lease.end - shift};
   if (whole.begin < 0 || whole.end > plan.positions()) leave(HOSTLER_ERROR);
+  Claims &claims = runtime_.claims();
+  claims.lend({lease.id, &plan, whole, shift, start_.may_split && lease.kind != InputKind::File});
   std::int64_t position = whole.begin;
-  while (position < whole.end) {
+  while (const auto span = claims.next_slice(runtime_, position)) {
     if (runtime_.stop_word() != 0) {
       tell(LeaseEnded{lease.id, position + shift});
       leave(0);
     }
-    const SliceSpan span = plan.slice_at(position, whole);
-    const Next next = run_slice(lease, span, {span.global.begin + shift, span.global.end + shift});
-    position = span.global.end;
+    const Next next = run_slice(lease, *span, shift);
+    position = claims.covered(*span).slice.end;
     page_.set_done_up_to(position + shift);
     page_.set_stage(Stage::Idle);
     if (next == Next::EndLease) break;
@@ -107,21 +108,21 @@ hostler_slice_t JobLoop::slice_of(const Lease &lease, const SliceSpan &span) con
   return slice;
 }
 
-JobLoop::Next JobLoop::run_slice(const Lease &lease, const SliceSpan &span, Interval global) {
+JobLoop::Next JobLoop::run_slice(const Lease &lease, const SliceSpan &span, std::int64_t shift) {
+  const Interval global{span.global.begin + shift, span.global.end + shift};
   page_.begin_slice(global.begin, span.begin);
   const Input *input = has_files(lease.kind) ? &lease.inputs[static_cast<std::size_t>(span.input)] : nullptr;
   if (input != nullptr)
     if (std::string change = input_change(*input); !change.empty()) return refuse_changed(lease, global, change);
 
   const hostler_slice_t slice = slice_of(lease, span);
+  Claims &claims = runtime_.claims();
+  claims.enter(span, lease.unit);
   const auto *entered =
       runtime_.enter(Inside::Slice, slice, {static_cast<std::int32_t>(slice.input), slice.begin, lease.id, false});
   const std::int32_t returned = returned_to_worker(page_, runtime_, hostler_call_run(plugin_.run, entered));
-
-  // A whole file has one position more than the plugin sees: its end.
-  const bool to_the_end = runtime_.claimed_to() == span.end;
-  const std::int64_t claimed_to = to_the_end ? global.end : global.begin + (runtime_.claimed_to() - span.begin);
-  return settle(lease, global, returned, claimed_to, input);
+  const Claims::Covered covered = claims.covered(span);
+  return settle(lease, {global.begin, covered.slice.end + shift}, returned, covered.claimed_to + shift, input);
 }
 
 void JobLoop::run_merge(const Lease &lease) {
@@ -142,6 +143,7 @@ void JobLoop::run_merge(const Lease &lease) {
     ended.reason = words(results.error().text());
     tell(ended);
   } else {
+    runtime_.claims().enter({}, 1);  // it has nothing to claim
     const auto *entered = runtime_.enter(Inside::Merge, slice, {0, 0, lease.id, true});
     const std::int32_t returned =
         returned_to_worker(page_, runtime_, hostler_call_merge(plugin_.merge, entered, (*results)->table()));
@@ -166,9 +168,10 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
                               const Input *input) {
   page_.set_stage(Stage::Settling);
   std::string change = input != nullptr ? input_change(*input) : std::string();
-  const bool whole = !runtime_.claimed() || claimed_to == global.end;
+  const bool claimed = runtime_.claims().called();
+  const bool whole = !claimed || claimed_to == global.end;
   // What a refused claim has cut short is not the rules' to judge.
-  const bool cut_short = returned == HOSTLER_DONE && !whole && runtime_.refused() != StopWord::GoOn;
+  const bool cut_short = returned == HOSTLER_DONE && !whole && runtime_.claims().refused() != StopWord::GoOn;
   const CountedCode *rule = cut_short ? nullptr : rule_for(returned);
   std::int32_t counted = rule != nullptr ? rule->counts_as : returned;
   if (change.empty() && counted == HOSTLER_DONE && whole && runtime_.left_nothing()) return Next::GoOn;
@@ -181,9 +184,9 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
     ended.rule = rule->rule;
     ended.counts_as = counted;
   }
-  ended.claimed = runtime_.claimed();
+  ended.claimed = claimed;
   ended.claimed_to = claimed_to;
-  ended.refused = runtime_.refused();
+  ended.refused = runtime_.claims().refused();
   ended.told_to_stop = runtime_.stop_word() >= static_cast<std::uint32_t>(StopWord::Cancel);
   runtime_.take(ended);
   ended.attempt_dir = runtime_.files().dir();

@@ -13,10 +13,8 @@ namespace hostler {
 
 class JobLoop {
  public:
-  // `codes`: those that `on_exit:` judges in its own way.
-  JobLoop(SharedPage &page, Channel &channel, Runtime &runtime, const LoadedPlugin &plugin,
-          const std::vector<CountedCode> &codes)
-      : page_(page), channel_(channel), runtime_(runtime), plugin_(plugin), codes_(codes) {}
+  JobLoop(SharedPage &page, Channel &channel, Runtime &runtime, const LoadedPlugin &plugin, const Start &start)
+      : page_(page), channel_(channel), runtime_(runtime), plugin_(plugin), start_(start) {}
 
   // Ends with the process: by end of file, when asked to stop, or with a slice's verdict that ends it.
   [[noreturn]] void run();
@@ -26,7 +24,7 @@ class JobLoop {
 
   void work(const Lease &lease);
   void run_merge(const Lease &lease);
-  Next run_slice(const Lease &lease, const SliceSpan &span, Interval global);
+  Next run_slice(const Lease &lease, const SliceSpan &span, std::int64_t shift);
   // The slice as the plugin sees it.
   [[nodiscard]] hostler_slice_t slice_of(const Lease &lease, const SliceSpan &span) const;
   // Between the plugin's return and the host's commit: `input` must not have changed, and what was written be durable.
@@ -40,7 +38,7 @@ class JobLoop {
   Channel &channel_;
   Runtime &runtime_;
   const LoadedPlugin &plugin_;
-  const std::vector<CountedCode> &codes_;
+  const Start &start_;
   std::vector<const char *> items_;  // of the lease
 };
 

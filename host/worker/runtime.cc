@@ -60,6 +60,12 @@ std::uint32_t Runtime::stop_word() const {
   return std::max(page_.stop(), own_stop_.load(std::memory_order_relaxed));
 }
 
+// The message is the cut. One that does not arrive is no cut: what the worker tells next does not arrive either, and then
+// it leaves without a verdict.
+void Runtime::tell(const LeaseCut &cut) {
+  (void)channel_.send(cut);
+}
+
 const hostler_slice_t *Runtime::enter(Inside inside, const hostler_slice_t &slice, const AttemptFiles::Place &place) {
   hostler_slice_t &own = slice_.value;
   const hostler_slice_t frame = own;
@@ -69,7 +75,6 @@ const hostler_slice_t *Runtime::enter(Inside inside, const hostler_slice_t &slic
   own.job_id = frame.job_id;
   own.host = frame.host;
 
-  claims_ = {slice.resume, slice.begin, slice.end, slice.unit, false, StopWord::GoOn};
   files_.begin(place);
   reason_.clear();
   result_.clear();

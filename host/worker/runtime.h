@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/claims.h"
 #include "core/messages.h"
 #include "worker/attempt_files.h"
 #include "worker/channel.h"
@@ -38,17 +39,22 @@ class Runtime {
   // The plugin is about to be called with this slice, whose struct_size, worker, job_id and host are filled in here. The
   // slice is valid until leave().
   const hostler_slice_t *enter(Inside inside, const hostler_slice_t &slice, const AttemptFiles::Place &place);
+  // Jobs: the lease in work.
+  [[nodiscard]] Claims &claims() { return claims_; }
+
   // The plugin has returned: its calls are refused from now on, except those that ask or log.
   void leave() { inside_.store(Inside::Nothing, std::memory_order_relaxed); }
 
   // The highest stop word seen: of the host, or of a signal that somebody else sent.
   [[nodiscard]] std::uint32_t stop_word() const;
+  // The rest of what Claims wants to know, and to tell.
+  [[nodiscard]] std::uint64_t wishes() const { return page_.wishes(); }
+  [[nodiscard]] std::uint32_t shares_asked() const { return page_.shares_asked(); }
+  [[nodiscard]] bool signalled() const { return own_stop_.load(std::memory_order_relaxed) != 0; }
+  void tell(const LeaseCut &cut);
 
   // What the slice left, after leave().
   [[nodiscard]] bool left_nothing() const;
-  [[nodiscard]] bool claimed() const { return claims_.called; }
-  [[nodiscard]] std::int64_t claimed_to() const { return claims_.next; }  // local
-  [[nodiscard]] StopWord refused() const { return claims_.refused; }
   [[nodiscard]] AttemptFiles &files() { return files_; }
   // Moves reason, result and counters out.
   void take(SliceEnded &ended);
@@ -64,15 +70,6 @@ class Runtime {
   struct alignas(64) Roomy {
     T value{};
     unsigned char room[HOSTLER_STRUCT_ROOM] = {};
-  };
-
-  struct Claims {
-    std::int64_t next = 0;  // where the next claim must begin
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
-    std::int64_t unit = 1;
-    bool called = false;
-    StopWord refused = StopWord::GoOn;
   };
 
   SharedPage page_;  // two pointers: one load less in every call

@@ -52,25 +52,12 @@ struct Calls {
     Runtime &runtime = *the();
     if (!runtime.page_.is_mine()) return -EPERM;
     if (runtime.inside_.load(std::memory_order_relaxed) != Inside::Slice) return claim_nothing(runtime, from);
-    Runtime::Claims &claims = runtime.claims_;
-    claims.called = true;
-    if (from != claims.next || to <= from) return -EINVAL;
-    if (to >= claims.end) {
-      if (from == claims.end) return from;
-      to = claims.end;
-    } else if (to - from != claims.unit && (to - claims.begin) % claims.unit != 0) {
-      return -EINVAL;
+    const std::int64_t granted = runtime.claims_.claim(runtime, from, to);
+    if (granted > from) {
+      runtime.page_.set_claim(from, granted);
+      runtime.page_.beat();
     }
-    // Either word alone is enough: of both together only "CANCEL or more" is asked, and OR keeps that.
-    const std::uint32_t stop = runtime.page_.stop() | runtime.own_stop_.load(std::memory_order_relaxed);
-    if (stop >= kCancel) {
-      claims.refused = runtime.page_.stop() == kDeadline ? StopWord::Deadline : StopWord::Cancel;
-      return from;
-    }
-    claims.next = to;
-    runtime.page_.set_claim(from, to);
-    runtime.page_.beat();
-    return to;
+    return granted;
   }
 
   static int at(const hostler_slice_t *, std::int64_t position) noexcept {

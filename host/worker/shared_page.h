@@ -25,6 +25,12 @@ class SharedPage {
   [[nodiscard]] bool go() const { return load(page_->host.go) == 1; }
   [[nodiscard]] std::uint32_t stop() const { return load(page_->host.stop); }
   [[nodiscard]] std::int32_t count() const { return load(page_->host.count); }
+  // Stop word and share count in one: it changes when the host wants something new.
+  [[nodiscard]] std::uint64_t wishes() const {
+    using Both [[gnu::may_alias]] = std::uint64_t;
+    return __atomic_load_n(reinterpret_cast<const Both *>(&page_->host.stop), __ATOMIC_RELAXED);
+  }
+  [[nodiscard]] std::uint32_t shares_asked() const { return load(page_->host.share); }
 
   void set_stage(Stage stage) {
     std::atomic_ref(page_->worker.stage).store(static_cast<std::uint32_t>(stage), std::memory_order_release);

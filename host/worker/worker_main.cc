@@ -164,7 +164,7 @@ void worker_main(const WorkerSetUp &set_up) {
   page.set_stage(Stage::Idle);
   if (!channel.send(Loaded{})) ::_exit(0);
   if (!start.job) run_service(page, runtime, plugin, start);
-  JobLoop(page, channel, runtime, plugin, start.codes).run();
+  JobLoop(page, channel, runtime, plugin, start).run();
 }
 
 }  // namespace hostler

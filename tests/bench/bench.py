@@ -188,6 +188,15 @@ class Bench:
         self.add("slices that do nothing, 2 workers", rate(10_000_000, False), "/s", None, 1_000_000, at_least=True)
         self.add("slices with a result and a counter", rate(500_000, True), "/s", None, 100_000, at_least=True)
 
+    def claims(self):
+        one = statistics.median(jobs.claim_time(self.hostler, self.built, self.folder()) for _ in range(self.rounds))
+        self.add("claim, one call each", one, "ns", None, 2)
+        alone, shared = (
+            statistics.median(jobs.one_slice(self.hostler, self.built, self.folder(), n) for _ in range(min(self.rounds, 3)))
+            for n in (1, 2)
+        )
+        self.add("one long slice on two workers; limit: on one", shared, "ms", alone, 0.55)
+
     def check(self):
         taken = [jobs.check_time(self.hostler, self.built, self.folder(), 5000) for _ in range(self.rounds)]
         self.add("check of a file with 5000 entries", statistics.median(taken), "ms", None, 200)
@@ -202,6 +211,7 @@ class Bench:
             ("neighbour", self.neighbour),
             ("sums", self.sums),
             ("slices", self.slices),
+            ("claims", self.claims),
             ("check", self.check),
         ]
         try:
@@ -249,6 +259,8 @@ figure means much.
 - **The sum** adds up a field of 1 GiB of text in the page cache. The limit maps the file and has two threads. *GO to return*
   is from the loading of the plugin, right after GO, to the last return from `run()`.
 - **Slices** are counted over the whole of `hostler run`, ledger on disk included.
+- **A claim** is counted in a loop that does nothing else. **One long slice**: the whole of `hostler run`, of a job that is
+  one slice of some ten seconds; the second worker takes half of what is left as soon as it is there.
 - **The neighbour**: how long a restart takes while another entry crashes as fast as it is started; its limit is the same
   without that entry.
 

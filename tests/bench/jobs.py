@@ -56,6 +56,24 @@ def slices_a_second(hostler, built, folder, slices, leaves):
     return slices / taken * 1000
 
 
+def claim_time(hostler, built, folder):
+    """Nanoseconds of a claim, one call for each position."""
+    config = write_job(folder, built, "  - plugin: claims.so\n    count: 1\n    input: {range: {end: 300000000}, slice: 300000000}\n")
+    timed([hostler, "run", "-c", config])
+    return int(timed([hostler, "results", "claims", "-c", config])[1].split()[-1]) / 1000
+
+
+def one_slice(hostler, built, folder, workers):
+    """Milliseconds of the whole command, for a job of one slice."""
+    config = write_job(
+        folder,
+        built,
+        f"  - plugin: claims.so\n    count: {workers}\n    input: {{range: {{end: 5000000}}, slice: 5000000}}\n"
+        "    params: {work: 1000}\n",
+    )
+    return timed([hostler, "run", "-c", config])[0]
+
+
 def check_time(hostler, built, folder, entries):
     text = "".join(
         f"  - name: tick{i:04}\n    plugin: bench_tick.so\n    count: 2\n    params: {{interval: 5}}\n"

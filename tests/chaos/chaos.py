@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from below import kill
-from host import JOB, Found, Host, end_on_signals
+from host import JOBS, Found, Host, end_on_signals
 
 # What dies together; a number is a worker, by its place among those that there are.
 SOME, ALL = "some workers", "all workers"
@@ -100,15 +100,17 @@ class Chaos:
         start = time.monotonic()
         self.host.settle()
         self.slowest = max(self.slowest, time.monotonic() - start)
-        if self.host.entry(self.host.status(), JOB)["state"] == "succeeded":
-            self.host.check_job()
-            self.jobs += 1
-            self.host.must("start", JOB, "--fresh", JOB)
+        status = self.host.status()
+        for job in JOBS:
+            if self.host.entry(status, job)["state"] == "succeeded":
+                self.host.check_job(job)
+                self.jobs += 1
+                self.host.must("start", job, "--fresh", job)
 
     def figures(self, rounds, seconds):
         kills = ", ".join(f"{number} of a {what}" for what, number in sorted(self.kills.items()))
         return (
-            f"{rounds} rounds in {seconds:.0f} s: {sum(self.kills.values())} kills ({kills}), {self.jobs} jobs; "
+            f"{rounds} rounds in {seconds:.0f} s: {sum(self.kills.values())} kills ({kills}), {self.jobs} jobs, {self.host.parts} parts; "
             f"at most {self.slowest:.2f} s until all was well again"
         )
 
@@ -140,8 +142,8 @@ def main():
             if number % 100 == 0:
                 print(chaos.figures(number, time.monotonic() - start), flush=True)
         chaos.plan = []
-        host.finish_job()
-        chaos.jobs += 1
+        host.finish_jobs()
+        chaos.jobs += len(JOBS)
         host.down()
         print(chaos.figures(number, time.monotonic() - start))
         return 0

@@ -1,6 +1,6 @@
 """A real host in a folder of its own, with the fleet that failures are tried on: a service whose instances leave
-processes behind, and a job that leaves an output, a result and counters (plugins/witness.cc). And what must hold of it
-whenever it has come to rest."""
+processes behind, and jobs that leave an output, a result and counters (plugins/witness.cc), one of which is cut while it
+runs. And what must hold of it whenever it has come to rest."""
 
 import json
 import os
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from below import Below
 
-SERVICE, JOB = "pair", "witness"
+SERVICE, JOB, CUT = "pair", "witness", "cut"
+JOBS = (JOB, CUT)
 INSTANCES, JOB_WORKERS = 2, 3
 PATIENCE = 30  # seconds until whatever has not come to rest never will
 PAUSE = 0.005  # between two looks
@@ -29,6 +30,7 @@ class Host:
         self.below = Below()
         self.dir = Path(tempfile.mkdtemp(prefix="hostler-chaos."))
         self.expected = None
+        self.parts = 0  # of all slices that were checked of the job that is cut
         self.command = None  # a `hostler up` that has not ended yet
         for folder in ("plugins", "data", "marks"):
             (self.dir / folder).mkdir()
@@ -51,6 +53,13 @@ class Host:
     params: {{dir: marks, rounds: {rounds}}}
     attempts: 1000000
     {quick}
+  - name: {CUT}
+    plugin: witness.so
+    count: {JOB_WORKERS}
+    input: {{lines: "data/*.txt", slice: 1MiB}}
+    params: {{dir: marks, rounds: {rounds}, claims: each}}
+    attempts: 1000000
+    {quick}
 """
         )
 
@@ -60,17 +69,18 @@ class Host:
         while True:
             self.configure(rounds)
             start = time.monotonic()
-            self.must("run", "--fresh", JOB)
+            self.must("run", *(word for job in JOBS for word in ("--fresh", job)))
             took = time.monotonic() - start
             if took >= seconds:
-                self.expected = self.left_by_job()
+                self.expected = {job: self.left_by(job) for job in JOBS}
                 return took
             rounds = int(rounds * min(50.0, max(1.2, 1.1 * seconds / took)))
 
-    def left_by_job(self):
-        output = self.dir / "state" / "output" / JOB
+    def left_by(self, job):
+        output = self.dir / "state" / "output" / job
         parts = b"".join(path.read_bytes() for path in sorted(output.glob("parts/*/*")))
-        return parts + (output / "summary").read_bytes() + self.must("results", JOB).encode()
+        results = self.must("results", job) if job == JOB else ""  # those of parts are never the same
+        return parts + (output / "summary").read_bytes() + results.encode()
 
     # ---- commands
 
@@ -158,12 +168,12 @@ class Host:
         instances = [worker["instance"] for worker in workers]
         if len(set(instances)) != len(instances):
             found.append(f"{name}: two of one instance: {instances}")
-        running = [worker for worker in workers if worker["state"] == "running" and (worker["ready"] or name == JOB)]
+        running = [worker for worker in workers if worker["state"] == "running" and (worker["ready"] or name in JOBS)]
         if name == SERVICE and len(running) != INSTANCES:
             found.append(f"{name}: {len(running)} of {INSTANCES} run, {entry['state']} {entry['reason']}")
-        if name == JOB and entry["state"] != "succeeded":
+        if name in JOBS and entry["state"] != "succeeded":
             progress = entry["progress"]
-            rest = progress["slices"] - progress["done"]
+            rest = progress["slices"] - progress["done"] if name == JOB else 1
             if entry["state"] != "running" or (len(running) < min(JOB_WORKERS, rest)):
                 found.append(f"{name}: {entry['state']} {entry['reason']}, {len(running)} run, {rest} slices to do")
         return found
@@ -196,21 +206,24 @@ class Host:
     def up_log(self):
         return " / ".join((self.dir / "up.log").read_text().splitlines()[-3:])
 
-    def check_job(self):
+    def check_job(self, job):
         """The job has succeeded: whether it has left what it should."""
-        if self.left_by_job() != self.expected:
-            raise Found("the job has left something else than an undisturbed one")
-        attempts = self.dir / "state" / "output" / JOB / ".attempts"
+        if self.left_by(job) != self.expected[job]:
+            raise Found(f"{job} has left something else than an undisturbed one")
+        attempts = self.dir / "state" / "output" / job / ".attempts"
         if attempts.exists() and any(attempts.iterdir()):
-            raise Found(f"attempts are left: {sorted(os.listdir(attempts))}")
+            raise Found(f"{job}: attempts are left: {sorted(os.listdir(attempts))}")
+        if job == CUT:
+            self.parts += len(list((self.dir / "state" / "output" / job / "parts").iterdir()))
 
-    def finish_job(self):
+    def finish_jobs(self):
         deadline = time.monotonic() + PATIENCE
-        while self.entry(self.status(), JOB)["state"] != "succeeded":
+        while not all(self.entry(self.status(), job)["state"] == "succeeded" for job in JOBS):
             if time.monotonic() > deadline:
-                raise Found(f"the job does not end: {self.entry(self.status(), JOB)}")
+                raise Found(f"a job does not end: {[self.entry(self.status(), job) for job in JOBS]}")
             time.sleep(PAUSE)
-        self.check_job()
+        for job in JOBS:
+            self.check_job(job)
 
     def down(self):
         self.must("down")

@@ -135,6 +135,12 @@ void FakeSystem::lease(WorkerId id, const Lease &lease) {
   worker.after(Duration{}, [this, &worker, lease] { script_of(worker).on_lease(worker, lease); });
 }
 
+void FakeSystem::ask_for_share(WorkerId worker) {
+  FakeWorker &asked = *find(worker);
+  ++asked.shares;
+  note("share", asked);
+}
+
 void FakeSystem::set_count(WorkerId id, std::int32_t count) {
   find(id)->count = count;
 }

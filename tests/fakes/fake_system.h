@@ -23,6 +23,7 @@ struct FakeWorker {
   Start start;
   WorkerPart page;
   StopWord stop = StopWord::GoOn;
+  std::uint32_t shares = 0;  // how often it was asked for a part of its lease
   std::int32_t count = 0;
   std::optional<Crash> crash;  // what it leaves word of, when it dies
   bool gone = false;
@@ -59,6 +60,7 @@ class FakeSystem final : public System {
   void spawn(WorkerId worker, const SpawnRequest &request) override;
   void start(WorkerId worker, const Start &start) override;
   void lease(WorkerId worker, const Lease &lease) override;
+  void ask_for_share(WorkerId worker) override;
   void set_count(WorkerId worker, std::int32_t count) override;
   void stop(WorkerId worker, StopWord word, int signal) override;
   void dismiss(WorkerId worker) override;

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "chaos"))
 from below import kill  # noqa: E402
-from host import JOB, PAUSE, SERVICE, Found, Host, end_on_signals  # noqa: E402
+from host import JOB, JOBS, PAUSE, SERVICE, Found, Host, end_on_signals  # noqa: E402
 
 EVERY = 1 << 30
 HALF = 0  # instead of an errno: a transfer does half of what it was asked for
@@ -259,9 +259,11 @@ class Faults:
             self.met += 1
             if fault.told and words not in said:
                 self.found.append(f"{fault}: nobody was told")
-        if self.host.entry(self.host.status(), JOB)["state"] == "succeeded":
-            self.host.check_job()
-            self.host.must("start", JOB, "--fresh", JOB)
+        status = self.host.status()
+        for job in JOBS:
+            if self.host.entry(status, job)["state"] == "succeeded":
+                self.host.check_job(job)
+                self.host.must("start", job, "--fresh", job)
         print(f"{fault}: {hits} times, {len(said.splitlines())} lines", flush=True)
 
 
@@ -293,7 +295,7 @@ def main():
             for fault in FAULTS:
                 if arguments.only in str(fault):
                     faulty.try_and_go_on(fault)
-            host.finish_job()
+            host.finish_jobs()
             host.down()
             print(f"{faulty.met} faults; never met: {', '.join(faulty.not_met) or 'none'}")
         for found in faulty.found:

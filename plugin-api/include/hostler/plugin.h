@@ -74,7 +74,7 @@ extern "C" {
 
 /* Stop words: what should_stop answers. */
 #define HOSTLER_GO_ON 0
-#define HOSTLER_DRAIN 1    /* finish this slice, there is no next one */
+#define HOSTLER_DRAIN 1    /* finish this slice, there is no next one; a SPLITTABLE one ends at its next claim */
 #define HOSTLER_CANCEL 2   /* leave soon; claims are refused from now on */
 #define HOSTLER_DEADLINE 3 /* the slice's time is up; claims are refused from now on */
 
@@ -151,7 +151,9 @@ struct hostler_host_t {
    * before is done. Returns the end that is granted: `to`, or less; `from` means that nothing is granted: return from
    * run. The first claim starts at `resume`, each further one where the last grant ended; `to` > `from`, and both are
    * `begin` plus multiples of `unit`, else -EINVAL. `to` beyond the slice's end is cut there. A slice without positions
-   * grants nothing. Of LINES, you are granted the lines that start in [from, granted). */
+   * grants nothing. Of LINES, you are granted the lines that start in [from, granted). What you are granted is yours: a
+   * SPLITTABLE slice is only ever cut behind it, when the host asks for a share or the worker is to stop, and then it is
+   * whole without the rest; the claim that answers writes a message, no other makes a system call. */
   int64_t (*claim)(const hostler_slice_t *slice, int64_t from, int64_t to);
 
   /* R. The record I am on, for the report of a crash: one plain store, so call it for each. Returns 0. */
