@@ -179,7 +179,7 @@ Result<Database> Database::open(const std::string &path, Access access) {
   if (code != SQLITE_OK) return impl->failed(code);
   // Whatever keeps it from being opened for writing, SQLite then opens it for reading alone.
   if (access == Access::ReadWrite && sqlite3_db_readonly(made, "main") == 1)
-    return fail(path, "cannot be opened for writing");
+    return fail(path, "cannot be opened for writing", "make it and its folder writable for the user that runs hostler");
   sqlite3_busy_timeout(made, kBusyMilliseconds);
   return Database(std::move(impl));
 }
