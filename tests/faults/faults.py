@@ -168,7 +168,7 @@ class Faults:
         if fault.by == "plugin":  # another build of it
             with open(self.host.dir / "plugins" / "witness.so", "ab") as plugin:
                 plugin.write(b"\0" * 8)
-        os.kill(self.host_pid, [signal.SIGHUP, signal.SIGUSR1][self.turn % 2])
+        os.kill(self.host_pid, signal.SIGHUP if fault.by == "plugin" or self.turn % 2 == 0 else signal.SIGUSR1)
         ask = [["status"], ["restart", SERVICE], ["reload"], ["logs", SERVICE]][self.turn % 4]
         if fault.by == "fresh":
             ask = ["start", JOB, "--fresh", JOB]
