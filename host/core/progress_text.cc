@@ -89,7 +89,7 @@ std::string verdict_line(const EntryStatus &job) {
   if (progress.retries > 0)
     line += fmt::format(", {} {}", progress.retries, progress.retries == 1 ? "retry" : "retries");
   if (!job.reason.empty()) line += ": " + job.reason;
-  const bool fell_short = job.state == "failed" || job.state == "partial";
+  const bool fell_short = job.state == "failed" || job.state == "partial" || job.state == "cancelled";
   if (fell_short && job.held.empty())
     line += fmt::format("\n  `--resume {0}` tries again what is not done, `--fresh {0}` starts from zero", job.name);
   if (!job.held.empty())

@@ -10,6 +10,17 @@ OutputPlace place_of(const SqlRow &row, int column) {
   return {row.integer(column) != 0, static_cast<std::int32_t>(row.integer(column + 1)), row.integer(column + 2)};
 }
 
+SliceRow row_of(const SqlRow &row) {
+  return {row.integer(0),
+          row.integer(1),
+          static_cast<SliceState>(row.integer(2)),
+          static_cast<std::int32_t>(row.integer(3)),
+          static_cast<std::int32_t>(row.integer(4)),
+          row.text(5)};
+}
+
+constexpr std::size_t kRowsAtOnce = 1024;
+
 }  // namespace
 
 Result<std::vector<std::string>> Ledger::job_names() {
@@ -23,15 +34,18 @@ Result<std::vector<std::string>> Ledger::job_names() {
   return names;
 }
 
-Result<std::vector<std::string>> Ledger::stopped_entries() {
-  std::vector<std::string> names;
-  const Result<void> read =
-      database_.each("SELECT entry FROM stopped ORDER BY entry", {}, [&](const SqlRow &row) -> Result<void> {
-        names.push_back(row.text(0));
-        return {};
-      });
-  if (!read) return tl::unexpected(read.error());
-  return names;
+Result<std::map<std::string, Halt>> Ledger::halted_entries() {
+  std::map<std::string, Halt> halted;
+  const auto read = [&](const char *sql, Halt halt) {
+    return database_.each(sql, {}, [&](const SqlRow &row) -> Result<void> {
+      halted[row.text(0)] = halt;
+      return {};
+    });
+  };
+  Result<void> done = read("SELECT entry FROM paused", Halt::Paused);
+  if (done) done = read("SELECT entry FROM stopped", Halt::Stopped);
+  if (!done) return tl::unexpected(done.error());
+  return halted;
 }
 
 Result<std::vector<StoredJob>> Ledger::load_jobs() {
@@ -47,6 +61,14 @@ Result<std::vector<StoredJob>> Ledger::load_jobs() {
 }
 
 Result<std::optional<StoredJob>> Ledger::load_job(const std::string &name) {
+  return load(name, true);
+}
+
+Result<std::optional<StoredJob>> Ledger::load_plan(const std::string &name) {
+  return load(name, false);
+}
+
+Result<std::optional<StoredJob>> Ledger::load(const std::string &name, bool with_rows) {
   std::optional<StoredJob> found;
   const Result<void> read = database_.each(
       "SELECT key, id, output, kind, slice_size, unit, base, input_slice, record_size, range_begin, range_end,"
@@ -72,6 +94,9 @@ Result<std::optional<StoredJob>> Ledger::load_job(const std::string &name) {
         if (!plan) return tl::unexpected(plan.error());
         job.manifest = std::move(*plan);
         if (Result<void> details = load_details(row.integer(0), job); !details) return details;
+        if (Result<void> account = load_account(row.integer(0), job); !account) return account;
+        if (with_rows)
+          if (Result<void> rows = load_rows(row.integer(0), job); !rows) return rows;
         found = std::move(job);
         return {};
       });
@@ -100,20 +125,21 @@ Result<Manifest> Ledger::load_manifest(std::int64_t key, InputKind kind, std::in
   return Manifest(kind, std::move(inputs), slice_size, unit, base, std::move(items), 1);
 }
 
+Result<void> Ledger::load_rows(std::int64_t key, StoredJob &job) {
+  return database_.each(
+      "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin", {key},
+      [&](const SqlRow &row) -> Result<void> {
+        job.rows.push_back(row_of(row));
+        return {};
+      });
+}
+
 Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
-  Result<void> read =
-      database_.each("SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin",
-                     {key}, [&](const SqlRow &row) -> Result<void> {
-                       job.rows.push_back({row.integer(0), row.integer(1), static_cast<SliceState>(row.integer(2)),
-                                           static_cast<std::int32_t>(row.integer(3)),
-                                           static_cast<std::int32_t>(row.integer(4)), row.text(5)});
-                       return {};
-                     });
-  if (!read) return read;
-  read = database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
-    job.identity.params.emplace(row.text(0), row.text(1));
-    return {};
-  });
+  const Result<void> read =
+      database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
+        job.identity.params.emplace(row.text(0), row.text(1));
+        return {};
+      });
   if (!read) return read;
   return database_.each("SELECT name, total, merge FROM counter WHERE job = ?", {key},
                         [&](const SqlRow &row) -> Result<void> {
@@ -122,6 +148,42 @@ Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
                           if (row.integer(2) != 0) job.merge_counters[row.text(0)] = row.integer(1);
                           return {};
                         });
+}
+
+Result<void> Ledger::for_each_row(const std::string &job, const TakeRow &take) {
+  const Result<std::int64_t> key = key_of(job);
+  if (!key) return tl::unexpected(key.error());
+  std::int64_t from = 0;
+  std::vector<SliceRow> rows;
+  do {
+    rows.clear();
+    Result<void> done = database_.each(
+        "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? AND begin >= ? ORDER BY begin"
+        " LIMIT ?",
+        {*key, from, static_cast<std::int64_t>(kRowsAtOnce)}, [&](const SqlRow &row) -> Result<void> {
+          rows.push_back(row_of(row));
+          return {};
+        });
+    for (const SliceRow &row : rows)
+      if (done) done = take(row);
+    if (!done) return done;
+    // By its end: meanwhile a row may have become part of one that begins before.
+    if (!rows.empty()) from = rows.back().end;
+  } while (rows.size() == kRowsAtOnce);
+  return {};
+}
+
+Result<std::optional<std::string>> Ledger::merge_result(const std::string &job) {
+  const Result<std::int64_t> key = key_of(job);
+  if (!key) return tl::unexpected(key.error());
+  std::optional<std::string> found;
+  const Result<void> read = database_.each("SELECT data FROM result WHERE job = ? AND merge = 1 AND data IS NOT NULL",
+                                           {*key}, [&](const SqlRow &row) -> Result<void> {
+                                             found = row.text(0);
+                                             return {};
+                                           });
+  if (!read) return tl::unexpected(read.error());
+  return found;
 }
 
 Result<void> Ledger::for_each_result(const std::string &job,

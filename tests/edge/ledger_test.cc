@@ -298,13 +298,13 @@ TEST(Ledger, WhatAnOperatorHasStoppedIsRememberedUntilItIsStarted) {
   const TempDir dir;
   {
     Ledger ledger = open_ledger(dir);
-    EXPECT_TRUE(ledger.stopped_entries()->empty());
-    ASSERT_TRUE(apply(ledger, {SetStopped{"b", true}, SetStopped{"a", true}, SetStopped{"a", true}}));
+    EXPECT_TRUE(ledger.halted_entries()->empty());
+    ASSERT_TRUE(apply(ledger, {SetHalt{"b", Halt::Paused}, SetHalt{"a", Halt::Paused}, SetHalt{"a", Halt::Stopped}}));
   }
   Ledger ledger = open_ledger(dir);
-  EXPECT_EQ(*ledger.stopped_entries(), (std::vector<std::string>{"a", "b"}));
-  ASSERT_TRUE(apply(ledger, {SetStopped{"a", false}, SetStopped{"none", false}}));
-  EXPECT_EQ(*ledger.stopped_entries(), std::vector<std::string>{"b"});
+  EXPECT_EQ(*ledger.halted_entries(), (std::map<std::string, Halt>{{"a", Halt::Stopped}, {"b", Halt::Paused}}));
+  ASSERT_TRUE(apply(ledger, {SetHalt{"a", Halt::None}, SetHalt{"none", Halt::None}}));
+  EXPECT_EQ(*ledger.halted_entries(), (std::map<std::string, Halt>{{"b", Halt::Paused}}));
 }
 
 TEST(Ledger, OneThatIsOlderThanTheCommandsGetsTheirTable) {
@@ -313,7 +313,7 @@ TEST(Ledger, OneThatIsOlderThanTheCommandsGetsTheirTable) {
   auto database = Database::open(dir.path("ledger.sqlite"), Database::Access::ReadWrite);
   ASSERT_TRUE(database && database->execute("DROP TABLE stopped"));
   Ledger ledger = open_ledger(dir);
-  EXPECT_TRUE(apply(ledger, {SetStopped{"a", true}}));
+  EXPECT_TRUE(apply(ledger, {SetHalt{"a", Halt::Stopped}}));
 }
 
 TEST(Ledger, WhatIsNotCommittedIsNotThere) {
