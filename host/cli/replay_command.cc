@@ -60,8 +60,26 @@ class Workshop {
   std::string path_;
 };
 
-// The lease that a host would give out for this slice, were it alone in the world.
-Result<Lease> lease_of(JobLedger &job, std::int64_t position) {
+// The last attempt at the slice that begins here, or nothing.
+Result<std::optional<Attempt>> last_attempt_at(JobLedger &job, std::int64_t position) {
+  const SliceRange slice = range_of(job.job().manifest, {position, position + 1});
+  std::optional<Attempt> last;
+  const auto covers = [&](const SliceRange &range) {
+    if (slice.merge || range.merge) return slice.merge == range.merge;
+    const auto at = std::pair(slice.input, slice.begin);
+    const auto end = std::pair(range.last_input, range.end);
+    return std::pair(range.input, range.begin) <= at && (at < end || range.begin == slice.begin);
+  };
+  const auto read = job.ledger().for_each_attempt(job.job().name, [&](const Attempt &attempt) -> Result<void> {
+    if (covers(attempt.range)) last = attempt;
+    return {};
+  });
+  if (!read) return tl::unexpected<Error>(read.error());
+  return last;
+}
+
+// The lease that a host would give out for this slice, were it alone in the world; `attempt` counts from 1.
+Result<Lease> lease_of(JobLedger &job, std::int64_t position, std::int32_t attempt) {
   const Manifest &plan = job.job().manifest;
   const std::int64_t all = plan.positions();
   std::optional<SliceRow> row;
@@ -70,37 +88,18 @@ Result<Lease> lease_of(JobLedger &job, std::int64_t position) {
     return {};
   });
   if (!read) return tl::unexpected<Error>(read.error());
-  const bool cut = row && row->state != SliceState::Done;
+  const bool cut = row && (row->state != SliceState::Done || !row->plain());  // it may be a part of what was planned
   Interval slice{position, position + 1};
   if (position < all) slice = plan.slice_at(position, {position, cut ? row->end : all}).global;
   JobSettings settings;
   settings.has_merge = position >= all;
-  // All else is done; so many attempts have been made before this one.
-  const std::int32_t before = cut && row->attempts > 0 ? row->attempts - 1 : 0;
-  std::vector<SliceRow> rows;
+  std::vector<SliceRow> rows;  // all else is done
   if (slice.begin > 0) rows.push_back({0, std::min(slice.begin, all), SliceState::Done, 0, 0, {}});
-  if (before > 0) rows.push_back({slice.begin, slice.end, SliceState::Ready, before, 0, {}});
+  if (attempt > 1) rows.push_back({slice.begin, slice.end, SliceState::Ready, attempt - 1, 0, {}});
   if (slice.end < all) rows.push_back({slice.end, all, SliceState::Done, 0, 0, {}});
   auto lease = Job(settings, plan, rows).lease(1, TimePoint{}, 1);
   if (!lease) return fail(job.job().name, "has no such slice");
   return std::move(*lease);
-}
-
-// The plugin as the last attempt at this slice loaded it; nothing when nobody knows.
-Result<std::optional<std::string>> library_of(JobLedger &job, const SliceRange &slice) {
-  std::optional<std::string> library;
-  const auto covers = [&](const SliceRange &range) {
-    if (slice.merge || range.merge) return slice.merge == range.merge;
-    const auto at = std::pair(slice.input, slice.begin);
-    return std::pair(range.input, range.begin) <= at &&
-           (slice.input < range.last_input || (slice.input == range.last_input && slice.begin < range.end));
-  };
-  const auto read = job.ledger().for_each_attempt(job.job().name, [&](const Attempt &attempt) -> Result<void> {
-    if (covers(attempt.range) || attempt.range == slice) library = attempt.build->library;
-    return {};
-  });
-  if (!read) return tl::unexpected<Error>(read.error());
-  return library;
 }
 
 struct Surroundings {
@@ -121,14 +120,11 @@ std::optional<Surroundings> surroundings_of(const ReplayCommand &command, const 
   return std::nullopt;
 }
 
-Result<std::string> find_library(JobLedger &job, const SliceRange &slice, const std::string &state_dir,
+Result<std::string> find_library(const StoredJob &job, const std::optional<Attempt> &last, const std::string &state_dir,
                                  const std::optional<Surroundings> &around) {
-  const auto known = library_of(job, slice);
-  if (!known) return tl::unexpected<Error>(known.error());
-  if (*known && ::access((*known)->c_str(), R_OK) == 0) return **known;
-  if (*known)
-    warn("{}: the build that made the last attempt is gone: taken is the plugin as it is now\n", job.job().name);
-  if (!around) return fail(job.job().name, "nobody knows which plugin it runs", "give its configuration with -c");
+  if (last && ::access(last->build->library.c_str(), R_OK) == 0) return last->build->library;
+  if (last) warn("{}: the build of the last attempt is gone: taken is the plugin as it is now\n", job.name);
+  if (!around) return fail(job.name, "nobody knows which plugin it runs", "give its configuration with -c");
   const auto build = PluginStore(state_dir + "/store", "/proc/self/exe")
                          .add(around->entry.plugin, around->entry.sha256, around->entry.user);
   if (!build) return tl::unexpected<Error>(build.error());
@@ -225,11 +221,13 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
   const Manifest &plan = job->job().manifest;
   const auto position = position_of(plan, name->job, name->place);
   if (!position) return give_up(ExitCode::Failed, position.error());
-  auto lease = lease_of(*job, *position);
+  const auto last = last_attempt_at(*job, *position);
+  if (!last) return give_up(ExitCode::Failed, last.error());
+  auto lease = lease_of(*job, *position, *last ? (*last)->attempt : 1);
   if (!lease) return give_up(ExitCode::Failed, lease.error());
   const SliceRange slice = range_of(plan, {lease->begin, lease->end});
   const auto around = surroundings_of(command, name->job);
-  const auto library = find_library(*job, slice, state.path, around);
+  const auto library = find_library(job->job(), *last, state.path, around);
   if (!library) return give_up(ExitCode::Failed, library.error());
   const auto user = around ? around->entry.user : std::nullopt;
   auto workshop = Workshop::make(user);

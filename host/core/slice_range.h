@@ -34,7 +34,7 @@ struct SliceRange {
 // this job.
 [[nodiscard]] Result<std::int64_t> position_of(const Manifest &plan, std::string_view job, std::string_view place);
 
-// "NAME.3-16777216" in two: the job may have dots, a place has none.
+// "NAME.3-16777216" in two.
 struct SliceName {
   std::string job;
   std::string place;
