@@ -31,6 +31,7 @@ TimePoint JobEntry::began(const Slot &slot, const Held &held) {
 }
 
 void JobEntry::note(Attempt attempt) {
+  stored_.last_build = attempt.build->hash;
   if (!new_attempts_.empty() && new_attempts_.back().seq == attempt.seq)
     new_attempts_.back() = std::move(attempt);
   else

@@ -83,7 +83,8 @@ std::map<std::string, PlannedJob> Supervisor::planned() const {
     const auto running = entries_.find(name);
     const bool stopped = running != entries_.end() && running->second->has_failed();
     const bool ended_short = job->state != JobState::Running && job->state != JobState::Succeeded;
-    planned[name] = {job->identity, &job->manifest, stopped || ended_short};
+    planned[name] = {job->identity, &job->manifest, stopped || ended_short, job->state != JobState::Running,
+                     job->last_build};
   };
   for (const auto &[name, job] : stored_) add(name);
   for (const auto *map : {&entries_, &retiring_})

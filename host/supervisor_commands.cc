@@ -183,6 +183,7 @@ EntryStatus Supervisor::status_of(const Entry &entry) const {
   const Halt halt = halt_of(status.name);
   status.stopped = halt == Halt::Stopped;
   if (halt == Halt::None || !entry.cannot_start().empty()) return status;
+  if (halt == Halt::Paused && entry.has_failed()) return status;
   if (halt == Halt::Paused) status.state = "paused";
   status.reason = halt == Halt::Paused ? "paused by operator" : "stopped by operator";
   return status;

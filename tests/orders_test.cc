@@ -79,6 +79,20 @@ TEST_F(OrdersTest, WhatIsPausedStaysPausedAcrossReloadsAndHosts) {
   EXPECT_EQ(entry("j").state, "succeeded");
 }
 
+TEST_F(OrdersTest, AJobThatHasFailedIsNotCalledPaused) {
+  script(seconds(1), 78);
+  bad = {0};
+  ASSERT_TRUE(apply({job(5)}));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").state, "failed");
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  EXPECT_EQ(entry("j").state, "failed");
+  bad.clear();
+  ASSERT_TRUE(say(OperatorVerb::Resume, "j"));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(OrdersTest, AStopOfAPausedJobHasItsGraceAgain) {
   script(minutes(60));
   ASSERT_TRUE(apply({job(2)}));

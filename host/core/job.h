@@ -164,7 +164,7 @@ class Job {
 };
 
 // What differs between the job as it was planned and as it is wanted, in words: "params.top 20 → 30", "input data/a.txt
-// changed (size)". Empty: the same job. The order of the inputs is no difference: a resumed job has its own.
+// changed (size 10 → 12)". Empty: the same job. The order of the inputs is no difference: a resumed job has its own.
 struct JobIdentity {
   InputConfig input;  // as configured, without patterns: kind, slice, record_size
   std::string output;

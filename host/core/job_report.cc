@@ -22,8 +22,9 @@ double seconds(Duration time) {
 }
 
 std::string times(Duration time) {
-  return seconds(time) < 1 ? format_duration(std::chrono::round<std::chrono::milliseconds>(time))
-                           : human_seconds(seconds(time));
+  if (time < std::chrono::milliseconds(1)) return format_duration(std::chrono::round<std::chrono::microseconds>(time));
+  if (time < std::chrono::seconds(1)) return format_duration(std::chrono::round<std::chrono::milliseconds>(time));
+  return human_seconds(seconds(time));
 }
 
 std::string amount(double positions, const std::string &unit) {

@@ -30,6 +30,7 @@ struct StoredJob {
   std::map<std::string, std::int64_t> counters;        // totals
   std::map<std::string, std::int64_t> merge_counters;  // what of them merge() counted: a resumed job runs it again
   std::int64_t attempts_noted = 0;                     // the last Attempt::seq
+  std::string last_build;                              // hash, of the last of them; empty: none
   WorkerUsage usage;
   std::string problem;  // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now

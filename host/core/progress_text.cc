@@ -63,6 +63,7 @@ std::string progress_words(const EntryStatus &job) {
   if (is_running(job) && job.eta_seconds >= 0) left = human_seconds(job.eta_seconds) + " to go";
   if (is_running(job) && all_slices_ended(progress)) left = "finishing";
   if (job.state == "waiting") left = job.reason;
+  if (job.state == "paused") left = "paused";
   return join({slices_words(progress), fmt::format("{}%", percent(progress)), is_running(job) ? rate_words(job) : "",
                left, trouble(progress)},
               ", ");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/plan.h"
+
 namespace hostler {
 
 using std::chrono::milliseconds;
@@ -35,6 +37,7 @@ void MemoryStore::apply(const StoreStep &step) {
     for (const Attempt &attempt : put->attempts) {
       attempts_[put->job][attempt.seq] = attempt;
       jobs_[put->job].attempts_noted = std::max(jobs_[put->job].attempts_noted, attempt.seq);
+      jobs_[put->job].last_build = attempt.build->hash;
     }
   } else if (const auto *result = std::get_if<PutResult>(&step)) {
     results_[result->job][result->merge ? -1 : result->begin] = result->data;
