@@ -64,6 +64,17 @@ class JobEntry final : public Entry {
     TimePoint sent_at{};
   };
 
+  // How far the attempts of a worker are noted.
+  struct Noted {
+    std::uint64_t lease = 0;
+    std::int64_t up_to = 0;      // of that lease, global
+    TimePoint at{};              // what follows began then, or later
+    std::optional<Attempt> run;  // the line of what is done last, as long as it may grow
+    std::int64_t run_begin = 0;  // … and where it begins, global
+    bool owed = false;           // … and has grown since the ledger was told
+    TimePoint told{};
+  };
+
   [[nodiscard]] bool drains() const override { return job_.state() != JobState::Cancelled; }
   void fill_start(Start &start) const override;
   [[nodiscard]] bool has_work(const Slot &slot) const override;
@@ -91,6 +102,7 @@ class JobEntry final : public Entry {
   void note_lost(const Slot &slot, std::int64_t begun, const Judgement &judgement, const WaitStatus &status);
   [[nodiscard]] TimePoint began(const Slot &slot, const Held &held);
   void note(Attempt attempt);
+  void settle(Noted &noted);
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
   void commit(StoreBatch batch, std::function<void()> then);
@@ -114,14 +126,6 @@ class JobEntry final : public Entry {
   LeaseSize lease_size_;
   TimerQueue::Timer due_;
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
-  // How far the attempts of a worker are noted.
-  struct Noted {
-    std::uint64_t lease = 0;
-    std::int64_t up_to = 0;      // of that lease, global
-    TimePoint at{};              // what follows began then, or later
-    std::optional<Attempt> run;  // the line of what is done last, as long as it may grow
-    std::int64_t run_begin = 0;  // … and where it begins, global
-  };
   std::unordered_map<WorkerId, Noted> noted_;
   std::vector<Attempt> new_attempts_;                           // for the next transaction
   std::unordered_map<WorkerId, Attempt> unexplained_attempts_;  // of crashes whose place is still looked for

@@ -12,6 +12,9 @@ namespace hostler {
 namespace {
 
 constexpr Duration kOneLine = std::chrono::milliseconds(100);
+// The ledger is told of a line that grows no more often than this, and when it is complete: of a hundred thousand slices a
+// second each has a transaction to be told in, but none has the time. A host that is killed may owe that much.
+constexpr Duration kBetweenWords = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -25,6 +28,7 @@ TimePoint JobEntry::began(const Slot &slot, const Held &held) {
   if (noted.lease != held.lease.id) {
     noted.lease = held.lease.id;
     noted.up_to = held.lease.begin;
+    settle(noted);
     noted.run.reset();
   }
   return std::max(noted.at, held.sent_at);
@@ -38,6 +42,10 @@ void JobEntry::note(Attempt attempt) {
     new_attempts_.push_back(std::move(attempt));
 }
 
+void JobEntry::settle(Noted &noted) {
+  if (std::exchange(noted.owed, false)) note(*noted.run);
+}
+
 void JobEntry::note_done(const Slot &slot, const Held &held, std::int64_t up_to) {
   const TimePoint since = began(slot, held);
   Noted &noted = noted_[*slot.worker];
@@ -45,6 +53,7 @@ void JobEntry::note_done(const Slot &slot, const Held &held, std::int64_t up_to)
   if (up_to <= noted.up_to) return;
   const TimePoint now = around_.system.now();
   if (!noted.run || noted.run->took >= kOneLine) {
+    settle(noted);
     Attempt attempt;
     attempt.seq = ++stored_.attempts_noted;
     attempt.attempt = held.lease.attempt;
@@ -59,7 +68,10 @@ void JobEntry::note_done(const Slot &slot, const Held &held, std::int64_t up_to)
   noted.run->took = now - noted.run->began;
   noted.up_to = up_to;
   noted.at = now;
-  note(*noted.run);
+  noted.owed = true;
+  if (now - noted.told < kBetweenWords) return;
+  noted.told = now;
+  settle(noted);
 }
 
 void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement) {
@@ -79,10 +91,10 @@ void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judge
   const Duration took = (now - since) / (slices + 1);
   if (done > 0) {
     note_done(slot, *held, slice.begin);
-    Attempt &before = *noted_[*slot.worker].run;
-    before.took -= took;
-    note(before);
+    noted_[*slot.worker].run->took -= took;
+    noted_[*slot.worker].owed = true;
   }
+  settle(noted_[*slot.worker]);
   Attempt attempt;
   attempt.seq = ++stored_.attempts_noted;
   attempt.range = range_of(job_.manifest(), slice);

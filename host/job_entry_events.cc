@@ -124,6 +124,7 @@ void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   auto &held = held_leases_[*slot.worker];
   for (const Held &each : held)
     if (each.lease.id == ended.lease) note_done(slot, each, ended.up_to);
+  settle(noted_[*slot.worker]);
   forget_lease(*slot.worker, ended.lease, ended.up_to);
   watch_anew(slot);
   std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
@@ -183,6 +184,7 @@ void JobEntry::left(Slot &slot, Departure gone) {
   if (slot.last_crash == slot.worker) unexplained_.emplace(*slot.worker, begun);
   if (begun) note_lost(slot, *begun, judgement, gone.status);
   note_usage(gone.status.usage);
+  settle(noted_[*slot.worker]);
   noted_.erase(*slot.worker);
   lose_leases(slot, judgement, begun);
   const bool leaving = slot.leaving;

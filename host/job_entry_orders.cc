@@ -20,6 +20,7 @@ Result<std::int64_t> JobEntry::retry(const std::vector<std::int64_t> &begins) {
   const bool merged = job_.merge_ended();
   const auto retried = job_.retry(begins);
   if (!retried) return retried;
+  failure_.clear();  // whatever it was, it is tried again, too
   StoreBatch batch;
   if (merged || stored_.state != JobState::Running) {
     for (const auto &[counter, total] : std::exchange(stored_.merge_counters, {})) stored_.counters[counter] -= total;

@@ -175,6 +175,23 @@ TEST_F(OrdersTest, WhatAJobHasGivenUpIsTriedAgainWhileItRuns) {
   EXPECT_EQ(runs[0], 2);
 }
 
+TEST_F(OrdersTest, ARetryStartsAnEntryThatHasFailedAsAWhole) {
+  bad = {0};
+  script(seconds(1), 65);
+  auto two = job(5);
+  ASSERT_TRUE(apply({two}));
+  system.run_for(seconds(3));
+  ASSERT_EQ(entry("j").progress.quarantined, 1);
+  bad = {40};
+  script(seconds(1), 78);
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  bad.clear();
+  ASSERT_TRUE(say(OperatorVerb::Retry, "j"));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(OrdersTest, AnEndedJobRunsAgainForWhatIsRetried) {
   bad = {0, 30};
   script(seconds(1));

@@ -31,6 +31,11 @@ std::string amount(double positions, const std::string &unit) {
   return unit == "bytes" ? human_bytes(positions) : human_count(positions) + " " + unit;
 }
 
+// What was interrupted, or gave way, is nobody's failure.
+bool is_failure(std::string_view verdict) {
+  return verdict != name(Verdict::Done) && verdict != name(Verdict::Yield) && verdict != name(Verdict::Interrupted);
+}
+
 }  // namespace
 
 std::string_view unit_of(InputKind kind) {
@@ -62,10 +67,9 @@ void JobReporter::add(const SliceRow &row) {
 }
 
 void JobReporter::add(const Attempt &attempt) {
-  const bool done = attempt.verdict == name(Verdict::Done);
   const std::int64_t slices = std::max<std::int64_t>(attempt.range.slices, 1);
   report_.attempts += slices;
-  if (!done) report_.failures += slices;
+  if (is_failure(attempt.verdict)) report_.failures += slices;
   count_time(attempt);
 
   if (attempt.build) {

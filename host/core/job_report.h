@@ -30,7 +30,7 @@ struct JobReport {
   JobProgress progress;
   std::string unit;           // "bytes", "numbers", "items"
   std::int64_t attempts = 0;  // slices that workers have worked on, each attempt counted
-  std::int64_t failures = 0;  // … that came to nothing
+  std::int64_t failures = 0;  // … that came to nothing, for which nobody had asked
   Duration elapsed{};         // wall clock, while at least one worker was in a slice
   Duration work{};            // all attempts together
   double rate = 0;            // positions a second of `elapsed`

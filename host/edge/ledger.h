@@ -63,13 +63,13 @@ class Ledger {
   [[nodiscard]] Result<void> for_each_row(const std::string &job, const TakeRow &take);  // by begin, the merge's last
   using TakeAttempt = std::function<Result<void>(const Attempt &)>;
   [[nodiscard]] Result<void> for_each_attempt(const std::string &job, const TakeAttempt &take);  // by seq
+  // All that is left, in order of (input, begin), the merge's last.
+  [[nodiscard]] Result<void> for_each_result(const std::string &job,
+                                             const std::function<Result<void>(const StoredResult &)> &take);
   // The last attempt at what begins here that was not done, or nothing.
   [[nodiscard]] Result<std::optional<Attempt>> last_failure(const std::string &job, const SliceRange &range);
   // What merge() left as the job's result, or nothing.
   [[nodiscard]] Result<std::optional<std::string>> merge_result(const std::string &job);
-  // All that is left, in order of (input, begin), the merge's last. Stops at an error of `take`.
-  [[nodiscard]] Result<void> for_each_result(const std::string &job,
-                                             const std::function<Result<void>(const StoredResult &)> &take);
   [[nodiscard]] Result<void> for_each_file(
       const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
   [[nodiscard]] Result<bool> has_files(const std::string &job);
@@ -123,6 +123,14 @@ class Ledger {
   [[nodiscard]] Result<std::optional<StoredJob>> load(const std::string &name, bool with_rows);
   // Of a ledger that no host has opened since it got this table: read-only it stays without.
   [[nodiscard]] Result<bool> has_attempts();
+  struct OwnedResult {
+    OutputPlace place;
+    std::int64_t end = 0;
+    std::optional<std::string> data;
+    std::int64_t files = 0;  // how many
+  };
+  [[nodiscard]] Result<void> read_results(std::int64_t key, const OutputPlace &after,
+                                          std::vector<OwnedResult> &results);
   [[nodiscard]] Result<std::vector<std::string>> files_of(std::int64_t key, const OutputPlace &place);
 
   // A counter's row, read once in a transaction and written once, at its end.

@@ -415,6 +415,27 @@ TEST(Ledger, LongTablesAreGoneThroughPieceByPiece) {
   EXPECT_TRUE(ledger.load_plan("j")->value().rows.empty());
 }
 
+TEST(Ledger, ManyResultsAndLargeOnesComeInOrderAndOnce) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("j", 30'000, "/o")}, CreateJob{range_job("k", 10, "/p")}}));
+  StoreBatch batch;
+  for (std::int64_t i = 2999; i >= 0; --i)
+    batch.push_back(PutResult{"j", static_cast<std::int32_t>(i % 3), i * 10, i * 10 + 10, false,
+                              std::string(i % 1000 == 7 ? std::size_t{5} << 20 : 1, 'x')});
+  batch.push_back(PutResult{"j", 0, 0, 0, true, "merged"});
+  batch.push_back(PutResult{"k", 0, 0, 10, false, "another job's"});
+  ASSERT_TRUE(apply(ledger, batch));
+  const auto all = results(ledger, "j");
+  ASSERT_EQ(all.size(), 3001U);
+  for (std::size_t i = 1; i < 3000; ++i) {
+    const auto at = [&](std::size_t n) { return std::pair(all[n].place.input, all[n].place.begin); };
+    ASSERT_LT(at(i - 1), at(i)) << i;
+  }
+  EXPECT_TRUE(all.back().place.merge);
+  EXPECT_EQ(results(ledger, "k").size(), 1U);
+}
+
 TEST(Ledger, AttemptsGoWithTheirJob) {
   const TempDir dir;
   Ledger ledger = open_ledger(dir);

@@ -69,8 +69,9 @@ TEST(JobReport, TellsTheSlowestSlicesAndWhatWasGivenUp) {
   for (int i = 0; i < 8; ++i)
     reporter.add(attempt(i + 1, {i * 10, i * 10 + 10}, job.manifest, i * 1000, milliseconds(100 * ((i * 5) % 8))));
   reporter.add(attempt(9, {90, 100}, job.manifest, 20'000, milliseconds(1), "crash"));
+  reporter.add(attempt(10, {90, 100}, job.manifest, 30'000, milliseconds(1), "interrupted"));
   const JobReport report = reporter.report();
-  EXPECT_EQ(report.attempts, 9);
+  EXPECT_EQ(report.attempts, 10);
   EXPECT_EQ(report.failures, 1);
   ASSERT_EQ(report.slowest.size(), JobReport::kMost);
   EXPECT_EQ(report.slowest[0].took, milliseconds(700));
