@@ -16,9 +16,10 @@ constexpr const char *kAll =
     "SELECT seq, input, begin, last_input, end, slices, positions, attempt, verdict, code, signal, worker, began_at,"
     " took_us, reason, hash, library FROM attempt JOIN build ON build.id = attempt.build"
     " WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?";
+// Left to itself SQLite would rather go through all attempts than sort a few.
 constexpr const char *kLastFailure =
     "SELECT seq, input, begin, last_input, end, slices, positions, attempt, verdict, code, signal, worker, began_at,"
-    " took_us, reason, hash, library FROM attempt JOIN build ON build.id = attempt.build"
+    " took_us, reason, hash, library FROM attempt INDEXED BY attempt_failed JOIN build ON build.id = attempt.build"
     " WHERE job = ? AND verdict <> '' AND input = ? AND begin = ? ORDER BY seq DESC LIMIT 1";
 
 Attempt attempt_of(const SqlRow &row) {
