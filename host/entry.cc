@@ -44,7 +44,29 @@ void Entry::scale(std::int32_t count) {
 
 void Entry::stop() {
   wanted_ = false;
-  for (auto &slot : slots_) set_desired(*slot, Desired::Down);
+  const bool was_patient = std::exchange(patient_, false);
+  for (auto &slot : slots_) {
+    if (was_patient && is_draining(*slot)) limit_drain(*slot);
+    set_desired(*slot, Desired::Down);
+  }
+}
+
+void Entry::pause() {
+  stop();
+  patient_ = true;
+  for (auto &slot : slots_)
+    if (is_draining(*slot)) slot->timer.cancel();
+}
+
+void Entry::call_off() {
+  for (auto &slot : slots_) {
+    if (is_draining(*slot)) cancel(*slot);
+    set_desired(*slot, Desired::Down);
+  }
+}
+
+bool Entry::is_draining(const Slot &slot) const {
+  return slot.state == WorkerState::Stopping && slot.pid != 0 && !slot.cancelled;
 }
 
 void Entry::set_blocked(const std::string &reason) {
@@ -120,6 +142,10 @@ void Entry::begin_stop(Slot &slot) {
   if (!drains()) return cancel(slot);
   around_.system.stop(*slot.worker, StopWord::Drain, 0);
   around_.system.dismiss(*slot.worker);
+  if (!patient_) limit_drain(slot);
+}
+
+void Entry::limit_drain(Slot &slot) {
   slot.timer.set(around_.system.now() + config().stop.drain, [this, &slot] { cancel(slot); });
 }
 

@@ -53,6 +53,7 @@ class Entry {
   [[nodiscard]] const std::string &name() const { return prepared_.config.name; }
   [[nodiscard]] const EntryConfig &config() const { return prepared_.config; }
   [[nodiscard]] const Build &build() const { return prepared_.build; }
+  [[nodiscard]] const PreparedEntry &prepared() const { return prepared_; }
 
   // Wanted from now on: starts its workers, which a failure or finish before does not hinder.
   virtual void start() = 0;
@@ -64,6 +65,8 @@ class Entry {
   void stop();
   // The same by a person's word, who knows by now why it had failed.
   virtual void stop_by_hand();
+  // Like stop(), but a slice that runs may take as long as it takes (jobs).
+  void pause();
   // Its workers make place for new ones, and what failed begins anew.
   void restart_by_hand();
   // So many workers until a reload brings another count.
@@ -157,6 +160,8 @@ class Entry {
   // As many slots as this; surplus ones are unwanted and go when their workers are gone.
   void resize(std::int32_t count);
   void drop_surplus();
+  // All workers are stopped as drains() says now, also those that were given more time before.
+  void call_off();
   // The whole entry stops and stays so, for this reason.
   void fail_entry(const std::string &reason);
   // Null for a worker that is no longer ours.
@@ -178,7 +183,8 @@ class Entry {
   PreparedEntry prepared_;
   std::vector<std::unique_ptr<Slot>> slots_;
   bool wanted_ = false;
-  std::string failure_;  // why the entry as a whole has failed, or empty
+  bool patient_ = false;  // paused: who is asked to drain has no time limit for that
+  std::string failure_;   // why the entry as a whole has failed, or empty
   std::string waiting_;
   std::string held_;
   bool resumable_ = false;
@@ -205,6 +211,8 @@ class Entry {
   void set_state(Slot &slot, WorkerState state);
   void spawn(Slot &slot);
   void begin_stop(Slot &slot);
+  [[nodiscard]] bool is_draining(const Slot &slot) const;
+  void limit_drain(Slot &slot);
   void cancel(Slot &slot);
   void kill_worker(Slot &slot);
   std::unordered_map<WorkerId, Slot *> by_worker_;

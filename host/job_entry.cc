@@ -5,23 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "core/job_report.h"
 #include "core/on_exit.h"
 
 namespace hostler {
 namespace {
-
-// What a position of an input is, for people.
-std::string_view unit_of(InputKind kind) {
-  switch (kind) {
-    case InputKind::Lines:
-    case InputKind::Records:
-    case InputKind::File: return "bytes";
-    case InputKind::Range: return "numbers";
-    case InputKind::Items: return "items";
-    case InputKind::None: break;
-  }
-  return "";
-}
 
 // How much of a slice in work is behind it: by its claims or, if it makes none, by what it says of itself.
 std::int64_t positions_of(const SliceSpan &span, const WorkerPart &page) {
@@ -52,6 +40,7 @@ JobSettings JobEntry::settings() const {
 
 void JobEntry::start() {
   wanted_ = true;
+  patient_ = false;
   failure_.clear();
   waiting_.clear();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
@@ -177,7 +166,7 @@ bool JobEntry::hand_out_one(Slot &slot) {
   const bool merge = lease->begin == job_.manifest().positions();
   held_leases_[worker].push_back({std::move(*lease), now, false});
   StoreBatch batch;
-  batch.push_back(PutRows{name(), job_.take_changes()});
+  batch.push_back(changes());
   commit(std::move(batch), [this, worker, id, merge] { merge ? send_merge(worker, id) : send(worker, id); });
   return true;
 }
@@ -189,7 +178,7 @@ void JobEntry::send(WorkerId worker, std::uint64_t lease) {
   for (Held &held : held_leases_[worker]) {
     if (held.lease.id != lease || held.sent) continue;
     held.sent = true;
-    held.since = around_.system.now();
+    held.since = held.sent_at = around_.system.now();
     around_.system.lease(worker, held.lease);
     watch_anew(*slot);
     ask_for_shares();
@@ -209,8 +198,8 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
 }
 
 void JobEntry::commit_changes(StoreBatch batch) {
-  auto deltas = job_.take_changes();
-  if (!deltas.empty()) batch.insert(batch.begin(), PutRows{name(), std::move(deltas)});
+  PutRows rows = changes();
+  if (!rows.deltas.empty() || !rows.attempts.empty()) batch.insert(batch.begin(), std::move(rows));
   if (!batch.empty()) commit(std::move(batch), [this] { check_end(); });
 }
 

@@ -28,6 +28,12 @@ class JobEntry final : public Entry {
   [[nodiscard]] std::string cannot_start() const override;
   void stop_by_hand() override;
   void scale(std::int32_t count) override;
+  // What is given up is tried again (core/job.h); an ended job runs again.
+  [[nodiscard]] Result<std::int64_t> retry(const std::vector<std::int64_t> &begins);
+  // Why retry() would be of no use, or nothing: what names a slice of it otherwise. Changes nothing.
+  [[nodiscard]] Result<void> can_retry(const std::vector<std::int64_t> &begins) const;
+  // Ends by a person's word, as soon as no worker is left.
+  void cancel_by_hand();
   void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
@@ -55,6 +61,7 @@ class JobEntry final : public Entry {
     Lease lease;
     TimePoint since{};
     bool sent = false;
+    TimePoint sent_at{};
     TimePoint asked{};  // for a share of it, or not yet
   };
   // A lease that is worked on for long, and what is left of it.
@@ -64,7 +71,18 @@ class JobEntry final : public Entry {
     std::int64_t left = 0;  // positions
   };
 
-  [[nodiscard]] bool drains() const override { return true; }
+  // How far the attempts of a worker are noted.
+  struct Noted {
+    std::uint64_t lease = 0;
+    std::int64_t up_to = 0;      // of that lease, global
+    TimePoint at{};              // what follows began then, or later
+    std::optional<Attempt> run;  // the line of what is done last, as long as it may grow
+    std::int64_t run_begin = 0;  // … and where it begins, global
+    bool owed = false;           // … and has grown since the ledger was told
+    TimePoint told{};
+  };
+
+  [[nodiscard]] bool drains() const override { return job_.state() != JobState::Cancelled; }
   void fill_start(Start &start) const override;
   [[nodiscard]] bool has_work(const Slot &slot) const override;
   void gave_up(Slot &slot) override;
@@ -85,6 +103,16 @@ class JobEntry final : public Entry {
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
   void left(Slot &slot, Departure gone);
   void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun);
+  [[nodiscard]] PutRows changes();
+  // job_entry_attempts.cc: what attempts at slices came to, for joblog.
+  void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
+  void note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement);
+  void note_lost(const Slot &slot, std::int64_t begun, const Judgement &judgement, const WaitStatus &status);
+  [[nodiscard]] TimePoint began(const Slot &slot, const Held &held);
+  void note(Attempt attempt);
+  void settle(Noted &noted);
+  void note_usage(const WorkerUsage &usage);
+  void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
   void commit(StoreBatch batch, std::function<void()> then);
   void commit_changes(StoreBatch batch = {});
   void check_end();
@@ -117,7 +145,10 @@ class JobEntry final : public Entry {
   TimePoint shares_looked_{};
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
   std::int64_t helpers_ = 0;  // shares that were asked for and are about to come: each is work for one more
-  std::int64_t commits_ = 0;  // on their way to the disk
+  std::unordered_map<WorkerId, Noted> noted_;
+  std::vector<Attempt> new_attempts_;                           // for the next transaction
+  std::unordered_map<WorkerId, Attempt> unexplained_attempts_;  // of crashes whose place is still looked for
+  std::int64_t commits_ = 0;                                    // on their way to the disk
   // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
   bool ending_ = false;       // the verdict is on its way to the ledger

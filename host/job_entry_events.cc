@@ -59,6 +59,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};
   const TimePoint now = around_.system.now();
+  note_ended(slot, ended, judgement);
   const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
   if (!outcome) return protocol_error(slot, outcome.error().text());
   if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
@@ -101,7 +102,7 @@ std::string JobEntry::counter_fault(const std::map<std::string, std::int64_t> &d
 
 // What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.
 void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch) {
-  batch.push_back(PutRows{name(), job_.take_changes()});
+  batch.push_back(changes());
   if (judgement.verdict != Verdict::Done) {
     if (!ended.attempt_dir.empty()) batch.push_back(DropAttempt{ended.attempt_dir});
     return;
@@ -122,9 +123,12 @@ void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, Store
 
 void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   if (auto ok = job_.lease_ended(*slot.worker, ended); !ok) return protocol_error(slot, ok.error().text());
+  auto &held = held_leases_[*slot.worker];
+  for (const Held &each : held)
+    if (each.lease.id == ended.lease) note_done(slot, each, ended.up_to);
+  settle(noted_[*slot.worker]);
   forget_lease(*slot.worker, ended.lease, ended.up_to);
   watch_anew(slot);
-  auto &held = held_leases_[*slot.worker];
   std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
   commit_changes();
   sample_rate();
@@ -180,6 +184,10 @@ void JobEntry::left(Slot &slot, Departure gone) {
   if (dismissed) judgement = {Verdict::Interrupted, "left when asked to"};
   note_exit(slot, judgement, gone);
   if (slot.last_crash == slot.worker) unexplained_.emplace(*slot.worker, begun);
+  if (begun) note_lost(slot, *begun, judgement, gone.status);
+  note_usage(gone.status.usage);
+  settle(noted_[*slot.worker]);
+  noted_.erase(*slot.worker);
   lose_leases(slot, judgement, begun);
   const bool leaving = slot.leaving;
   forget_worker(slot);
@@ -205,6 +213,7 @@ void JobEntry::on_explained(const CrashCase &crash, const std::string &better, c
   const auto node = unexplained_.extract(crash.worker);
   if (node.empty()) return;
   if (node.mapped()) job_.explain(*node.mapped(), crash.verdict, with_site(crash.verdict, crash.crash.site, better));
+  explain_attempt(crash.worker, crash.verdict, with_site(crash.verdict, crash.crash.site, better));
   if (!out_of_step_) commit_changes();
   check_end();
 }
@@ -222,6 +231,7 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
                                   attempt_folder(span.input, span.begin, merge, held->lease.id)});
   }
   held_leases_.erase(worker);
+  batch.push_back(PutUsage{name(), stored_.usage});
   commit_changes(std::move(batch));
 }
 

@@ -14,6 +14,15 @@ namespace {
 // How long the end waits for a disk that takes nothing, once no worker is left.
 constexpr Duration kLastDiskWait = std::chrono::seconds(5);
 
+std::string_view halted_words(Halt halt) {
+  switch (halt) {
+    case Halt::None: break;
+    case Halt::Stopped: return ", which an operator stopped";
+    case Halt::Paused: return ", which is paused";
+  }
+  return "";
+}
+
 std::string in_words(const std::vector<EntryPlan> &plans) {
   std::string words;
   for (const EntryPlan &plan : plans)
@@ -25,7 +34,7 @@ std::string in_words(const std::vector<EntryPlan> &plans) {
 }  // namespace
 
 Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored,
-                       std::vector<std::string> stopped)
+                       std::map<std::string, Halt> halted)
     : system_(system),
       log_(std::move(log)),
       timers_([this](std::optional<TimePoint> earliest) { system_.set_alarm(earliest); }),
@@ -41,7 +50,7 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
                 if (!settle_.is_set()) settle_.set(system_.now(), [this] { settle(); });
               }},
       crashes_(system_, log_),
-      halted_(stopped.begin(), stopped.end()),
+      halted_(std::move(halted)),
       disk_wait_(timers_) {
   for (StoredJob &job : stored) {
     const std::string name = job.name;
@@ -74,7 +83,8 @@ std::map<std::string, PlannedJob> Supervisor::planned() const {
     const auto running = entries_.find(name);
     const bool stopped = running != entries_.end() && running->second->has_failed();
     const bool ended_short = job->state != JobState::Running && job->state != JobState::Succeeded;
-    planned[name] = {job->identity, &job->manifest, stopped || ended_short};
+    planned[name] = {job->identity, &job->manifest, stopped || ended_short, job->state != JobState::Running,
+                     job->last_build};
   };
   for (const auto &[name, job] : stored_) add(name);
   for (const auto *map : {&entries_, &retiring_})
@@ -152,7 +162,7 @@ Result<std::vector<EntryPlan>> Supervisor::apply(Prepared prepared, const Reload
     carry_out(each, found == wanted.end() ? nullptr : found->second);
   }
   for (const auto *names : {&options.fresh, &options.resume})
-    for (const std::string &name : *names) set_stopped(name, false);
+    for (const std::string &name : *names) set_halt(name, Halt::None);
   last_reload_ok_ = true;
   last_reload_ = "applied: " + in_words(*plans);
   log_(LogLevel::Info, "configuration " + last_reload_);
@@ -341,7 +351,7 @@ bool Supervisor::prerequisites_are_up(Entry &entry) const {
     if (failed)
       entry.set_blocked("depends on " + other + ", which has failed");
     else
-      entry.set_waiting("waits for " + other + (halted_.contains(other) ? ", which an operator stopped" : ""));
+      entry.set_waiting(fmt::format("waits for {}{}", other, halted_words(halt_of(other))));
     return false;
   }
   return true;
@@ -365,7 +375,7 @@ bool Supervisor::jobs_ended() const {
     const auto *job = dynamic_cast<const JobEntry *>(entry.get());
     if (job == nullptr) continue;
     any = true;
-    if (!job->has_ended() && !(halted_.contains(name) && job->is_quiet())) return false;
+    if (!job->has_ended() && !(halt_of(name) == Halt::Stopped && job->is_quiet())) return false;
   }
   return any;
 }

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,17 +19,21 @@
 
 namespace hostler {
 
+class JobEntry;
+
 class Supervisor final : public SystemEvents {
  public:
-  // `stored`: the jobs of the ledger; `stopped`: the entries that an operator has stopped, by the ledger.
+  // `stored`: the jobs of the ledger; `halted`: the entries that an operator has stopped or paused, by the ledger.
   Supervisor(System &system, JobStore &store, LogSink log, std::vector<StoredJob> stored,
-             std::vector<std::string> stopped = {});
+             std::map<std::string, Halt> halted = {});
   ~Supervisor() override;
 
   // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet.
   Result<std::vector<EntryPlan>> apply(Prepared prepared, const ReloadOptions &options);
   // Of a reload only the jobs that the options name: they begin anew or go on, all else stays as it is.
   Result<std::vector<EntryPlan>> apply_named(Prepared prepared, const ReloadOptions &options);
+  // Of a reload only the builds of these jobs' plugins, if they are others; all else stays as it is. What it changed.
+  std::vector<EntryPlan> apply_builds(const Prepared &prepared, const std::vector<std::string> &names);
   // What apply() would do.
   [[nodiscard]] Result<std::vector<EntryPlan>> preview(const Prepared &prepared, const ReloadOptions &options) const;
   // A reload was refused before it came here; kept for status and log.
@@ -40,8 +43,8 @@ class Supervisor final : public SystemEvents {
   void set_waits_for(std::string trouble) { waits_for_ = std::move(trouble); }
   // A person's word. All of it is begun at once, or an error and nothing is; the names that are meant.
   Result<std::vector<std::string>> command(const OperatorCommand &command);
-  // Nothing of that entry is on its way any more: how it ended, once it has.
-  [[nodiscard]] std::optional<OperatorOutcome> outcome_of(OperatorVerb verb, const std::string &name) const;
+  // Nothing of that entry is on its way any more: how it ended, once it has. Tells of a retry once.
+  [[nodiscard]] std::optional<OperatorOutcome> outcome_of(OperatorVerb verb, const std::string &name);
 
   // Stops everything, with grace; `stopped` is called once nothing is left. What is on its way to a disk that is full is
   // waited for a few seconds only: the next host goes on from what the ledger has.
@@ -80,9 +83,14 @@ class Supervisor final : public SystemEvents {
                                                            const ReloadOptions &options) const;
   [[nodiscard]] Result<void> can_resume(const PreparedEntry &wanted) const;
   void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
-  [[nodiscard]] OperatorTarget target(const std::string &name) const;
+  [[nodiscard]] OperatorTarget target(const OperatorCommand &command, const std::string &name) const;
   void obey(const OperatorCommand &command, const std::string &name);
-  void set_stopped(const std::string &name, bool stopped);
+  void scale(const std::string &name, std::int32_t count);
+  void retry(JobEntry &job, const std::vector<std::string> &slices);
+  [[nodiscard]] JobEntry *job_entry(const std::string &name) const;
+  [[nodiscard]] Halt halt_of(const std::string &name) const;
+  void set_halt(const std::string &name, Halt halt);
+  void note_marked(const std::string &name, StoreBatch batch);
   [[nodiscard]] EntryStatus status_of(const Entry &entry) const;
   [[nodiscard]] bool is_at_rest(OperatorVerb verb, const Entry &entry) const;
   void change_arrival(const EntryPlan &plan, PreparedEntry prepared);
@@ -114,9 +122,10 @@ class Supervisor final : public SystemEvents {
   std::map<std::string, std::unique_ptr<Entry>> retiring_;
   std::map<std::string, Arrival> arrivals_;
   std::vector<std::string> order_;               // names as in the file
-  std::set<std::string> halted_;                 // stopped by an operator
+  std::map<std::string, Halt> halted_;           // stopped or paused by an operator
   std::map<std::string, int> marking_;           // … changes of that on their way to the ledger
   std::map<std::string, std::string> unmarked_;  // … and why the last one did not get there
+  std::map<std::string, std::int64_t> retried_;  // slices that a retry whose outcome is asked for has begun anew
   struct Scale {
     std::int32_t count = 0;
     std::int32_t instead_of = 0;

@@ -1,14 +1,30 @@
-// What people ask of entries: start, stop, restart, scale. What an operator has stopped is marked in the ledger and stays
-// stopped, whatever is reloaded and whoever is started, until somebody starts it.
+// What people ask of entries: start, stop, restart, scale; of jobs also pause, resume, cancel and retry. What an operator
+// has stopped or paused is marked in the ledger and stays so, whatever is reloaded and whoever is started, until somebody
+// starts or resumes it.
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/slice_range.h"
 #include "job_entry.h"
 #include "supervisor.h"
 
 namespace hostler {
+namespace {
+
+Result<std::vector<std::int64_t>> positions_of(const Manifest &plan, const std::string &job,
+                                               const std::vector<std::string> &slices) {
+  std::vector<std::int64_t> positions;
+  for (const std::string &slice : slices) {
+    const auto position = position_of(plan, job, slice);
+    if (!position) return tl::unexpected(position.error());
+    positions.push_back(*position);
+  }
+  return positions;
+}
+
+}  // namespace
 
 Result<std::vector<EntryPlan>> Supervisor::apply_named(Prepared prepared, const ReloadOptions &options) {
   if (stopping_) return fail("", "the host is stopping");
@@ -28,11 +44,51 @@ Result<std::vector<EntryPlan>> Supervisor::apply_named(Prepared prepared, const 
   return done;
 }
 
-OperatorTarget Supervisor::target(const std::string &name) const {
+std::vector<EntryPlan> Supervisor::apply_builds(const Prepared &prepared, const std::vector<std::string> &names) {
+  std::vector<EntryPlan> done;
+  for (const PreparedEntry &wanted : prepared.entries) {
+    const std::string &name = wanted.config.name;
+    JobEntry *job = job_entry(name);
+    if (job == nullptr || std::find(names.begin(), names.end(), name) == names.end()) continue;
+    if (wanted.build == job->build()) continue;
+    done.push_back({name, EntryAction::Replace,
+                    fmt::format("plugin {} → {}", job->build().hash.substr(0, 12), wanted.build.hash.substr(0, 12))});
+    log_(LogLevel::Info, fmt::format("{}: {}", name, done.back().words));
+    PreparedEntry changed = job->prepared();
+    changed.build = wanted.build;
+    job->update(std::move(changed), true);
+  }
+  around_.changed();
+  return done;
+}
+
+JobEntry *Supervisor::job_entry(const std::string &name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() || arrivals_.contains(name) ? nullptr : dynamic_cast<JobEntry *>(found->second.get());
+}
+
+Halt Supervisor::halt_of(const std::string &name) const {
+  const auto found = halted_.find(name);
+  return found == halted_.end() ? Halt::None : found->second;
+}
+
+OperatorTarget Supervisor::target(const OperatorCommand &command, const std::string &name) const {
   OperatorTarget target;
-  target.stopped = halted_.contains(name);
-  if (const auto found = entries_.find(name); found != entries_.end() && !arrivals_.contains(name))
-    target.cannot_start = found->second->cannot_start();
+  target.halt = halt_of(name);
+  if (const auto arrival = arrivals_.find(name); arrival != arrivals_.end()) {
+    target.is_job = arrival->second.prepared.config.is_job();
+    if (target.is_job) target.cannot_retry = Error{name, "is just beginning", "try again in a moment"};
+    return target;
+  }
+  const Entry &entry = *entries_.at(name);
+  target.is_job = entry.config().is_job();
+  target.cannot_start = entry.cannot_start();
+  const auto *job = dynamic_cast<const JobEntry *>(&entry);
+  const bool asked = command.all || std::find(command.names.begin(), command.names.end(), name) != command.names.end();
+  if (job == nullptr || command.verb != OperatorVerb::Retry || !asked) return target;
+  const auto positions = positions_of(job->planned().manifest, name, command.slices);
+  const Result<void> can = positions ? job->can_retry(*positions) : Result<void>(tl::unexpected(positions.error()));
+  if (!can) target.cannot_retry = can.error();
   return target;
 }
 
@@ -40,7 +96,7 @@ Result<std::vector<std::string>> Supervisor::command(const OperatorCommand &comm
   if (stopping_) return fail("", "the host is stopping");
   std::vector<std::pair<std::string, OperatorTarget>> known;
   for (const std::string &name : order_)
-    if (entries_.contains(name) || arrivals_.contains(name)) known.emplace_back(name, target(name));
+    if (entries_.contains(name) || arrivals_.contains(name)) known.emplace_back(name, target(command, name));
   auto names = targets(command, known);
   if (!names) return names;
   for (const std::string &name : *names) obey(command, name);
@@ -55,35 +111,62 @@ void Supervisor::obey(const OperatorCommand &command, const std::string &name) {
                                    command.verb == OperatorVerb::Scale ? fmt::format(", to {}", command.count) : ""));
   switch (command.verb) {
     case OperatorVerb::Start:
-      set_stopped(name, false);
+    case OperatorVerb::Resume:
+      set_halt(name, Halt::None);
       if (entry != nullptr) entry->start_by_hand();
       break;
     case OperatorVerb::Stop:
-      set_stopped(name, true);
+      set_halt(name, Halt::Stopped);
       if (entry != nullptr) entry->stop_by_hand();
+      break;
+    case OperatorVerb::Pause:
+      set_halt(name, Halt::Paused);
+      if (entry != nullptr) entry->pause();
       break;
     case OperatorVerb::Restart:
       if (entry != nullptr) entry->restart_by_hand();
       break;
-    case OperatorVerb::Scale: {
-      const auto arrival = arrivals_.find(name);
-      const EntryConfig &config = entry != nullptr ? entry->config() : arrival->second.prepared.config;
-      scales_[name] = {command.count, config.count};
-      if (entry != nullptr) entry->scale(command.count);
+    case OperatorVerb::Scale: scale(name, command.count); break;
+    case OperatorVerb::Cancel:
+      set_halt(name, Halt::None);
+      if (JobEntry *job = job_entry(name)) job->cancel_by_hand();
       break;
-    }
+    case OperatorVerb::Retry:
+      if (JobEntry *job = job_entry(name)) retry(*job, command.slices);
+      break;
   }
 }
 
+void Supervisor::scale(const std::string &name, std::int32_t count) {
+  const auto found = entries_.find(name);
+  const auto arrival = arrivals_.find(name);
+  const EntryConfig &config = found != entries_.end() ? found->second->config() : arrival->second.prepared.config;
+  scales_[name] = {count, config.count};
+  if (found != entries_.end()) found->second->scale(count);
+}
+
+// target() has looked whether it can be.
+void Supervisor::retry(JobEntry &job, const std::vector<std::string> &slices) {
+  const auto positions = positions_of(job.planned().manifest, job.name(), slices);
+  if (!positions) return;
+  const auto retried = job.retry(*positions);
+  retried_[job.name()] = retried.value_or(0);
+  note_marked(job.name(), {});  // told once the ledger has it
+}
+
 // At once for this host; for the next one as soon as the ledger has it.
-void Supervisor::set_stopped(const std::string &name, bool stopped) {
-  if (halted_.contains(name) == stopped) return;
-  if (stopped)
-    halted_.insert(name);
-  else
+void Supervisor::set_halt(const std::string &name, Halt halt) {
+  if (halt_of(name) == halt) return;
+  if (halt == Halt::None)
     halted_.erase(name);
+  else
+    halted_[name] = halt;
+  note_marked(name, {SetHalt{name, halt}});
+}
+
+void Supervisor::note_marked(const std::string &name, StoreBatch batch) {
   ++marking_[name];
-  around_.store.commit({SetStopped{name, stopped}}, [this, name](const Result<void> &done) {
+  around_.store.commit(std::move(batch), [this, name](const Result<void> &done) {
     if (--marking_[name] == 0) marking_.erase(name);
     if (done) {
       unmarked_.erase(name);
@@ -97,12 +180,16 @@ void Supervisor::set_stopped(const std::string &name, bool stopped) {
 
 EntryStatus Supervisor::status_of(const Entry &entry) const {
   EntryStatus status = entry.status();
-  status.stopped = halted_.contains(status.name);
-  if (status.stopped && entry.cannot_start().empty()) status.reason = "stopped by operator";
+  const Halt halt = halt_of(status.name);
+  status.stopped = halt == Halt::Stopped;
+  if (halt == Halt::None || !entry.cannot_start().empty()) return status;
+  if (halt == Halt::Paused && entry.has_failed()) return status;
+  if (halt == Halt::Paused) status.state = "paused";
+  status.reason = halt == Halt::Paused ? "paused by operator" : "stopped by operator";
   return status;
 }
 
-std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const std::string &name) const {
+std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const std::string &name) {
   if (marking_.contains(name)) return std::nullopt;
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
@@ -112,6 +199,9 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   const Entry &entry = *found->second;
   if (!is_at_rest(verb, entry)) return std::nullopt;
   OperatorOutcome result = outcome(verb, status_of(entry));
+  if (auto retried = retried_.extract(name); verb == OperatorVerb::Retry && !retried.empty())
+    result.words +=
+        fmt::format("; {} {} again", retried.mapped(), retried.mapped() == 1 ? "slice is tried" : "slices are tried");
   if (const auto unmarked = unmarked_.find(name); unmarked != unmarked_.end()) {
     result.ok = false;
     result.words += "; " + unmarked->second;
@@ -119,10 +209,12 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   return result;
 }
 
-// One that waits for others is at rest when nothing of theirs is under way.
+// One that waits for others is at rest when nothing of theirs is under way. What is paused may work for hours yet.
 bool Supervisor::is_at_rest(OperatorVerb verb, const Entry &entry) const {
   if (verb == OperatorVerb::Stop) return entry.is_quiet();
-  if (entry.has_failed()) return true;
+  if (verb == OperatorVerb::Cancel) return entry.is_quiet() && !entry.cannot_start().empty();
+  if (verb == OperatorVerb::Pause || entry.has_failed()) return true;
+  if (halt_of(entry.name()) != Halt::None) return true;
   if (!entry.is_calm()) return false;
   return entry.is_wanted() || std::all_of(entry.config().depends_on.begin(), entry.config().depends_on.end(),
                                           [this](const std::string &other) {

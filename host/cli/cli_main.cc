@@ -34,15 +34,31 @@ The smallest workers.yaml:
       input: {lines: "data/*.txt"}
 )";
 
+EntriesCommand on_entries(OperatorVerb verb, std::vector<std::string> names = {}) {
+  EntriesCommand command;
+  command.command.verb = verb;
+  command.command.names = std::move(names);
+  return command;
+}
+
 // What all commands write their options into.
 struct Arguments {
   StartOptions start;
   Address address;
   ReloadCommand reload;
-  EntriesCommand start_entries{{}, {OperatorVerb::Start, {}, false, 0, {}, {}}};
-  EntriesCommand stop_entries{{}, {OperatorVerb::Stop, {}, false, 0, {}, {}}};
-  EntriesCommand restart_entries{{}, {OperatorVerb::Restart, {}, false, 0, {}, {}}};
-  EntriesCommand scale_entry{{}, {OperatorVerb::Scale, {""}, false, 0, {}, {}}};
+  EntriesCommand start_entries = on_entries(OperatorVerb::Start);
+  EntriesCommand stop_entries = on_entries(OperatorVerb::Stop);
+  EntriesCommand restart_entries = on_entries(OperatorVerb::Restart);
+  EntriesCommand pause_jobs = on_entries(OperatorVerb::Pause);
+  EntriesCommand resume_jobs = on_entries(OperatorVerb::Resume);
+  EntriesCommand cancel_jobs = on_entries(OperatorVerb::Cancel);
+  EntriesCommand scale_entry = on_entries(OperatorVerb::Scale, {""});
+  EntriesCommand retry_job = on_entries(OperatorVerb::Retry, {""});
+  SlicesCommand slices;
+  std::vector<std::string> slices_state;
+  SlicesCommand failed{{}, "", SliceState::Quarantined, false};
+  JoblogCommand joblog;
+  ReplayCommand replay;
   LogsCommand logs;
   ResultsCommand results;
   std::string config = "workers.yaml";
@@ -63,7 +79,10 @@ class CommandLine {
     add_start_commands();
     add_host_commands();
     add_entry_commands();
+    add_order_commands();
     add_reading_commands();
+    add_account_commands();
+    add_replay_command();
   }
 
   int run(int argc, char **argv) {
@@ -168,7 +187,7 @@ class CommandLine {
     CLI::App *sub = add(name, description, example, [&command] { return run_on_entries(command); });
     add_address(sub, command.address);
     sub->add_option("NAME", command.command.names, "Entries");
-    sub->add_flag("--all", command.command.all, "Every entry of the file");
+    sub->add_flag("--all", command.command.all, "Every entry of the file that can");
     return sub;
   }
 
@@ -189,6 +208,69 @@ class CommandLine {
     scale->add_option("N", scaling.command.count, "Workers")->required();
   }
 
+  // What is said to jobs.
+  void add_order_commands() {
+    add_on_entries("pause", "Jobs: slices that run end, no other is handed out, until somebody resumes",
+                   "hostler pause wordcount", arguments_.pause_jobs);
+    add_on_entries("resume", "Jobs: go on after a pause", "hostler resume wordcount", arguments_.resume_jobs);
+    add_on_entries("cancel", "Jobs: end now, with that verdict; what is done is kept; waits",
+                   "hostler cancel wordcount", arguments_.cancel_jobs);
+
+    EntriesCommand &retrying = arguments_.retry_job;
+    CLI::App *retry =
+        add("retry", "Try again what a job has given up, with the plugin as it is now; also without a host",
+            "hostler retry wordcount 0-16777216", [&retrying] { return run_on_entries(retrying); });
+    add_address(retry, retrying.address);
+    retry->add_option("NAME", retrying.command.names.front(), "The job")->required();
+    retry->add_option("SLICE", retrying.command.slices, "INPUT-BEGIN, or merge; default: all that is given up");
+  }
+
+  // What a job has come to, by its ledger; also without a host.
+  void add_account_commands() {
+    CLI::App *slices = add("slices", "List a job's slices: a line for each stretch in the same state",
+                           "hostler slices wordcount --state quarantined", [this] { return run_slices_in_state(); });
+    add_config(slices, arguments_.slices.address.config);
+    slices->add_option("NAME", arguments_.slices.job, "The job")->required();
+    slices
+        ->add_option("--state", arguments_.slices_state,
+                     "Only these: ready, running, committing, done, backoff or quarantined; "
+                     "or, any other word, the host's state folder")
+        ->type_name("STATE|DIR")
+        ->allow_extra_args(false);
+    slices->add_flag("--json", arguments_.slices.json, "One JSON object a line");
+
+    CLI::App *failed = add("failed", "List what a job has given up, and why", "hostler failed wordcount --json",
+                           [this] { return run_slices(arguments_.failed); });
+    add_address(failed, arguments_.failed.address);
+    failed->add_option("NAME", arguments_.failed.job, "The job")->required();
+    failed->add_flag("--json", arguments_.failed.json, "One JSON object a line");
+
+    CLI::App *joblog = add("joblog", "Print what became of every attempt at a slice, as GNU parallel's --joblog does",
+                           "hostler joblog wordcount >wordcount.tsv", [this] { return run_joblog(arguments_.joblog); });
+    add_address(joblog, arguments_.joblog.address);
+    joblog->add_option("NAME", arguments_.joblog.job, "The job")->required();
+    joblog->add_flag("--json", arguments_.joblog.json, "One JSON object a line");
+  }
+
+  void add_replay_command() {
+    CLI::App *replay =
+        add("replay", "Run one slice again, in the foreground; ledger and output are not touched",
+            "hostler replay wordcount.0-16777216 --debug", [this] { return run_replay(arguments_.replay); });
+    add_address(replay, arguments_.replay.address);
+    replay->add_option("SLICE", arguments_.replay.slice, "NAME.INPUT-BEGIN, or NAME.merge")->required();
+    replay->add_flag("--debug", arguments_.replay.debug, "Under gdb, stopped where run() begins");
+  }
+
+  Outcome<ExitCode> run_slices_in_state() {
+    for (const std::string &word : arguments_.slices_state) {
+      if (const auto state = slice_state_from_name(word))
+        arguments_.slices.state = state;
+      else
+        arguments_.slices.address.state = word;
+    }
+    return run_slices(arguments_.slices);
+  }
+
   void add_reading_commands() {
     CLI::App *logs = add("logs", "Show what the workers have printed", "hostler logs wordcount/3 -f",
                          [this] { return run_logs(arguments_.logs); });
@@ -207,6 +289,7 @@ class CommandLine {
     add_address(results, arguments_.results.address);
     results->add_option("NAME", arguments_.results.job, "The job")->required();
     results->add_flag("--wait", arguments_.results.wait, "Until the job has ended, if a host runs it");
+    results->add_flag("--report", arguments_.results.report, "How the job went, instead of its results");
     results->add_flag("--json", arguments_.results.json, "One JSON object a line");
   }
 

@@ -1,6 +1,7 @@
 // What the commands of the command line have in common: whom they talk to, and how they fail.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/operator_command.h"
+#include "core/slice_table.h"
 #include "daemon/host_process.h"
 
 namespace hostler {
@@ -63,7 +65,27 @@ struct LogsCommand {
 struct ResultsCommand {
   Address address;
   std::string job;
-  bool wait = false;  // for the end of the job, as long as a host runs it
+  bool wait = false;    // for the end of the job, as long as a host runs it
+  bool report = false;  // instead of the results: how it went
+  bool json = false;
+};
+
+struct SlicesCommand {
+  Address address;
+  std::string job;
+  std::optional<SliceState> state;  // only those in it
+  bool json = false;
+};
+
+struct ReplayCommand {
+  Address address;
+  std::string slice;  // "NAME.INPUT-BEGIN"
+  bool debug = false;
+};
+
+struct JoblogCommand {
+  Address address;
+  std::string job;
   bool json = false;
 };
 
@@ -77,5 +99,10 @@ struct ResultsCommand {
 [[nodiscard]] Outcome<ExitCode> run_logs(const LogsCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &file, bool json);
 [[nodiscard]] Outcome<ExitCode> run_results(const ResultsCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_slices(const SlicesCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_joblog(const JoblogCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_replay(const ReplayCommand &command);
+// For a state folder that no host has.
+[[nodiscard]] Outcome<ExitCode> retry_without_host(const std::string &state_dir, const OperatorCommand &command);
 
 }  // namespace hostler

@@ -1,4 +1,4 @@
-// Commands that ask a running host: down, status, reload, start, stop, restart, scale.
+// Commands that ask a running host: down, status, reload, start, stop, restart, scale, pause, resume, cancel, retry.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -113,6 +113,8 @@ Outcome<ExitCode> run_reload(const ReloadCommand &command) {
 
 Outcome<ExitCode> run_on_entries(const EntriesCommand &command) {
   auto connection = connect(command.address);
+  if (!connection && connection.error().code == ExitCode::NotRunning && command.command.verb == OperatorVerb::Retry)
+    return retry_without_host(state_dir_of(command.address).path, command.command);
   if (!connection) return tl::unexpected<Failure>(connection.error());
   const std::string path = fmt::format("/v1/{}", name(command.command.verb));
   const auto reply = ask_and_tell(*connection, path, to_json(command.command));

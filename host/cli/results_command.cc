@@ -6,7 +6,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
-#include "cli/job_results.h"
+#include "cli/job_ledger.h"
 #include "cli/say.h"
 #include "core/job.h"
 #include "edge/status_json.h"
@@ -45,7 +45,7 @@ void wait_for_end(const std::string &state_dir, const std::string &job) {
 }
 
 // What has been printed is all that there is, or an exit code with words.
-Outcome<ExitCode> completeness(const StoredJob &job) {
+Outcome<ExitCode> completeness(const StoredJob &job, const JobProgress &progress) {
   const auto not_whole = [&](ExitCode code, const std::string &how) {
     return give_up(code, fmt::format("{} {}; this is not the whole result", job.name, how));
   };
@@ -58,9 +58,15 @@ Outcome<ExitCode> completeness(const StoredJob &job) {
     case JobState::Running: break;
   }
   if (!job.reason.empty()) return not_whole(ExitCode::Failed, "has failed" + why);
-  const JobProgress progress = Job({}, job.manifest, job.rows).progress();
   return not_whole(ExitCode::Failed,
                    fmt::format("has not ended: {} of {} slices are done", progress.done, progress.slices));
+}
+
+Outcome<ExitCode> print_report(JobLedger &job, bool json) {
+  const auto report = job.report();
+  if (!report) return give_up(ExitCode::Failed, report.error());
+  write_text(stdout, json ? to_json(*report) : report_text(*report));
+  return ExitCode::Fine;
 }
 
 }  // namespace
@@ -69,24 +75,28 @@ Outcome<ExitCode> run_results(const ResultsCommand &command) {
   const StateDir state = state_dir_of(command.address);
   if (command.wait) wait_for_end(state.path, command.job);
   // Before the results: what commits meanwhile is no reason to call them whole.
-  const auto job = stored_job(state.path, command.job);
+  auto job = JobLedger::open(state.path, command.job);
   if (!job) return give_up(ExitCode::Failed, job.error());
-  const auto merged = merge_result(state.path, command.job);
+  if (command.report) return print_report(*job, command.json);
+  const auto progress = job->progress();
+  if (!progress) return give_up(ExitCode::Failed, progress.error());
+  const auto merged = job->ledger().merge_result(command.job);
   if (!merged) return give_up(ExitCode::Failed, merged.error());
   if (*merged && !command.json) {
     print_text(**merged);
-    return completeness(*job);
+    return completeness(job->job(), *progress);
   }
   bool any = false;
-  const auto read = for_each_result(state.path, command.job, [&](const StoredResult &result) {
-    if (!result.data) return;
+  const auto read = job->ledger().for_each_result(command.job, [&](const StoredResult &result) -> Result<void> {
+    if (!result.data) return {};
     any = true;
     command.json ? print_json(result) : print_text(*result.data);
+    return {};
   });
   if (!read) return give_up(ExitCode::Failed, read.error());
-  if (!any && !command.json && job->state == JobState::Succeeded)
+  if (!any && !command.json && job->job().state == JobState::Succeeded)
     warn("{} has no results (`hostler run` tells its counters and where its files are)\n", command.job);
-  return completeness(*job);
+  return completeness(job->job(), *progress);
 }
 
 }  // namespace hostler

@@ -13,7 +13,7 @@
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
-#include "cli/job_results.h"
+#include "cli/job_ledger.h"
 #include "cli/progress_display.h"
 #include "cli/say.h"
 #include "cli/stop_signals.h"
@@ -111,10 +111,25 @@ void print_counters(const EntryStatus &job) {
   if (!words.empty()) say("counters: {}\n", words);
 }
 
+// How it went, without what the verdict's line and the counters have said already.
+void print_report(JobLedger &job) {
+  auto report = job.report();
+  if (!report) return;
+  report->counters.clear();
+  const std::string text = report_text(*report);
+  write_text(stdout, text.substr(text.find('\n') + 1));
+}
+
 void print_end(const EntryStatus &job, const std::string &state_dir) {
   say("{}\n", verdict_line(job));
+  auto ledger = JobLedger::open(state_dir, job.name);
+  if (!ledger) {
+    say("  its result cannot be read: {}\n", ledger.error().text());
+    return;
+  }
+  print_report(*ledger);
   if (exit_code_of(job) == ExitCode::Failed || job.stopped) return;  // there is no whole result
-  const auto result = merge_result(state_dir, job.name);
+  const auto result = ledger->ledger().merge_result(job.name);
   if (!result) say("  its result cannot be read: {}\n", result.error().text());
   if (result && *result) say("{}{}", **result, (*result)->ends_with('\n') ? "" : "\n");
   print_counters(job);

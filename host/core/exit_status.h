@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "core/attempt.h"
 #include "core/config.h"
 #include "core/messages.h"
 #include "core/page.h"
@@ -17,7 +18,11 @@ struct WaitStatus {
   int value = 0;  // exit code, or termination signal
   bool core = false;
   std::int64_t out_of_memory = -1;  // not of waitid: the kernel killed it at this limit of its cgroup, in bytes
-  bool operator==(const WaitStatus &) const = default;
+  WorkerUsage usage{};              // what it has cost; no part of how it left
+  bool operator==(const WaitStatus &other) const {
+    return signaled == other.signaled && value == other.value && core == other.core &&
+           out_of_memory == other.out_of_memory;
+  }
 };
 
 enum class Verdict {

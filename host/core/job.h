@@ -5,7 +5,7 @@
 // Slice states: ready → leased → (committing →) done; leased → ready (given back) | backoff → leased | quarantined.
 // Untouched slices have no row (slice_table.h). Position positions() is the merge: a slice of its own, handed out once
 // all others have ended. A quarantined slice holds up no other; a job that ends with more of them than it may have is
-// Failed, and has no merge. An ended job stays ended.
+// Failed, and has no merge. An ended job stays ended, but for retry().
 //
 // A charged failure is followed by a backoff, until `attempts` are used up: then the slice is quarantined. RETRY_LATER
 // is not charged, but after `max_temporary` of them the next one quarantines. BAD_DATA quarantines at once. What was
@@ -94,6 +94,15 @@ class Job {
   // More is known of why the slice that begins here (or the merge) failed: where its reason is `was`, it is `better` now.
   void explain(std::int64_t begin, const std::string &was, const std::string &better);
 
+  // What is given up is tried again, as if it had never been handed out: the slices (or the merge) that begin at these
+  // global positions; all when there is none. The job runs again if it had ended, and a merge that has ended is to be
+  // made again. How many; an error, and nothing has changed, when one is not quarantined, or merge() is at work.
+  [[nodiscard]] Result<std::int64_t> retry(const std::vector<std::int64_t> &begins);
+  // Ended by a person's word: nothing more is handed out, and there is no merge. What comes back of it goes back.
+  void cancel();
+  // The merge has ended, in whatever way.
+  [[nodiscard]] bool merge_ended() const;
+
   // A reload's settings; applies to what comes.
   void set_settings(JobSettings settings);
 
@@ -164,7 +173,7 @@ class Job {
 };
 
 // What differs between the job as it was planned and as it is wanted, in words: "params.top 20 → 30", "input data/a.txt
-// changed (size)". Empty: the same job. The order of the inputs is no difference: a resumed job has its own.
+// changed (size 10 → 12)". Empty: the same job. The order of the inputs is no difference: a resumed job has its own.
 struct JobIdentity {
   InputConfig input;  // as configured, without patterns: kind, slice, record_size
   std::string output;

@@ -28,7 +28,7 @@ std::string size_words(std::int64_t slice) {
 
 // What tells two looks at one path apart, or empty.
 std::string difference(const Input &was, const Input &now) {
-  if (was.size != now.size) return "size";
+  if (was.size != now.size) return fmt::format("size {} → {}", was.size, now.size);
   if (was.mtime_ns != now.mtime_ns) return "time";
   if (was.inode != now.inode || was.device != now.device) return "another file";
   return {};

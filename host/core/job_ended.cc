@@ -160,13 +160,16 @@ SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const
 
 void Job::explain(std::int64_t begin, const std::string &was, const std::string &better) {
   const std::string cut = was.substr(0, kMaxReason);
+  const std::string known = better.substr(0, kMaxReason);
   const SliceRow *row = table_.find(begin);
-  if (row == nullptr || !row->reason.starts_with(cut)) return;
+  // Another attempt at it may have ended in the same place, and have been explained first.
+  if (row == nullptr || !row->reason.starts_with(cut) || row->reason.starts_with(known)) return;
   SliceRow explained = table_.take(begin);
-  explained.reason.replace(0, cut.size(), better.substr(0, kMaxReason));
+  explained.reason.replace(0, cut.size(), known);
   table_.put(std::move(explained));
-  if (const std::size_t at = state_reason_.find(cut); at != std::string::npos)
-    state_reason_.replace(at, cut.size(), better.substr(0, kMaxReason));
+  if (const std::size_t at = state_reason_.find(cut);
+      at != std::string::npos && !state_reason_.substr(at).starts_with(known))
+    state_reason_.replace(at, cut.size(), known);
 }
 
 void Job::finish(SliceRow row) {

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/attempt.h"
 #include "core/error.h"
 #include "core/job.h"
 #include "core/slicing.h"
@@ -28,6 +29,9 @@ struct StoredJob {
   std::string reason;
   std::map<std::string, std::int64_t> counters;        // totals
   std::map<std::string, std::int64_t> merge_counters;  // what of them merge() counted: a resumed job runs it again
+  std::int64_t attempts_noted = 0;                     // the last Attempt::seq
+  std::string last_build;                              // hash, of the last of them; empty: none
+  WorkerUsage usage;
   std::string problem;  // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;
@@ -47,9 +51,18 @@ struct CreateJob {  // replaces a job of the same name with all it left (--fresh
 struct ReplanJob {  // --resume: new manifest, identity and rows; results, counters and files stay, but for the merge's
   StoredJob job;
 };
+struct ReopenJob {  // an ended job runs again, with what is given up tried again; all that merge() left is dropped
+  std::string job;
+  std::string output;
+};
 struct PutRows {
   std::string job;
   std::vector<RowDelta> deltas;
+  std::vector<Attempt> attempts{};  // new ones, and those of which more is known
+};
+struct PutUsage {  // replaces what was known
+  std::string job;
+  WorkerUsage usage;
 };
 struct PutResult {
   std::string job;
@@ -86,12 +99,18 @@ struct
   std::string reason;
   UnixMilliseconds ended_at = 0;  // 0: now
 };
-struct SetStopped {  // an entry, service or job, that an operator has stopped, or started again
-  std::string entry;
-  bool stopped = true;
+// What an operator has said of an entry, until it is taken back.
+enum class Halt {
+  None,
+  Stopped,  // services and jobs: no worker runs
+  Paused,   // jobs: what runs ends its slice, nothing else is handed out
 };
-using StoreStep = std::variant<CreateJob, ReplanJob, PutRows, PutResult, AddCounters, MoveFiles, DropAttempt,
-                               SetJobState, SetStopped>;
+struct SetHalt {
+  std::string entry;
+  Halt halt = Halt::None;
+};
+using StoreStep = std::variant<CreateJob, ReplanJob, ReopenJob, PutRows, PutUsage, PutResult, AddCounters, MoveFiles,
+                               DropAttempt, SetJobState, SetHalt>;
 using StoreBatch = std::vector<StoreStep>;
 
 class JobStore {

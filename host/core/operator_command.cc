@@ -14,24 +14,56 @@ namespace {
 
 constexpr std::int32_t kMostWorkers = 100'000;
 
-constexpr std::array<std::pair<OperatorVerb, std::string_view>, 4> kVerbs{{{OperatorVerb::Start, "start"},
+constexpr std::array<std::pair<OperatorVerb, std::string_view>, 8> kVerbs{{{OperatorVerb::Start, "start"},
                                                                            {OperatorVerb::Stop, "stop"},
                                                                            {OperatorVerb::Restart, "restart"},
-                                                                           {OperatorVerb::Scale, "scale"}}};
+                                                                           {OperatorVerb::Scale, "scale"},
+                                                                           {OperatorVerb::Pause, "pause"},
+                                                                           {OperatorVerb::Resume, "resume"},
+                                                                           {OperatorVerb::Cancel, "cancel"},
+                                                                           {OperatorVerb::Retry, "retry"}}};
+
+bool is_for_jobs(OperatorVerb verb) {
+  switch (verb) {
+    case OperatorVerb::Pause:
+    case OperatorVerb::Resume:
+    case OperatorVerb::Cancel:
+    case OperatorVerb::Retry: return true;
+    case OperatorVerb::Start:
+    case OperatorVerb::Stop:
+    case OperatorVerb::Restart:
+    case OperatorVerb::Scale: break;
+  }
+  return false;
+}
 
 // Why this entry cannot do that, with what to do about it; or nothing.
 std::optional<Error> refusal(OperatorVerb verb, const std::string &name, const OperatorTarget &target) {
-  const bool ended = !target.cannot_start.empty();
+  if (is_for_jobs(verb) && !target.is_job)
+    return Error{name, fmt::format("is a service, and only jobs {}", hostler::name(verb)), {}};
+  if (verb == OperatorVerb::Retry) return target.cannot_retry;
+  if (!target.cannot_start.empty()) return Error{name, target.cannot_start, {}};
+  const Error stopped{name, "was stopped by an operator", "hostler start " + name};
+  const Error paused{name, "is paused", "hostler resume " + name};
+  const bool is_stopped = target.halt == Halt::Stopped;
+  const bool is_paused = target.halt == Halt::Paused;
   switch (verb) {
+    case OperatorVerb::Restart:
+      if (is_stopped) return stopped;
+      if (is_paused) return paused;
+      break;
+    case OperatorVerb::Pause:
+      if (is_stopped) return stopped;
+      break;
+    case OperatorVerb::Resume:
+      if (is_stopped) return stopped;
+      if (!is_paused) return Error{name, "is not paused", {}};
+      break;
     case OperatorVerb::Start:
     case OperatorVerb::Stop:
     case OperatorVerb::Scale:
-      if (ended) return Error{name, target.cannot_start, {}};
-      return std::nullopt;
-    case OperatorVerb::Restart:
-      if (ended) return Error{name, target.cannot_start, {}};
-      if (target.stopped) return Error{name, "was stopped by an operator", "hostler start " + name};
-      return std::nullopt;
+    case OperatorVerb::Cancel:
+    case OperatorVerb::Retry: break;
   }
   return std::nullopt;
 }
@@ -69,6 +101,8 @@ Result<std::vector<std::string>> targets(const OperatorCommand &command,
   if (command.verb == OperatorVerb::Scale && (command.count < 1 || command.count > kMostWorkers))
     return fail("", fmt::format("{} is no number of workers", command.count),
                 fmt::format("from 1 to {}; hostler stop NAME leaves none", kMostWorkers));
+  if (!command.slices.empty() && command.names.size() != 1)
+    return fail("", fmt::format("{} takes slices of one job", verb), fmt::format("hostler {} NAME SLICE", verb));
   std::vector<std::string> meant;
   if (command.all) {
     for (const auto &[each, target] : known)
@@ -92,7 +126,7 @@ OperatorOutcome outcome(OperatorVerb verb, const EntryStatus &entry) {
   OperatorOutcome outcome{true, true, fmt::format("{}: {}", entry.name, entry.state)};
   if (up != 0) outcome.words += fmt::format(", {} worker{}", up, up == 1 ? "" : "s");
   if (!entry.reason.empty()) outcome.words += "; " + entry.reason;
-  if (verb == OperatorVerb::Stop) return outcome;
+  if (verb == OperatorVerb::Stop || verb == OperatorVerb::Pause || verb == OperatorVerb::Cancel) return outcome;
   if (ailing != entry.workers.end()) {
     outcome.words += fmt::format("; {}/{}: {}", entry.name, ailing->instance, ailing->note);
     if (!ailing->last_exit.text.empty() && ailing->note.find(ailing->last_exit.text) == std::string::npos)

@@ -1,4 +1,4 @@
-// What a person asks of running entries: start, stop, restart, scale. Pure.
+// What a person asks of running entries: start, stop, restart, scale, and of jobs pause, resume, cancel, retry. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,28 +9,32 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/job_store.h"
 #include "core/status.h"
 
 namespace hostler {
 
-enum class OperatorVerb { Start, Stop, Restart, Scale };
+enum class OperatorVerb { Start, Stop, Restart, Scale, Pause, Resume, Cancel, Retry };
 [[nodiscard]] std::string_view name(OperatorVerb verb);  // "start"; round-trips
 [[nodiscard]] std::optional<OperatorVerb> operator_verb_from_name(std::string_view text);
 
 struct OperatorCommand {
   OperatorVerb verb = OperatorVerb::Start;
   std::vector<std::string> names;
-  bool all = false;                 // every entry of the file, instead of names
-  std::int32_t count = 0;           // scale
-  std::vector<std::string> fresh;   // start: jobs to begin from zero
-  std::vector<std::string> resume;  // start: jobs to go on with, what is done kept
+  bool all = false;                   // every entry of the file, instead of names
+  std::int32_t count = 0;             // scale
+  std::vector<std::string> fresh;     // start: jobs to begin from zero
+  std::vector<std::string> resume;    // start: jobs to go on with, what is done kept
+  std::vector<std::string> slices{};  // retry: of the one job that is named; empty: all that are given up
   bool operator==(const OperatorCommand &) const = default;
 };
 
 // What an entry says to being started, stopped …: empty when it may be, or why it would be of no use.
 struct OperatorTarget {
-  bool stopped = false;      // by an operator
-  std::string cannot_start;  // a job: "has ended: failed; …"
+  bool is_job = false;
+  Halt halt = Halt::None;
+  std::string cannot_start;           // a job: "has ended: failed; …"
+  std::optional<Error> cannot_retry;  // a job: what stands in the way of that
 };
 
 // The names that are meant, in order, without doubles. All or nothing: an error for a name that is none, or for an entry

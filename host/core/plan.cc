@@ -87,21 +87,31 @@ Result<void> check_options(const std::vector<PreparedEntry> &wanted, const Reloa
   return {};
 }
 
+// What has been done by another build than the one that is to go on with it: the rest is mixed in with open eyes.
+Words build_change(const PlannedJob &planned, const PreparedEntry &wanted) {
+  Words words;
+  if (!planned.last_build.empty())
+    differ(words, "plugin", planned.last_build.substr(0, 12), wanted.build.hash.substr(0, 12));
+  return words;
+}
+
 // How a job that the ledger knows goes on: nothing when it is as it was planned.
 std::optional<EntryPlan> plan_changed_job(const PlannedJob &planned, const PreparedEntry &wanted,
                                           const ReloadOptions &options) {
   const std::string &name = wanted.config.name;
   const Words changes = job_changes(planned.identity, *planned.manifest, identity_of(wanted.config), wanted.manifest);
   const std::string words = fmt::format("{}", fmt::join(changes, ", "));
+  Words going_on = changes.empty() ? Words{"tries again what is not done"} : changes;
+  for (std::string &each : build_change(planned, wanted)) going_on.push_back(std::move(each));
+  const std::string resumed_words = fmt::format("{}", fmt::join(going_on, ", "));
   if (has(options.fresh, name)) return EntryPlan{name, EntryAction::Fresh, words.empty() ? "from zero" : words};
   const bool resumed = has(options.resume, name);
-  if (changes.empty() && resumed && planned.unfinished)
-    return EntryPlan{name, EntryAction::Resume, "tries again what is not done"};
+  if (changes.empty() && resumed && planned.unfinished) return EntryPlan{name, EntryAction::Resume, resumed_words};
   if (changes.empty()) return std::nullopt;
-  if (resumed) return EntryPlan{name, EntryAction::Resume, words};
+  if (resumed) return EntryPlan{name, EntryAction::Resume, resumed_words};
   switch (wanted.config.on_change) {
     case OnChange::Fresh: return EntryPlan{name, EntryAction::Fresh, words};
-    case OnChange::Resume: return EntryPlan{name, EntryAction::Resume, words};
+    case OnChange::Resume: return EntryPlan{name, EntryAction::Resume, resumed_words};
     case OnChange::Ask: return EntryPlan{name, EntryAction::Hold, words};
   }
   return std::nullopt;
@@ -114,7 +124,11 @@ EntryPlan plan_entry(const CurrentEntry *current, const PlannedJob *planned, con
     return {name, EntryAction::Rebuild, wanted.config.is_job() ? "service → job" : "job → service"};
   if (planned != nullptr && wanted.config.is_job())
     if (auto changed = plan_changed_job(*planned, wanted, options)) return *changed;
-  if (current == nullptr) return {name, EntryAction::Add, planned != nullptr ? "goes on" : "new"};
+  if (current == nullptr && planned == nullptr) return {name, EntryAction::Add, "new"};
+  if (current == nullptr) {
+    const Words build = planned->ended ? Words{} : build_change(*planned, wanted);
+    return {name, EntryAction::Add, build.empty() ? "goes on" : fmt::format("goes on, {}", fmt::join(build, ", "))};
+  }
   Words words = worker_changes(*current, wanted);
   const EntryAction action = words.empty() ? EntryAction::Adjust : EntryAction::Replace;
   for (std::string &each : host_changes(current->config, wanted.config)) words.push_back(std::move(each));

@@ -71,6 +71,8 @@ struct PlannedJob {
   JobIdentity identity;
   const Manifest *manifest = nullptr;
   bool unfinished = false;  // it has ended, or was stopped for good, with something left to do
+  bool ended = false;
+  std::string last_build{};  // what made its last attempt, or empty
 };
 
 // "--fresh NAME or --resume NAME": what a person may say to a held job.

@@ -63,6 +63,7 @@ std::string progress_words(const EntryStatus &job) {
   if (is_running(job) && job.eta_seconds >= 0) left = human_seconds(job.eta_seconds) + " to go";
   if (is_running(job) && all_slices_ended(progress)) left = "finishing";
   if (job.state == "waiting") left = job.reason;
+  if (job.state == "paused") left = "paused";
   return join({slices_words(progress), fmt::format("{}%", percent(progress)), is_running(job) ? rate_words(job) : "",
                left, trouble(progress)},
               ", ");
@@ -89,7 +90,7 @@ std::string verdict_line(const EntryStatus &job) {
   if (progress.retries > 0)
     line += fmt::format(", {} {}", progress.retries, progress.retries == 1 ? "retry" : "retries");
   if (!job.reason.empty()) line += ": " + job.reason;
-  const bool fell_short = job.state == "failed" || job.state == "partial";
+  const bool fell_short = job.state == "failed" || job.state == "partial" || job.state == "cancelled";
   if (fell_short && job.held.empty())
     line += fmt::format("\n  `--resume {0}` tries again what is not done, `--fresh {0}` starts from zero", job.name);
   if (!job.held.empty())

@@ -121,12 +121,22 @@ void ControlApi::command(OperatorVerb verb, const ControlRequest &request,
   auto asked = operator_command_from_json(request.body);
   if (!asked) return reply(json(400, to_json(asked.error())));
   asked->verb = verb;
+  if (verb == OperatorVerb::Retry && !asked->names.empty()) return retry(*asked, reply);
   if (asked->fresh.empty() && asked->resume.empty()) return begin(*asked, reply);
   if (verb != OperatorVerb::Start) return reply(refuse(400, "fresh and resume go with start", ""));
   for (const auto *names : {&asked->fresh, &asked->resume})
     asked->names.insert(asked->names.end(), names->begin(), names->end());
   ReloadOptions options{asked->fresh, asked->resume};
   reloader_.reload_named(std::move(options), [this, asked = *asked, reply](const ReloadOutcome &plans) {
+    if (plans) return begin(asked, reply);
+    reply(json(plans.error().invalid_config ? 422 : 409, to_json(ReloadReply{false, {}, plans.error().error.text()})));
+  });
+}
+
+// With a new build, if there is one.
+void ControlApi::retry(const OperatorCommand &asked, const std::function<void(ControlReply)> &reply) {
+  if (!asked.fresh.empty() || !asked.resume.empty()) return reply(refuse(400, "fresh and resume go with start", ""));
+  reloader_.take_builds(asked.names, [this, asked, reply](const ReloadOutcome &plans) {
     if (plans) return begin(asked, reply);
     reply(json(plans.error().invalid_config ? 422 : 409, to_json(ReloadReply{false, {}, plans.error().error.text()})));
   });

@@ -4,7 +4,7 @@
 //   GET  /v1/wait?timeout_ms=N    the same, once every job has ended or the time is over
 //   POST /v1/reload               {"fresh": [], "resume": []} → {"ok", "text", "error"}
 //   POST /v1/check                the same, but nothing is applied
-//   POST /v1/start, /v1/stop, /v1/restart, /v1/scale
+//   POST /v1/start, /v1/stop, /v1/restart, /v1/scale, /v1/pause, /v1/resume, /v1/cancel, /v1/retry
 //                                 {"names": [], "all": false, …}; the answer comes when it is done
 //   POST /v1/down                 stop gracefully; the answer comes at once
 #pragma once
@@ -51,6 +51,7 @@ class ControlApi {
   void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
   void answer(Waiters::iterator waiter);
   void command(OperatorVerb verb, const ControlRequest &request, const std::function<void(ControlReply)> &reply);
+  void retry(const OperatorCommand &asked, const std::function<void(ControlReply)> &reply);
   void begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply);
   [[nodiscard]] bool is_done(const Errand &errand) const;
   void finish_errands();

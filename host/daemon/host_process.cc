@@ -102,7 +102,7 @@ class Host {
     fleet_ = std::move(*fleet);
     store_ = std::move(opened->store);
     supervisor_ =
-        std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs), std::move(opened->stopped));
+        std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs), std::move(opened->halted));
     fleet_->serve(*supervisor_);
     plugins_.emplace(state + "/store", "/proc/self/exe");
     plugins_->clear_workshops();

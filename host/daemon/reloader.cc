@@ -26,15 +26,19 @@ Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &p
       applied_(std::move(applied)) {}
 
 void Reloader::reload(ReloadOptions options, Done done) {
-  ask({std::move(options), What::Reload, std::move(done)});
+  ask({std::move(options), What::Reload, std::move(done), {}});
 }
 
 void Reloader::reload_named(ReloadOptions options, Done done) {
-  ask({std::move(options), What::Named, std::move(done)});
+  ask({std::move(options), What::Named, std::move(done), {}});
+}
+
+void Reloader::take_builds(std::vector<std::string> names, Done done) {
+  ask({{}, What::Builds, std::move(done), std::move(names)});
 }
 
 void Reloader::preview(ReloadOptions options, Done done) {
-  ask({std::move(options), What::Preview, std::move(done)});
+  ask({std::move(options), What::Preview, std::move(done), {}});
 }
 
 void Reloader::ask(Request request) {
@@ -77,6 +81,7 @@ Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepa
   switch (request.what) {
     case What::Reload: return supervisor_.apply(std::move(prepared), request.options);
     case What::Named: return supervisor_.apply_named(std::move(prepared), request.options);
+    case What::Builds: return supervisor_.apply_builds(prepared, request.names);
     case What::Preview: break;
   }
   return supervisor_.preview(prepared, request.options);

@@ -38,17 +38,20 @@ class Reloader {
   void reload(ReloadOptions options, Done done);
   // Of the file only the jobs that the options name: they begin anew or go on, all else stays as it is.
   void reload_named(ReloadOptions options, Done done);
+  // Of the file only the builds of these jobs' plugins.
+  void take_builds(std::vector<std::string> names, Done done);
   // The same up to the plan; nothing is applied.
   void preview(ReloadOptions options, Done done);
   // The host is stopping: all that is asked for is refused, what is under way included.
   void stop();
 
  private:
-  enum class What { Reload, Named, Preview };
+  enum class What { Reload, Named, Builds, Preview };
   struct Request {
     ReloadOptions options;
     What what = What::Reload;
     Done done;
+    std::vector<std::string> names;  // Builds
   };
 
   void ask(Request request);

@@ -25,6 +25,14 @@ const Step *as(const StoreStep &step) {
 constexpr int kTriesAtStart = 20;
 constexpr auto kBetweenTries = std::chrono::milliseconds(50);
 
+// What is looked at of it.
+StoredJob job_in(const ReopenJob &step) {
+  StoredJob job;
+  job.name = step.job;
+  job.identity.output = step.output;
+  return job;
+}
+
 // An output folder and a path within it.
 struct Split {
   std::string folder;
@@ -95,9 +103,9 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   if (*moved) jobs = ledger_.load_jobs();  // again, as it is now
   if (!jobs) return tl::unexpected(jobs.error());
   loaded.jobs = std::move(*jobs);
-  auto stopped = ledger_.stopped_entries();
-  if (!stopped) return tl::unexpected(stopped.error());
-  loaded.stopped = std::move(*stopped);
+  auto halted = ledger_.halted_entries();
+  if (!halted) return tl::unexpected(halted.error());
+  loaded.halted = std::move(*halted);
   return {};
 }
 
@@ -216,6 +224,7 @@ MoveResult JobDisk::look_at(const StoreBatch &steps) {
     MoveResult fine;
     if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job, true);
     if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(replan->job, false);
+    if (const auto *reopen = as<ReopenJob>(step)) fine = look_at_job(job_in(*reopen), false);
     if (const auto *move = as<MoveFiles>(step)) {
       const OutputFolder *folder = folder_of(move->job);
       fine =
@@ -307,6 +316,7 @@ void JobDisk::settle(BatchInWork &batch) {
 MoveResult JobDisk::follow_step(const StoreStep &step) {
   if (const auto *create = as<CreateJob>(step)) return follow_planned(create->job);
   if (const auto *replan = as<ReplanJob>(step)) return follow_planned(replan->job);
+  if (const auto *reopen = as<ReopenJob>(step)) return follow_planned(job_in(*reopen));
   if (const auto *drop = as<DropAttempt>(step)) drop_attempt(drop->attempt_dir);
   if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running) {
     MoveResult ended = follow_ended(state->job);

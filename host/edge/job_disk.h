@@ -33,7 +33,7 @@ class JobDisk {
   struct Loaded {
     std::vector<StoredJob> jobs;
     std::vector<Error> problems;
-    std::vector<std::string> stopped;  // entries, by an operator
+    std::map<std::string, Halt> halted;  // entries, by an operator
   };
   [[nodiscard]] static Result<JobDisk> open(const std::string &ledger_path, const std::string &state_dir,
                                             Loaded &loaded);

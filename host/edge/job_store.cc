@@ -227,7 +227,7 @@ Result<DurableJobStore::Opened> DurableJobStore::open(const std::string &ledger_
   opened.store.reset(new DurableJobStore(std::move(thread)));
   opened.jobs = std::move(loaded.jobs);
   opened.problems = std::move(loaded.problems);
-  opened.stopped = std::move(loaded.stopped);
+  opened.halted = std::move(loaded.halted);
   return opened;
 }
 

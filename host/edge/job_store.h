@@ -28,7 +28,7 @@ class DurableJobStore final : public JobStore {
     std::unique_ptr<DurableJobStore> store;
     std::vector<StoredJob> jobs;
     std::vector<Error> problems;
-    std::vector<std::string> stopped;  // entries that an operator has stopped
+    std::map<std::string, Halt> halted;  // entries that an operator has stopped or paused
   };
   // Blocks until all is rolled forward. The state folder must be there, be held by this host, and no worker of a former
   // one may be alive. What may pass is tried again every `retry`.

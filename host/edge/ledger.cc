@@ -15,8 +15,8 @@ namespace {
 
 // Such a step is rare, and may touch the job's key and its counters.
 template <typename Step>
-constexpr bool kConcernsJob =
-    std::is_same_v<Step, CreateJob> || std::is_same_v<Step, ReplanJob> || std::is_same_v<Step, SetJobState>;
+constexpr bool kConcernsJob = std::is_same_v<Step, CreateJob> || std::is_same_v<Step, ReplanJob> ||
+                              std::is_same_v<Step, ReopenJob> || std::is_same_v<Step, SetJobState>;
 
 bool concerns_job(const StoreStep &step) {
   return std::visit([](const auto &each) { return kConcernsJob<std::decay_t<decltype(each)>>; }, step);
@@ -74,10 +74,10 @@ Result<void> Ledger::set_up() {
   if (!version) return tl::unexpected(version.error());
   if (version->value_or(0) != 0) {
     ready = check_schema();
-    return ready ? database_.execute(kLedgerStopped) : ready;
+    return ready ? database_.execute(kLedgerLater) : ready;
   }
   const std::string script = fmt::format("BEGIN IMMEDIATE; {} {}; PRAGMA user_version = {}; COMMIT", kLedgerTables,
-                                         kLedgerStopped, kLedgerSchema);
+                                         kLedgerLater, kLedgerSchema);
   ready = database_.execute(script.c_str());
   if (!ready) rollback();
   return ready;
@@ -108,6 +108,7 @@ void Ledger::rollback() {
 Result<void> Ledger::apply(const StoreBatch &batch) {
   counter_undo_.clear();
   row_undo_.clear();
+  attempt_undo_.clear();
   if (is_simple(batch)) return apply_simple(batch);
   // What other batches have left to be written must not be lost with this one.
   if (std::any_of(batch.begin(), batch.end(), concerns_job)) {
@@ -182,7 +183,15 @@ Result<void> Ledger::apply_step(const PutRows &step) {
     if (delta.erase) change_row({*key, *delta.erase}, std::nullopt);
     if (delta.put) change_row({*key, delta.put->begin}, delta.put);
   }
+  for (const Attempt &attempt : step.attempts) change_attempt({*key, attempt.seq}, attempt);
   return {};
+}
+
+Result<void> Ledger::apply_step(const PutUsage &step) {
+  const Result<std::int64_t> key = key_of(step.job);
+  if (!key) return tl::unexpected(key.error());
+  return database_.run("INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?)",
+                       {*key, step.usage.workers, microseconds(step.usage.cpu), step.usage.peak_bytes});
 }
 
 Result<void> Ledger::apply_step(const PutResult &step) {
@@ -229,10 +238,15 @@ Result<void> Ledger::apply_step(const MoveFiles &step) {
   });
 }
 
-Result<void> Ledger::apply_step(const SetStopped &step) {
-  return database_.run(
-      step.stopped ? "INSERT OR IGNORE INTO stopped(entry) VALUES(?)" : "DELETE FROM stopped WHERE entry = ?",
-      {step.entry});
+Result<void> Ledger::apply_step(const SetHalt &step) {
+  for (const char *sql : {"DELETE FROM stopped WHERE entry = ?", "DELETE FROM paused WHERE entry = ?"})
+    if (Result<void> removed = database_.run(sql, {step.entry}); !removed) return removed;
+  switch (step.halt) {
+    case Halt::None: break;
+    case Halt::Stopped: return database_.run("INSERT INTO stopped(entry) VALUES(?)", {step.entry});
+    case Halt::Paused: return database_.run("INSERT INTO paused(entry) VALUES(?)", {step.entry});
+  }
+  return {};
 }
 
 Result<void> Ledger::apply_step(const SetJobState &step) {

@@ -50,13 +50,26 @@ class Ledger {
   [[nodiscard]] bool failure_may_pass() const { return database_.failure_may_pass(); }
 
   [[nodiscard]] Result<std::vector<std::string>> job_names();
-  // Entries that an operator has stopped.
-  [[nodiscard]] Result<std::vector<std::string>> stopped_entries();
+  // Entries that an operator has stopped or paused.
+  [[nodiscard]] Result<std::map<std::string, Halt>> halted_entries();
   [[nodiscard]] Result<std::vector<StoredJob>> load_jobs();
   [[nodiscard]] Result<std::optional<StoredJob>> load_job(const std::string &name);
-  // All that is left, in order of (input, begin), the merge's last. Stops at an error of `take`.
+  // Without its rows, which may be many: for_each_row() gives them.
+  [[nodiscard]] Result<std::optional<StoredJob>> load_plan(const std::string &name);
+
+  // These go through a job's table piece by piece: however long `take` takes, the ledger's log does not grow for it, and
+  // what changes meanwhile may be seen or not. Each stops at an error of `take`.
+  using TakeRow = std::function<Result<void>(const SliceRow &)>;
+  [[nodiscard]] Result<void> for_each_row(const std::string &job, const TakeRow &take);  // by begin, the merge's last
+  using TakeAttempt = std::function<Result<void>(const Attempt &)>;
+  [[nodiscard]] Result<void> for_each_attempt(const std::string &job, const TakeAttempt &take);  // by seq
+  // All that is left, in order of (input, begin), the merge's last.
   [[nodiscard]] Result<void> for_each_result(const std::string &job,
                                              const std::function<Result<void>(const StoredResult &)> &take);
+  // The last attempt at what begins here that was not done, or nothing.
+  [[nodiscard]] Result<std::optional<Attempt>> last_failure(const std::string &job, const SliceRange &range);
+  // What merge() left as the job's result, or nothing.
+  [[nodiscard]] Result<std::optional<std::string>> merge_result(const std::string &job);
   [[nodiscard]] Result<void> for_each_file(
       const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
   [[nodiscard]] Result<bool> has_files(const std::string &job);
@@ -84,12 +97,14 @@ class Ledger {
   [[nodiscard]] Result<void> apply_step(const StoreStep &step);
   [[nodiscard]] Result<void> apply_step(const CreateJob &step);
   [[nodiscard]] Result<void> apply_step(const ReplanJob &step);
+  [[nodiscard]] Result<void> apply_step(const ReopenJob &step);
   [[nodiscard]] Result<void> apply_step(const PutRows &step);
+  [[nodiscard]] Result<void> apply_step(const PutUsage &step);
   [[nodiscard]] Result<void> apply_step(const PutResult &step);
   [[nodiscard]] Result<void> apply_step(const AddCounters &step);
   [[nodiscard]] Result<void> apply_step(const MoveFiles &step);
   [[nodiscard]] Result<void> apply_step(const SetJobState &step);
-  [[nodiscard]] Result<void> apply_step(const SetStopped &step);
+  [[nodiscard]] Result<void> apply_step(const SetHalt &step);
   [[nodiscard]] Result<void> remove_job(std::int64_t key);
   [[nodiscard]] Result<void> remove_plan(std::int64_t key);
   [[nodiscard]] Result<void> remove_merge(std::int64_t key);
@@ -97,10 +112,25 @@ class Ledger {
   [[nodiscard]] Result<void> remove_files(std::int64_t key, const std::string &output, bool only_merge);
   [[nodiscard]] Result<void> insert_plan(std::int64_t key, const StoredJob &job);
   [[nodiscard]] Result<void> put_row(std::int64_t key, const SliceRow &row);
+  [[nodiscard]] Result<void> put_attempt(std::int64_t key, const Attempt &attempt);
+  [[nodiscard]] Result<std::int64_t> build_id(const Build &build);
 
   [[nodiscard]] Result<Manifest> load_manifest(std::int64_t key, InputKind kind, std::int64_t slice_size,
                                                std::int64_t unit, std::int64_t base);
   [[nodiscard]] Result<void> load_details(std::int64_t key, StoredJob &job);
+  [[nodiscard]] Result<void> load_rows(std::int64_t key, StoredJob &job);
+  [[nodiscard]] Result<void> load_account(std::int64_t key, StoredJob &job);
+  [[nodiscard]] Result<std::optional<StoredJob>> load(const std::string &name, bool with_rows);
+  // Of a ledger that no host has opened since it got this table: read-only it stays without.
+  [[nodiscard]] Result<bool> has_attempts();
+  struct OwnedResult {
+    OutputPlace place;
+    std::int64_t end = 0;
+    std::optional<std::string> data;
+    std::int64_t files = 0;  // how many
+  };
+  [[nodiscard]] Result<void> read_results(std::int64_t key, const OutputPlace &after,
+                                          std::vector<OwnedResult> &results);
   [[nodiscard]] Result<std::vector<std::string>> files_of(std::int64_t key, const OutputPlace &place);
 
   // A counter's row, read once in a transaction and written once, at its end.
@@ -113,8 +143,11 @@ class Ledger {
   // with every slice, so they too are written once.
   using RowKey = std::pair<std::int64_t, std::int64_t>;  // job, begin
   using PendingRow = std::optional<SliceRow>;
+  // Likewise: the line of slices that are done one after another grows with each of them.
+  using AttemptKey = std::pair<std::int64_t, std::int64_t>;  // job, seq
   [[nodiscard]] Result<void> add_to(const CounterKey &counter, std::int64_t delta);
   void change_row(const RowKey &at, PendingRow row);
+  void change_attempt(const AttemptKey &at, const Attempt &attempt);
   [[nodiscard]] Result<void> write_pending();
   [[nodiscard]] Result<void> apply_simple(const StoreBatch &batch);
   void undo_pending();
@@ -124,9 +157,12 @@ class Ledger {
   std::map<std::string, std::int64_t> keys_;  // of jobs, as this transaction knows them
   std::map<CounterKey, Total> counters_;
   std::map<RowKey, PendingRow> rows_;
+  std::map<AttemptKey, Attempt> attempts_;
+  std::map<std::string, std::int64_t> builds_;  // ids by hash and library
   // What the batch in work has changed, as it was.
   std::vector<std::pair<CounterKey, Total>> counter_undo_;
   std::vector<std::pair<RowKey, std::optional<PendingRow>>> row_undo_;
+  std::vector<std::pair<AttemptKey, std::optional<Attempt>>> attempt_undo_;
 };
 
 }  // namespace hostler

@@ -44,6 +44,14 @@ Result<void> Ledger::apply_step(const ReplanJob &step) {
   return insert_plan(*key, job);
 }
 
+Result<void> Ledger::apply_step(const ReopenJob &step) {
+  const Result<std::int64_t> key = key_of(step.job);
+  if (!key) return tl::unexpected(key.error());
+  if (Result<void> removed = remove_merge(*key); !removed) return removed;
+  return database_.run("UPDATE job SET state = ?, reason = '', ended_at = 0, output_told = 1 WHERE key = ?",
+                       {sql_number(JobState::Running), *key});
+}
+
 Result<void> Ledger::insert_plan(std::int64_t key, const StoredJob &job) {
   const Manifest &plan = job.manifest;
   Result<void> updated =
@@ -76,7 +84,8 @@ Result<void> Ledger::remove_job(std::int64_t key) {
   if (Result<void> removed = remove_plan(key); !removed) return removed;
   for (const char *sql :
        {"DELETE FROM result WHERE job = ?", "DELETE FROM counter WHERE job = ?", "DELETE FROM file WHERE job = ?",
-        "DELETE FROM move WHERE job = ?", "DELETE FROM job WHERE key = ?"})
+        "DELETE FROM move WHERE job = ?", "DELETE FROM attempt WHERE job = ?", "DELETE FROM usage WHERE job = ?",
+        "DELETE FROM job WHERE key = ?"})
     if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
   return {};
 }

@@ -1,4 +1,4 @@
-// What a transaction writes once, at its end: counters, and the rows of slices.
+// What a transaction writes once, at its end: counters, the rows of slices, and the lines of attempts.
 #include <utility>
 
 #include "edge/ledger.h"
@@ -26,12 +26,21 @@ void Ledger::change_row(const RowKey &at, PendingRow row) {
   known->second = std::move(row);
 }
 
+void Ledger::change_attempt(const AttemptKey &at, const Attempt &attempt) {
+  const auto [known, is_new] = attempts_.try_emplace(at);
+  attempt_undo_.emplace_back(at, is_new ? std::nullopt : std::optional(std::move(known->second)));
+  known->second = attempt;
+}
+
 void Ledger::forget_transaction() {
   keys_.clear();
   counters_.clear();
   rows_.clear();
+  attempts_.clear();
+  builds_.clear();
   counter_undo_.clear();
   row_undo_.clear();
+  attempt_undo_.clear();
 }
 
 Result<void> Ledger::write_pending() {
@@ -42,6 +51,9 @@ Result<void> Ledger::write_pending() {
     if (!written) return written;
   }
   rows_.clear();
+  for (const auto &[at, attempt] : attempts_)
+    if (Result<void> written = put_attempt(at.first, attempt); !written) return written;
+  attempts_.clear();
   for (auto &[counter, total] : counters_) {
     if (!total.changed) continue;
     const auto &[key, merge, name] = counter;
@@ -63,6 +75,14 @@ void Ledger::undo_pending() {
       rows_[at] = std::move(*row);
     } else {
       rows_.erase(at);
+    }
+  }
+  for (; !attempt_undo_.empty(); attempt_undo_.pop_back()) {
+    auto &[at, attempt] = attempt_undo_.back();
+    if (attempt) {
+      attempts_[at] = std::move(*attempt);
+    } else {
+      attempts_.erase(at);
     }
   }
 }

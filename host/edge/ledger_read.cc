@@ -1,4 +1,4 @@
-// Reading the ledger.
+// Reading the ledger: jobs and their rows. What slices left is in ledger_results.cc.
 #include <utility>
 
 #include "edge/ledger.h"
@@ -6,9 +6,16 @@
 namespace hostler {
 namespace {
 
-OutputPlace place_of(const SqlRow &row, int column) {
-  return {row.integer(column) != 0, static_cast<std::int32_t>(row.integer(column + 1)), row.integer(column + 2)};
+SliceRow row_of(const SqlRow &row) {
+  return {row.integer(0),
+          row.integer(1),
+          static_cast<SliceState>(row.integer(2)),
+          static_cast<std::int32_t>(row.integer(3)),
+          static_cast<std::int32_t>(row.integer(4)),
+          row.text(5)};
 }
+
+constexpr std::size_t kRowsAtOnce = 1024;
 
 }  // namespace
 
@@ -23,15 +30,18 @@ Result<std::vector<std::string>> Ledger::job_names() {
   return names;
 }
 
-Result<std::vector<std::string>> Ledger::stopped_entries() {
-  std::vector<std::string> names;
-  const Result<void> read =
-      database_.each("SELECT entry FROM stopped ORDER BY entry", {}, [&](const SqlRow &row) -> Result<void> {
-        names.push_back(row.text(0));
-        return {};
-      });
-  if (!read) return tl::unexpected(read.error());
-  return names;
+Result<std::map<std::string, Halt>> Ledger::halted_entries() {
+  std::map<std::string, Halt> halted;
+  const auto read = [&](const char *sql, Halt halt) {
+    return database_.each(sql, {}, [&](const SqlRow &row) -> Result<void> {
+      halted[row.text(0)] = halt;
+      return {};
+    });
+  };
+  Result<void> done = read("SELECT entry FROM paused", Halt::Paused);
+  if (done) done = read("SELECT entry FROM stopped", Halt::Stopped);
+  if (!done) return tl::unexpected(done.error());
+  return halted;
 }
 
 Result<std::vector<StoredJob>> Ledger::load_jobs() {
@@ -47,6 +57,14 @@ Result<std::vector<StoredJob>> Ledger::load_jobs() {
 }
 
 Result<std::optional<StoredJob>> Ledger::load_job(const std::string &name) {
+  return load(name, true);
+}
+
+Result<std::optional<StoredJob>> Ledger::load_plan(const std::string &name) {
+  return load(name, false);
+}
+
+Result<std::optional<StoredJob>> Ledger::load(const std::string &name, bool with_rows) {
   std::optional<StoredJob> found;
   const Result<void> read = database_.each(
       "SELECT key, id, output, kind, slice_size, unit, base, input_slice, record_size, range_begin, range_end,"
@@ -72,6 +90,9 @@ Result<std::optional<StoredJob>> Ledger::load_job(const std::string &name) {
         if (!plan) return tl::unexpected(plan.error());
         job.manifest = std::move(*plan);
         if (Result<void> details = load_details(row.integer(0), job); !details) return details;
+        if (Result<void> account = load_account(row.integer(0), job); !account) return account;
+        if (with_rows)
+          if (Result<void> rows = load_rows(row.integer(0), job); !rows) return rows;
         found = std::move(job);
         return {};
       });
@@ -100,20 +121,21 @@ Result<Manifest> Ledger::load_manifest(std::int64_t key, InputKind kind, std::in
   return Manifest(kind, std::move(inputs), slice_size, unit, base, std::move(items), 1);
 }
 
+Result<void> Ledger::load_rows(std::int64_t key, StoredJob &job) {
+  return database_.each(
+      "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin", {key},
+      [&](const SqlRow &row) -> Result<void> {
+        job.rows.push_back(row_of(row));
+        return {};
+      });
+}
+
 Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
-  Result<void> read =
-      database_.each("SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin",
-                     {key}, [&](const SqlRow &row) -> Result<void> {
-                       job.rows.push_back({row.integer(0), row.integer(1), static_cast<SliceState>(row.integer(2)),
-                                           static_cast<std::int32_t>(row.integer(3)),
-                                           static_cast<std::int32_t>(row.integer(4)), row.text(5)});
-                       return {};
-                     });
-  if (!read) return read;
-  read = database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
-    job.identity.params.emplace(row.text(0), row.text(1));
-    return {};
-  });
+  const Result<void> read =
+      database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
+        job.identity.params.emplace(row.text(0), row.text(1));
+        return {};
+      });
   if (!read) return read;
   return database_.each("SELECT name, total, merge FROM counter WHERE job = ?", {key},
                         [&](const SqlRow &row) -> Result<void> {
@@ -124,92 +146,27 @@ Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
                         });
 }
 
-Result<void> Ledger::for_each_result(const std::string &job,
-                                     const std::function<Result<void>(const StoredResult &)> &take) {
+Result<void> Ledger::for_each_row(const std::string &job, const TakeRow &take) {
   const Result<std::int64_t> key = key_of(job);
   if (!key) return tl::unexpected(key.error());
-  return database_.each(
-      "SELECT merge, input, begin, end, data, files FROM result WHERE job = ? ORDER BY merge, input, begin", {*key},
-      [&](const SqlRow &row) -> Result<void> {
-        StoredResult result;
-        result.place = place_of(row, 0);
-        result.end = row.integer(3);
-        if (!row.is_null(4)) result.data = row.bytes(4);
-        if (row.integer(5) > 0) {
-          Result<std::vector<std::string>> files = files_of(*key, result.place);
-          if (!files) return tl::unexpected(files.error());
-          result.files = std::move(*files);
-        }
-        return take(result);
-      });
-}
-
-Result<std::vector<std::string>> Ledger::files_of(std::int64_t key, const OutputPlace &place) {
-  std::vector<std::string> files;
-  const Result<void> read =
-      database_.each("SELECT name FROM file WHERE job = ? AND merge = ? AND input = ? AND begin = ? ORDER BY name",
-                     {key, std::int64_t{place.merge ? 1 : 0}, std::int64_t{place.input}, place.begin},
-                     [&](const SqlRow &row) -> Result<void> {
-                       files.push_back(row.text(0));
-                       return {};
-                     });
-  if (!read) return tl::unexpected(read.error());
-  return files;
-}
-
-Result<void> Ledger::for_each_file(
-    const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take) {
-  const Result<std::int64_t> key = key_of(job);
-  if (!key) return tl::unexpected(key.error());
-  return database_.each("SELECT merge, input, begin, name FROM file WHERE job = ? ORDER BY merge, input, begin, name",
-                        {*key}, [&](const SqlRow &row) { return take(place_of(row, 0), row.bytes(3)); });
-}
-
-Result<bool> Ledger::has_files(const std::string &job) {
-  const auto found = database_.number(
-      "SELECT 1 FROM job WHERE name = ? AND EXISTS (SELECT 1 FROM file WHERE file.job = job.key)", {job});
-  if (!found) return tl::unexpected(found.error());
-  return found->has_value();
-}
-
-Result<bool> Ledger::owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
-                               std::string_view name) {
-  const bool end_file = place.merge && (name == kOutputManifest || name == kSuccessFile);
-  const Result<std::optional<std::int64_t>> found =
-      end_file ? database_.number(
-                     "SELECT 1 FROM job WHERE name = ? AND output = ?"
-                     " AND EXISTS (SELECT 1 FROM file WHERE file.job = job.key)",
-                     {job, output})
-               : database_.number(
-                     "SELECT 1 FROM job JOIN file ON file.job = job.key WHERE job.name = ?"
-                     " AND output = ? AND merge = ? AND input = ? AND begin = ? AND file.name = ?",
-                     {job, output, std::int64_t{place.merge ? 1 : 0}, std::int64_t{place.input}, place.begin, name});
-  if (!found) return tl::unexpected(found.error());
-  return found->has_value();
-}
-
-Result<std::vector<MoveFiles>> Ledger::pending_moves() {
-  std::vector<MoveFiles> moves;
-  const Result<void> read = database_.each(
-      "SELECT merge, input, begin, slice_begin, slice_end, attempt_dir, job.name, job.key FROM move"
-      " JOIN job ON job.key = move.job ORDER BY job.key, merge, input, begin",
-      {}, [&](const SqlRow &row) -> Result<void> {
-        MoveFiles move;
-        const OutputPlace place = place_of(row, 0);
-        move.merge = place.merge;
-        move.input = place.input;
-        move.begin = place.begin;
-        move.slice = {row.integer(3), row.integer(4)};
-        move.attempt_dir = row.text(5);
-        move.job = row.text(6);
-        Result<std::vector<std::string>> files = files_of(row.integer(7), place);
-        if (!files) return tl::unexpected(files.error());
-        move.files = std::move(*files);
-        moves.push_back(std::move(move));
-        return {};
-      });
-  if (!read) return tl::unexpected(read.error());
-  return moves;
+  std::int64_t from = 0;
+  std::vector<SliceRow> rows;
+  do {
+    rows.clear();
+    Result<void> done = database_.each(
+        "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? AND begin >= ? ORDER BY begin"
+        " LIMIT ?",
+        {*key, from, static_cast<std::int64_t>(kRowsAtOnce)}, [&](const SqlRow &row) -> Result<void> {
+          rows.push_back(row_of(row));
+          return {};
+        });
+    for (const SliceRow &row : rows)
+      if (done) done = take(row);
+    if (!done) return done;
+    // By its end: meanwhile a row may have become part of one that begins before.
+    if (!rows.empty()) from = rows.back().end;
+  } while (rows.size() == kRowsAtOnce);
+  return {};
 }
 
 Result<std::vector<std::string>> Ledger::pending_removals() {

@@ -33,8 +33,24 @@ CREATE TABLE move(job INTEGER, merge INTEGER, input INTEGER, begin INTEGER, slic
 CREATE TABLE removal(path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 )sql";
 
-// Entries, services among them, that an operator has stopped. Came later: what has no such table gets it.
-inline constexpr const char *kLedgerStopped =
-    "CREATE TABLE IF NOT EXISTS stopped(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID";
+// What came later: a ledger that has not got it yet gets it.
+//
+// stopped, paused: entries, services among the stopped ones, by an operator. attempt: what joblog tells (core/attempt.h);
+// input -1 is the merge; no verdict is "done", and only what is not done can be looked up by its slice: of many millions
+// of slices nearly all are done.
+inline constexpr const char *kLedgerLater = R"sql(
+CREATE TABLE IF NOT EXISTS stopped(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS paused(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS build(id INTEGER PRIMARY KEY, hash TEXT NOT NULL, library TEXT NOT NULL,
+  UNIQUE(hash, library)) STRICT;
+CREATE TABLE IF NOT EXISTS attempt(job INTEGER, seq INTEGER, input INTEGER NOT NULL, begin INTEGER NOT NULL,
+  last_input INTEGER NOT NULL, end INTEGER NOT NULL, slices INTEGER NOT NULL, positions INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, verdict TEXT NOT NULL, code INTEGER NOT NULL, signal INTEGER NOT NULL,
+  worker INTEGER NOT NULL, build INTEGER NOT NULL, began_at INTEGER NOT NULL, took_us INTEGER NOT NULL,
+  reason TEXT NOT NULL, PRIMARY KEY(job, seq)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS attempt_failed ON attempt(job, input, begin) WHERE verdict <> '';
+CREATE TABLE IF NOT EXISTS usage(job INTEGER PRIMARY KEY, workers INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
+  peak_bytes INTEGER NOT NULL) STRICT;
+)sql";
 
 }  // namespace hostler

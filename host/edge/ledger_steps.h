@@ -14,6 +14,10 @@ inline std::int64_t sql_number(auto value) {
   return static_cast<std::int64_t>(value);
 }
 
+inline std::int64_t microseconds(Duration time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
 // A stamp that nobody has given is the present.
 inline UnixMilliseconds now_unless(UnixMilliseconds given) {
   if (given != 0) return given;

@@ -1,6 +1,7 @@
 #include "edge/pidfd.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,14 +32,25 @@ bool wait_for_death(const UniqueFd &pidfd, Duration at_most) {
   }
 }
 
+namespace {
+
+Duration duration_of(const timeval &time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
+}  // namespace
+
+// glibc's waitid() has no place for the usage, the kernel's has.
 std::optional<WaitStatus> reap(const UniqueFd &pidfd) {
   siginfo_t info{};
-  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+  rusage usage{};
+  if (::syscall(SYS_waitid, P_PIDFD, pidfd.get(), &info, WEXITED | WNOHANG, &usage) != 0 || info.si_pid == 0)
     return std::nullopt;
   WaitStatus status;
   status.signaled = info.si_code != CLD_EXITED;
   status.value = info.si_status;
   status.core = info.si_code == CLD_DUMPED;
+  status.usage = {1, duration_of(usage.ru_utime) + duration_of(usage.ru_stime), usage.ru_maxrss * 1024};
   return status;
 }
 

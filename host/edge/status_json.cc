@@ -132,6 +132,7 @@ void fields(Visitor &member, Is<OperatorCommand> auto &command) {
   member("count", command.count);
   member("fresh", command.fresh);
   member("resume", command.resume);
+  member("slices", command.slices);
 }
 
 template <typename Visitor>
@@ -162,6 +163,80 @@ void fields(Visitor &member, Is<ResultStatus> auto &result) {
     member("result", result.result);
   else
     member("result_base64", base64(result.result));
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<SliceRange> auto &range) {
+  if (range.merge) return;
+  member("input", range.input);
+  member("begin", range.begin);
+  member("last_input", range.last_input);
+  member("end", range.end);
+  member("slices", range.slices);
+  member("positions", range.positions);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<SliceStatus> auto &slice) {
+  member("slice", slice.slice);
+  fields(member, slice.range);
+  member("state", slice.state);
+  member("attempts", slice.attempts);
+  member("put_off", slice.put_off);
+  member("worker", slice.worker);
+  member("verdict", slice.verdict);
+  member("reason", slice.reason);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<AttemptStatus> auto &line) {
+  const Attempt &attempt = line.attempt;
+  member("seq", attempt.seq);
+  member("slice", line.slice);
+  fields(member, attempt.range);
+  member("attempt", attempt.attempt);
+  member("worker", attempt.worker);
+  member("build", attempt.build ? attempt.build->hash : std::string());
+  member("began_at", static_cast<double>(attempt.began_at) / 1000);
+  member("seconds", std::chrono::duration<double>(attempt.took).count());
+  member("verdict", attempt.verdict);
+  member("code", attempt.code);
+  member("signal", attempt.signal);
+  member("reason", attempt.reason);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<SlowSlice> auto &slow) {
+  member("slice", slow.slice);
+  member("seconds", std::chrono::duration<double>(slow.took).count());
+  member("worker", slow.worker);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<GivenUp> auto &given_up) {
+  member("slice", given_up.slice);
+  member("reason", given_up.reason);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<JobReport> auto &report) {
+  member("name", report.job);
+  member("state", std::string(name(report.state)));
+  member("reason", report.reason);
+  member("progress", report.progress);
+  member("unit", report.unit);
+  member("attempts", report.attempts);
+  member("failures", report.failures);
+  member("elapsed_seconds", std::chrono::duration<double>(report.elapsed).count());
+  member("work_seconds", std::chrono::duration<double>(report.work).count());
+  member("rate", report.rate);
+  member("processes", report.usage.workers);
+  member("cpu_seconds", std::chrono::duration<double>(report.usage.cpu).count());
+  member("peak_bytes", report.usage.peak_bytes);
+  member("builds", report.builds);
+  member("slowest", report.slowest);
+  member("quarantined", report.quarantined);
+  member("counters", report.counters);
 }
 
 class Writer {
@@ -308,6 +383,16 @@ std::string to_json(const std::vector<PluginStatus> &plugins) {
 }
 std::string to_json(const ResultStatus &result) {
   return write(result);
+}
+
+std::string to_json(const SliceStatus &slice) {
+  return write(slice);
+}
+std::string to_json(const AttemptStatus &attempt) {
+  return write(attempt);
+}
+std::string to_json(const JobReport &report) {
+  return write(report, Layout::Pretty);
 }
 
 Result<HostStatus> status_from_json(std::string_view text) {

@@ -12,8 +12,8 @@
 //                          "output", "counters": {NAME: number}}]}
 //   error    {"error": "WHERE: WHAT (HINT)", "where", "what", "hint"}
 //   reload   {"fresh": [NAME...], "resume": [NAME...]}, answered by {"ok", "text": [line...], "error"}
-//   command  {"names": [NAME...], "all": false, "count": N (scale), "fresh": [NAME...], "resume": [NAME...] (start)}, answered
-//            likewise: a line for each entry; not ok with lines: it was done, and did not end well
+//   command  {"names": [NAME...], "all": false, "count": N (scale), "fresh": [NAME...], "resume": [NAME...] (start),
+//            "slices": [INPUT-BEGIN...] (retry)}, answered likewise: a line for each entry; not ok with lines: it was done, and did not end well
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/attempt.h"
 #include "core/error.h"
+#include "core/job_report.h"
 #include "core/operator_command.h"
 #include "core/plan.h"
 #include "core/status.h"
@@ -56,6 +58,24 @@ struct ResultStatus {
   std::string result;  // bytes; goes as "result" when it is UTF-8, else as "result_base64" (RFC 4648, with padding)
 };
 
+// One row of the ledger, as `hostler slices --json` prints it: positions in the same state.
+struct SliceStatus {
+  std::string slice;  // "NAME.INPUT-BEGIN", or "NAME.merge"; of several slices the first
+  SliceRange range;
+  std::string state;
+  std::int32_t attempts = 0;  // charged
+  std::int32_t put_off = 0;   // RETRY_LATER
+  std::int32_t worker = -1;   // who works on it, or made the last attempt that was not done; -1: nobody that is known
+  std::string verdict;        // of that attempt
+  std::string reason;
+};
+
+// One line of `hostler joblog --json`.
+struct AttemptStatus {
+  std::string slice;
+  Attempt attempt;
+};
+
 enum class Layout { Compact, Pretty };
 
 // Bytes that are not UTF-8 become U+FFFD: JSON cannot carry them.
@@ -66,6 +86,9 @@ enum class Layout { Compact, Pretty };
 [[nodiscard]] std::string to_json(const ReloadReply &reply);
 [[nodiscard]] std::string to_json(const std::vector<PluginStatus> &plugins);
 [[nodiscard]] std::string to_json(const ResultStatus &result);
+[[nodiscard]] std::string to_json(const SliceStatus &slice);
+[[nodiscard]] std::string to_json(const AttemptStatus &attempt);
+[[nodiscard]] std::string to_json(const JobReport &report);
 
 [[nodiscard]] Result<HostStatus> status_from_json(std::string_view text);
 [[nodiscard]] Result<Error> error_from_json(std::string_view text);

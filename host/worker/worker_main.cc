@@ -153,12 +153,16 @@ void prepare(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin) {
 void worker_main(const WorkerSetUp &set_up) {
   SharedPage page = join_the_fleet(set_up);
   Channel channel(set_up.channel);
+  run_worker(page, channel, set_up.host);
+}
+
+void run_worker(SharedPage &page, Channel &channel, pid_t host) {
   const Start start = wait_for_go(page, channel);
   Runtime runtime(page, channel, start);
   note_crashes_in(page.slot());
   runtime.catch_stop_signal(start.stop_signal, start.job);
   unblock_signals();
-  enter_surroundings(page, start, set_up.host);
+  enter_surroundings(page, start, host);
   const LoadedPlugin plugin = load(page, start);
   prepare(page, runtime, plugin);
   page.set_stage(Stage::Idle);

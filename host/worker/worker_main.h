@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "worker/channel.h"
+#include "worker/shared_page.h"
+
 namespace hostler {
 
 // What the child inherits. All signals are blocked and have their default dispositions, but for those of
@@ -23,5 +26,8 @@ struct WorkerSetUp {
 
 // Waits for GO, loads the plugin, runs it, and leaves by _exit. Errors before run() are left in the page.
 [[noreturn]] void worker_main(const WorkerSetUp &set_up);
+
+// The part of it that is the same without a template: from GO to the end. `host` is its parent.
+[[noreturn]] void run_worker(SharedPage &page, Channel &channel, pid_t host);
 
 }  // namespace hostler

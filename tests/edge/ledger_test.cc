@@ -9,6 +9,7 @@
 
 #include <chrono>
 
+#include "core/plan.h"
 #include "edge/stored_jobs.h"
 #include "edge/temp_dir.h"
 
@@ -298,13 +299,13 @@ TEST(Ledger, WhatAnOperatorHasStoppedIsRememberedUntilItIsStarted) {
   const TempDir dir;
   {
     Ledger ledger = open_ledger(dir);
-    EXPECT_TRUE(ledger.stopped_entries()->empty());
-    ASSERT_TRUE(apply(ledger, {SetStopped{"b", true}, SetStopped{"a", true}, SetStopped{"a", true}}));
+    EXPECT_TRUE(ledger.halted_entries()->empty());
+    ASSERT_TRUE(apply(ledger, {SetHalt{"b", Halt::Paused}, SetHalt{"a", Halt::Paused}, SetHalt{"a", Halt::Stopped}}));
   }
   Ledger ledger = open_ledger(dir);
-  EXPECT_EQ(*ledger.stopped_entries(), (std::vector<std::string>{"a", "b"}));
-  ASSERT_TRUE(apply(ledger, {SetStopped{"a", false}, SetStopped{"none", false}}));
-  EXPECT_EQ(*ledger.stopped_entries(), std::vector<std::string>{"b"});
+  EXPECT_EQ(*ledger.halted_entries(), (std::map<std::string, Halt>{{"a", Halt::Stopped}, {"b", Halt::Paused}}));
+  ASSERT_TRUE(apply(ledger, {SetHalt{"a", Halt::None}, SetHalt{"none", Halt::None}}));
+  EXPECT_EQ(*ledger.halted_entries(), (std::map<std::string, Halt>{{"b", Halt::Paused}}));
 }
 
 TEST(Ledger, OneThatIsOlderThanTheCommandsGetsTheirTable) {
@@ -313,7 +314,172 @@ TEST(Ledger, OneThatIsOlderThanTheCommandsGetsTheirTable) {
   auto database = Database::open(dir.path("ledger.sqlite"), Database::Access::ReadWrite);
   ASSERT_TRUE(database && database->execute("DROP TABLE stopped"));
   Ledger ledger = open_ledger(dir);
-  EXPECT_TRUE(apply(ledger, {SetStopped{"a", true}}));
+  EXPECT_TRUE(apply(ledger, {SetHalt{"a", Halt::Stopped}}));
+}
+
+Attempt attempt(const StoredJob &job, std::int64_t seq, Interval slices, const std::string &verdict = "done") {
+  Build build;
+  build.hash = "b1";
+  build.library = "/store/b1/a.so";
+  Attempt made;
+  made.seq = seq;
+  made.range = range_of(job.manifest, slices);
+  made.verdict = verdict;
+  made.code = verdict == "done" ? 0 : 70;
+  made.worker = 3;
+  made.build = std::make_shared<const Build>(build);
+  made.began = std::chrono::steady_clock::now() - std::chrono::hours(1);
+  made.took = std::chrono::milliseconds(1500);
+  made.reason = verdict == "done" ? "" : "why";
+  return made;
+}
+
+std::vector<Attempt> attempts(Ledger &ledger, const std::string &job) {
+  std::vector<Attempt> all;
+  EXPECT_TRUE(ledger.for_each_attempt(job, [&](const Attempt &each) -> Result<void> {
+    all.push_back(each);
+    return {};
+  }));
+  return all;
+}
+
+TEST(Ledger, AttemptsAreReadAsTheyWereWritten) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const StoredJob job = range_job("j", 100, "/o");
+  const std::int64_t an_hour_ago = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                       (std::chrono::system_clock::now() - std::chrono::hours(1)).time_since_epoch())
+                                       .count();
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  ASSERT_TRUE(apply(ledger, {PutRows{"j", {}, {attempt(job, 1, {0, 50}), attempt(job, 2, {50, 60}, "failure")}}}));
+  ASSERT_TRUE(apply(
+      ledger, {PutRows{"j", {}, {attempt(job, 3, {100, 101})}}, PutUsage{"j", {2, std::chrono::seconds(5), 77}}}));
+  const auto all = attempts(ledger, "j");
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].range, range_of(job.manifest, {0, 50}));
+  EXPECT_EQ(all[0].verdict, "done");
+  EXPECT_GE(all[0].began_at, an_hour_ago);
+  EXPECT_LT(all[0].began_at, an_hour_ago + 60'000);
+  EXPECT_EQ(all[0].took, std::chrono::milliseconds(1500));
+  EXPECT_EQ(all[1].verdict, "failure");
+  EXPECT_EQ(all[1].code, 70);
+  EXPECT_EQ(all[1].reason, "why");
+  EXPECT_EQ(all[1].worker, 3);
+  EXPECT_EQ(all[1].build->library, "/store/b1/a.so");
+  EXPECT_TRUE(all[2].range.merge);
+  const auto failure = ledger.last_failure("j", range_of(job.manifest, {50, 60}));
+  ASSERT_TRUE(failure && *failure);
+  EXPECT_EQ((*failure)->seq, 2);
+  EXPECT_FALSE(ledger.last_failure("j", range_of(job.manifest, {0, 10}))->has_value());
+  const StoredJob read = load(ledger, "j");
+  EXPECT_EQ(read.attempts_noted, 3);
+  EXPECT_EQ(read.last_build, "b1");
+  EXPECT_EQ(read.usage, (WorkerUsage{2, std::chrono::seconds(5), 77}));
+}
+
+TEST(Ledger, ALineThatGrowsIsWrittenOnceATransactionAndTakenBackWithItsBatch) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const StoredJob job = range_job("j", 100, "/o");
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  ASSERT_TRUE(ledger.begin());
+  ASSERT_TRUE(ledger.apply({PutRows{"j", {}, {attempt(job, 1, {0, 10})}}}));
+  ASSERT_TRUE(ledger.apply({PutRows{"j", {}, {attempt(job, 1, {0, 20})}}}));
+  EXPECT_FALSE(ledger.apply(
+      {PutRows{"j", {}, {attempt(job, 1, {0, 90}), attempt(job, 2, {90, 100})}}, PutRows{"nobody", {}, {}}}));
+  ASSERT_TRUE(ledger.commit());
+  const auto all = attempts(ledger, "j");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].range.end, 20);
+}
+
+TEST(Ledger, LongTablesAreGoneThroughPieceByPiece) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  StoredJob job = range_job("j", 50'000, "/o");
+  for (std::int64_t i = 0; i < 5000; ++i)
+    job.rows.push_back({i * 10, i * 10 + 10, SliceState::Quarantined, 1, 0, "why"});
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  PutRows lines{"j", {}, {}};
+  for (std::int64_t i = 0; i < 5000; ++i) lines.attempts.push_back(attempt(job, i + 1, {i * 10, i * 10 + 10}, "crash"));
+  ASSERT_TRUE(apply(ledger, {lines}));
+  std::int64_t rows = 0;
+  // Whoever takes a row may write meanwhile.
+  ASSERT_TRUE(ledger.for_each_row("j", [&](const SliceRow &row) -> Result<void> {
+    EXPECT_EQ(row.begin, rows * 10);
+    if (rows == 0 && !apply(ledger, {SetHalt{"j", Halt::Paused}})) return fail("", "cannot write");
+    return ++rows <= 5000 ? Result<void>{} : fail("", "too many");
+  }));
+  EXPECT_EQ(rows, 5000);
+  EXPECT_EQ(attempts(ledger, "j").size(), 5000U);
+  EXPECT_TRUE(ledger.load_plan("j")->value().rows.empty());
+}
+
+TEST(Ledger, ManyResultsAndLargeOnesComeInOrderAndOnce) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("j", 30'000, "/o")}, CreateJob{range_job("k", 10, "/p")}}));
+  StoreBatch batch;
+  for (std::int64_t i = 2999; i >= 0; --i)
+    batch.push_back(PutResult{"j", static_cast<std::int32_t>(i % 3), i * 10, i * 10 + 10, false,
+                              std::string(i % 1000 == 7 ? std::size_t{5} << 20 : 1, 'x')});
+  batch.push_back(PutResult{"j", 0, 0, 0, true, "merged"});
+  batch.push_back(PutResult{"k", 0, 0, 10, false, "another job's"});
+  ASSERT_TRUE(hostler::apply(ledger, batch));
+  const auto all = results(ledger, "j");
+  ASSERT_EQ(all.size(), 3001U);
+  for (std::size_t i = 1; i < 3000; ++i) {
+    const auto at = [&](std::size_t n) { return std::pair(all[n].place.input, all[n].place.begin); };
+    ASSERT_LT(at(i - 1), at(i)) << i;
+  }
+  EXPECT_TRUE(all.back().place.merge);
+  EXPECT_EQ(results(ledger, "k").size(), 1U);
+}
+
+TEST(Ledger, AttemptsGoWithTheirJob) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const StoredJob job = range_job("j", 100, "/o");
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}, PutRows{"j", {}, {attempt(job, 1, {0, 50})}}}));
+  ASSERT_TRUE(apply(ledger, {ReplanJob{job}}));
+  EXPECT_EQ(attempts(ledger, "j").size(), 1U);
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  EXPECT_TRUE(attempts(ledger, "j").empty());
+  EXPECT_EQ(load(ledger, "j").attempts_noted, 0);
+}
+
+TEST(Ledger, AReopenedJobRunsAgainWithoutItsMerge) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  const StoredJob job = range_job("j", 100, "/o");
+  ASSERT_TRUE(apply(ledger, {CreateJob{job}, AddCounters{"j", {{"n", 5}}, false}}));
+  ASSERT_TRUE(apply(ledger, {PutResult{"j", 0, 0, 0, true, "merged"}, AddCounters{"j", {{"n", 2}}, true},
+                             PutResult{"j", 0, 10, 20, false, "part"}, SetJobState{"j", JobState::Partial, "why"}}));
+  EXPECT_EQ(*ledger.merge_result("j"), "merged");
+  ASSERT_TRUE(apply(ledger, {ReopenJob{"j", "/o"}}));
+  EXPECT_FALSE(ledger.merge_result("j")->has_value());
+  EXPECT_EQ(results(ledger, "j").size(), 1U);
+  const StoredJob read = load(ledger, "j");
+  EXPECT_EQ(read.state, JobState::Running);
+  EXPECT_EQ(read.reason, "");
+  EXPECT_EQ(read.ended_at, 0);
+  EXPECT_EQ(read.counters.at("n"), 5);
+}
+
+TEST(Ledger, OneWithoutTheTablesThatCameLaterIsReadAsIfTheyWereEmpty) {
+  const TempDir dir;
+  const StoredJob job = range_job("j", 100, "/o");
+  {
+    Ledger ledger = open_ledger(dir);
+    ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
+  }
+  auto database = Database::open(dir.path("ledger.sqlite"), Database::Access::ReadWrite);
+  ASSERT_TRUE(database && database->execute("DROP TABLE attempt; DROP TABLE usage; DROP TABLE build"));
+  auto ledger = Ledger::open_read_only(dir.path("ledger.sqlite"));
+  ASSERT_TRUE(ledger);
+  EXPECT_TRUE(ledger->load_plan("j")->has_value());
+  EXPECT_TRUE(attempts(*ledger, "j").empty());
+  EXPECT_FALSE(ledger->last_failure("j", range_of(job.manifest, {0, 10}))->has_value());
 }
 
 TEST(Ledger, WhatIsNotCommittedIsNotThere) {

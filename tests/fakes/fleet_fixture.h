@@ -79,7 +79,7 @@ class FleetTest : public testing::Test {
   void boot(std::vector<StoredJob> jobs) {
     supervisor = std::make_unique<Supervisor>(
         system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, std::move(jobs),
-        store.stopped());
+        store.halted());
     system.serve(*supervisor);
   }
   // kill -9 of the host: workers die with it, transactions under way are lost.

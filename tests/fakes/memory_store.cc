@@ -1,6 +1,9 @@
 #include "fakes/memory_store.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "core/plan.h"
 
 namespace hostler {
 
@@ -20,6 +23,7 @@ void MemoryStore::apply(const StoreStep &step) {
   if (const auto *create = std::get_if<CreateJob>(&step)) {
     jobs_[create->job.name] = create->job;
     rows_[create->job.name].clear();
+    attempts_[create->job.name].clear();
     results_[create->job.name].clear();
   } else if (const auto *replan = std::get_if<ReplanJob>(&step)) {
     jobs_[replan->job.name] = replan->job;
@@ -30,6 +34,11 @@ void MemoryStore::apply(const StoreStep &step) {
       if (delta.erase) rows_[put->job].erase(*delta.erase);
       if (delta.put) rows_[put->job][delta.put->begin] = *delta.put;
     }
+    for (const Attempt &attempt : put->attempts) {
+      attempts_[put->job][attempt.seq] = attempt;
+      jobs_[put->job].attempts_noted = std::max(jobs_[put->job].attempts_noted, attempt.seq);
+      jobs_[put->job].last_build = attempt.build->hash;
+    }
   } else if (const auto *result = std::get_if<PutResult>(&step)) {
     results_[result->job][result->merge ? -1 : result->begin] = result->data;
   } else if (const auto *counters = std::get_if<AddCounters>(&step)) {
@@ -37,11 +46,17 @@ void MemoryStore::apply(const StoreStep &step) {
   } else if (const auto *state = std::get_if<SetJobState>(&step)) {
     jobs_[state->job].state = state->state;
     jobs_[state->job].reason = state->reason;
-  } else if (const auto *mark = std::get_if<SetStopped>(&step)) {
-    if (mark->stopped)
-      stopped_.insert(mark->entry);
+  } else if (const auto *reopen = std::get_if<ReopenJob>(&step)) {
+    jobs_[reopen->job].state = JobState::Running;
+    jobs_[reopen->job].reason.clear();
+    results_[reopen->job].erase(-1);
+  } else if (const auto *usage = std::get_if<PutUsage>(&step)) {
+    jobs_[usage->job].usage = usage->usage;
+  } else if (const auto *mark = std::get_if<SetHalt>(&step)) {
+    if (mark->halt != Halt::None)
+      halted_[mark->entry] = mark->halt;
     else
-      stopped_.erase(mark->entry);
+      halted_.erase(mark->entry);
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +22,9 @@ class MemoryStore final : public JobStore {
 
   // What the next start of a host would find.
   [[nodiscard]] std::vector<StoredJob> load() const;
-  [[nodiscard]] std::vector<std::string> stopped() const { return {stopped_.begin(), stopped_.end()}; }
+  [[nodiscard]] const std::map<std::string, Halt> &halted() const { return halted_; }
+  // The lines of a job's attempts, by seq.
+  [[nodiscard]] const std::map<std::int64_t, Attempt> &attempts(const std::string &name) { return attempts_[name]; }
   [[nodiscard]] const StoredJob &job(const std::string &name) const { return jobs_.at(name); }
   // Results by global begin of the slice's local position; the merge's under -1.
   [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
@@ -42,7 +43,8 @@ class MemoryStore final : public JobStore {
   std::map<std::string, StoredJob> jobs_;
   std::map<std::string, std::map<std::int64_t, SliceRow>> rows_;
   std::map<std::string, std::map<std::int64_t, std::string>> results_;
-  std::set<std::string> stopped_;
+  std::map<std::string, Halt> halted_;
+  std::map<std::string, std::map<std::int64_t, Attempt>> attempts_;
   std::string failing_;
   std::string changed_;
   bool stalled_ = false;

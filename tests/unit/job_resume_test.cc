@@ -53,7 +53,7 @@ TEST(JobChanges, EachDifferenceIsNamed) {
   EXPECT_EQ(
       job_changes(lines(), was, now, wanted),
       (Words{"output /out → /elsewhere", "params.top 20 → 30", "params.min is new: 3", "input.slice default → 4096",
-             "input a changed (size)", "input b changed (time)", "input c is gone", "input e is new"}));
+             "input a changed (size 10 → 11)", "input b changed (time)", "input c is gone", "input e is new"}));
   EXPECT_EQ(job_changes(now, was, lines(), was)[2], "params.top 30 → 20");
 }
 

@@ -7,7 +7,14 @@ namespace {
 
 using Known = std::vector<std::pair<std::string, OperatorTarget>>;
 
-const Known kKnown{{"run", {}}, {"halted", {true, ""}}, {"ended", {false, "has ended: failed"}}};
+const Known kKnown{
+    {"run", {}}, {"halted", {false, Halt::Stopped, "", {}}}, {"ended", {true, Halt::None, "has ended: failed", {}}}};
+const Known kJobs{
+    {"service", {}},
+    {"runs", {true, Halt::None, "", {}}},
+    {"paused", {true, Halt::Paused, "", {}}},
+    {"stopped", {true, Halt::Stopped, "", {}}},
+    {"ended", {true, Halt::None, "has ended: failed", Error{"ended", "nothing of it is quarantined", {}}}}};
 
 OperatorCommand on(OperatorVerb verb, std::vector<std::string> names, std::int32_t count = 1) {
   OperatorCommand command;
@@ -19,7 +26,8 @@ OperatorCommand on(OperatorVerb verb, std::vector<std::string> names, std::int32
 }
 
 TEST(OperatorCommand, NamesMakeTheRoundTrip) {
-  for (const auto verb : {OperatorVerb::Start, OperatorVerb::Stop, OperatorVerb::Restart, OperatorVerb::Scale})
+  for (const auto verb : {OperatorVerb::Start, OperatorVerb::Stop, OperatorVerb::Restart, OperatorVerb::Scale,
+                          OperatorVerb::Pause, OperatorVerb::Resume, OperatorVerb::Cancel, OperatorVerb::Retry})
     EXPECT_EQ(operator_verb_from_name(name(verb)), verb);
   EXPECT_FALSE(operator_verb_from_name("status"));
 }
@@ -29,6 +37,29 @@ TEST(OperatorCommand, AllLeavesOutWhatCannot) {
   EXPECT_EQ(*targets(on(OperatorVerb::Start, {}), kKnown), (Names{"run", "halted"}));
   EXPECT_EQ(*targets(on(OperatorVerb::Stop, {}), kKnown), (Names{"run", "halted"}));
   EXPECT_EQ(*targets(on(OperatorVerb::Restart, {}), kKnown), (Names{"run"}));
+}
+
+TEST(OperatorCommand, OnlyJobsPauseResumeCancelAndRetryAndOnlyThoseThatCan) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(*targets(on(OperatorVerb::Pause, {}), kJobs), (Names{"runs", "paused"}));
+  EXPECT_EQ(*targets(on(OperatorVerb::Resume, {}), kJobs), (Names{"paused"}));
+  EXPECT_EQ(*targets(on(OperatorVerb::Cancel, {}), kJobs), (Names{"runs", "paused", "stopped"}));
+  EXPECT_EQ(*targets(on(OperatorVerb::Retry, {}), kJobs), (Names{"runs", "paused", "stopped"}));
+  EXPECT_EQ(targets(on(OperatorVerb::Pause, {"service"}), kJobs).error().text(),
+            "service: is a service, and only jobs pause");
+  EXPECT_EQ(targets(on(OperatorVerb::Resume, {"stopped"}), kJobs).error().text(),
+            "stopped: was stopped by an operator (hostler start stopped)");
+  EXPECT_EQ(targets(on(OperatorVerb::Restart, {"paused"}), kJobs).error().text(),
+            "paused: is paused (hostler resume paused)");
+  EXPECT_FALSE(targets(on(OperatorVerb::Resume, {"runs"}), kJobs));
+}
+
+TEST(OperatorCommand, SlicesAreOfOneJob) {
+  OperatorCommand two = on(OperatorVerb::Retry, {"runs", "paused"});
+  two.slices = {"0-0"};
+  EXPECT_FALSE(targets(two, kJobs));
+  two.names.pop_back();
+  EXPECT_TRUE(targets(two, kJobs));
 }
 
 TEST(OperatorCommand, ANameMayBeSaidTwice) {

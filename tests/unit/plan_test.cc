@@ -150,6 +150,22 @@ TEST(Plan, AJobOfTheLedgerGoesOn) {
   EXPECT_EQ(fleet.one(job("j", 101)).action, EntryAction::Hold);
 }
 
+TEST(Plan, AJobThatGoesOnWithAnotherBuildSaysSo) {
+  Fleet fleet;
+  const auto planned = job("j", 100);
+  fleet.planned["j"] = {identity_of(planned.config), &planned.manifest, true, true, "fedcba9876543210"};
+  EXPECT_EQ(fleet.one(job("j", 100), {{}, {"j"}}).words,
+            "tries again what is not done, plugin fedcba987654 → 0123456789ab");
+  EXPECT_EQ(fleet.one(job("j", 101), {{}, {"j"}}).words,
+            "input.range.end 100 → 101, plugin fedcba987654 → 0123456789ab");
+  EXPECT_EQ(fleet.one(job("j", 101)).words, "input.range.end 100 → 101");  // which waits; the build does not
+  EXPECT_EQ(fleet.one(job("j", 100)).words, "goes on");                    // it has ended
+  fleet.planned["j"].ended = false;
+  EXPECT_EQ(fleet.one(job("j", 100)).words, "goes on, plugin fedcba987654 → 0123456789ab");
+  fleet.planned["j"].last_build = planned.build.hash;
+  EXPECT_EQ(fleet.one(job("j", 100)).words, "goes on");
+}
+
 TEST(Plan, AnEntryThatBecomesAnotherKindIsRebuilt) {
   Fleet fleet;
   fleet.has(service("a"));

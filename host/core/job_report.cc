@@ -1,0 +1,138 @@
+#include "core/job_report.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/human_text.h"
+#include "core/plain_text.h"
+#include "core/plan.h"
+#include "core/slice_range.h"
+#include "core/units.h"
+
+namespace hostler {
+namespace {
+
+constexpr std::size_t kMostBuilds = 16;
+constexpr std::size_t kHashDigits = 12;
+
+double seconds(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+std::string times(Duration time) {
+  if (time < std::chrono::milliseconds(1)) return format_duration(std::chrono::round<std::chrono::microseconds>(time));
+  if (time < std::chrono::seconds(1)) return format_duration(std::chrono::round<std::chrono::milliseconds>(time));
+  return human_seconds(seconds(time));
+}
+
+std::string amount(double positions, const std::string &unit) {
+  return unit == "bytes" ? human_bytes(positions) : human_count(positions) + " " + unit;
+}
+
+// What was interrupted, or gave way, is nobody's failure.
+bool is_failure(std::string_view verdict) {
+  return verdict != name(Verdict::Done) && verdict != name(Verdict::Yield) && verdict != name(Verdict::Interrupted);
+}
+
+}  // namespace
+
+std::string_view unit_of(InputKind kind) {
+  switch (kind) {
+    case InputKind::Lines:
+    case InputKind::Records:
+    case InputKind::File: return "bytes";
+    case InputKind::Range: return "numbers";
+    case InputKind::Items: return "items";
+    case InputKind::None: break;
+  }
+  return "";
+}
+
+JobReporter::JobReporter(const StoredJob &job) : job_(job), tally_(job.manifest) {
+  report_.job = job.name;
+  report_.state = job.state;
+  report_.reason = job.reason;
+  report_.unit = unit_of(job.manifest.kind());
+  report_.usage = job.usage;
+  report_.counters = job.counters;
+}
+
+void JobReporter::add(const SliceRow &row) {
+  tally_.add(row);
+  if (row.state != SliceState::Quarantined || report_.quarantined.size() >= JobReport::kMost) return;
+  const SliceRange range = range_of(job_.manifest, {row.begin, row.end});
+  report_.quarantined.push_back({job_.name + "." + place_name(range), row.reason});
+}
+
+void JobReporter::add(const Attempt &attempt) {
+  const std::int64_t slices = std::max<std::int64_t>(attempt.range.slices, 1);
+  report_.attempts += slices;
+  if (is_failure(attempt.verdict)) report_.failures += slices;
+  count_time(attempt);
+
+  if (attempt.build) {
+    const std::string build = attempt.build->hash.substr(0, kHashDigits);
+    auto &builds = report_.builds;
+    if (builds.size() < kMostBuilds && std::find(builds.begin(), builds.end(), build) == builds.end())
+      builds.push_back(build);
+  }
+
+  const SlowSlice slow{job_.name + "." + place_name(attempt.range), attempt.took / slices, attempt.worker};
+  auto &slowest = report_.slowest;
+  const auto at =
+      std::find_if(slowest.begin(), slowest.end(), [&](const SlowSlice &each) { return each.took < slow.took; });
+  if (at == slowest.end() && slowest.size() >= JobReport::kMost) return;
+  slowest.insert(at, slow);
+  if (slowest.size() > JobReport::kMost) slowest.pop_back();
+}
+
+// They come in the order of their ends, so that only the last stretches can be what this one touches.
+void JobReporter::count_time(const Attempt &attempt) {
+  report_.work += attempt.took;
+  Interval time{attempt.began_at * 1000, attempt.began_at * 1000};
+  time.end += std::chrono::duration_cast<std::chrono::microseconds>(attempt.took).count();
+  while (!busy_.empty() && busy_.back().end >= time.begin) {
+    time.begin = std::min(time.begin, busy_.back().begin);
+    time.end = std::max(time.end, busy_.back().end);
+    busy_.pop_back();
+  }
+  busy_.push_back(time);
+}
+
+JobReport JobReporter::report() const {
+  JobReport report = report_;
+  report.progress = tally_.progress();
+  std::int64_t microseconds = 0;
+  for (const Interval &time : busy_) microseconds += time.end - time.begin;
+  report.elapsed = std::chrono::microseconds(microseconds);
+  if (microseconds > 0) report.rate = static_cast<double>(report.progress.positions_done) / seconds(report.elapsed);
+  return report;
+}
+
+std::string report_text(const JobReport &report) {
+  const JobProgress &progress = report.progress;
+  std::string text = fmt::format("{}: {}{}{}\n", report.job, name(report.state), report.reason.empty() ? "" : ": ",
+                                 in_one_line(report.reason));
+  text += fmt::format("  slices       {} of {} done, {} quarantined, {} attempts, {} of them failed\n", progress.done,
+                      progress.slices, progress.quarantined, report.attempts, report.failures);
+  text +=
+      fmt::format("  input        {} of {} done\n", amount(static_cast<double>(progress.positions_done), report.unit),
+                  amount(static_cast<double>(progress.positions), report.unit));
+  text += fmt::format("  time         {} in which {} of work were done, {}/s\n", times(report.elapsed),
+                      times(report.work), amount(report.rate, report.unit));
+  text += fmt::format("  workers      {} processes, {} of CPU, {} at most\n", report.usage.workers,
+                      times(report.usage.cpu), human_bytes(static_cast<double>(report.usage.peak_bytes)));
+  if (!report.builds.empty()) text += fmt::format("  builds       {}\n", fmt::join(report.builds, ", "));
+  for (const auto &[counter, total] : report.counters) text += fmt::format("  counter      {} {}\n", counter, total);
+  for (const SlowSlice &slow : report.slowest)
+    text += fmt::format("  slowest      {}  {}, worker {}\n", slow.slice, times(slow.took), slow.worker);
+  for (const GivenUp &given_up : report.quarantined)
+    text += fmt::format("  quarantined  {}  {}\n", given_up.slice, in_one_line(given_up.reason));
+  const auto more = progress.quarantined - static_cast<std::int64_t>(report.quarantined.size());
+  if (more > 0) text += fmt::format("  quarantined  {} more: hostler failed {}\n", more, report.job);
+  return text;
+}
+
+}  // namespace hostler

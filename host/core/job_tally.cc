@@ -1,0 +1,42 @@
+#include "core/job_tally.h"
+
+#include <algorithm>
+
+namespace hostler {
+
+std::int64_t JobTally::touched(const SliceRow &row) const {
+  return plan_.slice_at(row.end - 1).index - plan_.slice_at(row.begin).index + 1;
+}
+
+void JobTally::add(const SliceRow &row) {
+  so_far_.retries += row.attempts + row.temporaries - (row.state == SliceState::Quarantined ? 1 : 0);
+  if (const auto gap = gaps_.before(row.begin)) not_done_ += touched(*gap);
+  gaps_.pass(row);
+  if (row.begin >= plan_.positions()) return;
+  if (row.state == SliceState::Done) {
+    so_far_.positions_done += row.end - row.begin;
+    return;
+  }
+  const std::int64_t slices = touched(row);
+  not_done_ += slices;
+  switch (row.state) {
+    case SliceState::Leased:
+    case SliceState::Committing: so_far_.leased += slices; break;
+    case SliceState::Backoff: so_far_.backoff += slices; break;
+    case SliceState::Quarantined: so_far_.quarantined += slices; break;
+    case SliceState::Ready:
+    case SliceState::Done: break;
+  }
+}
+
+JobProgress JobTally::progress() const {
+  JobProgress progress = so_far_;
+  progress.slices = plan_.slice_count();
+  progress.positions = plan_.positions();
+  std::int64_t not_done = not_done_;
+  if (const auto rest = gaps_.before(plan_.positions())) not_done += touched(*rest);
+  progress.done = std::max<std::int64_t>(progress.slices - not_done, 0);
+  return progress;
+}
+
+}  // namespace hostler
