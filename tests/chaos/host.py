@@ -51,6 +51,7 @@ class Host:
     count: {JOB_WORKERS}
     input: {{lines: "data/*.txt", slice: 2KiB}}
     params: {{dir: marks, rounds: {rounds}}}
+    split: off  # its merge tells of each slice
     attempts: 1000000
     {quick}
   - name: {CUT}

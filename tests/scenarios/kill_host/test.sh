@@ -14,6 +14,7 @@ workers:
     count: 3
     input: {lines: "data/*.txt", slice: 2KiB}
     params: {dir: $dir/marks, rounds: $1}
+    split: off # its merge tells of each slice
   - plugin: tick.so
 YAML
 }
