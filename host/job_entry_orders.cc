@@ -18,9 +18,8 @@ Result<void> JobEntry::can_retry(const std::vector<std::int64_t> &begins) const 
 
 Result<std::int64_t> JobEntry::retry(const std::vector<std::int64_t> &begins) {
   const bool merged = job_.merge_ended();
-  const auto retried = job_.retry(begins);
+  auto retried = job_.retry(begins);
   if (!retried) return retried;
-  failure_.clear();  // whatever it was, it is tried again, too
   StoreBatch batch;
   if (merged || stored_.state != JobState::Running) {
     for (const auto &[counter, total] : std::exchange(stored_.merge_counters, {})) stored_.counters[counter] -= total;
@@ -29,6 +28,8 @@ Result<std::int64_t> JobEntry::retry(const std::vector<std::int64_t> &begins) {
     ending_ = false;
     batch.push_back(ReopenJob{name(), stored_.identity.output});
   }
+  failure_.clear();  // whatever it was, it is tried again, too
+  failure_changed();
   commit_changes(std::move(batch));
   if (wanted_) {
     resize(count());

@@ -32,7 +32,7 @@ Result<std::int64_t> retry_in(const StoredJob &stored, const std::vector<std::st
   settings.has_merge = true;  // or the end of a job with a merge could not be told
   Job job(settings, stored.manifest, stored.rows);
   (void)job.take_changes();  // what the start of a host makes of the rows is for a host to write
-  const auto retried = job.retry(positions);
+  auto retried = job.retry(positions);
   if (!retried) return fail(stored.name, retried.error().text());
   batch.push_back(PutRows{stored.name, job.take_changes(), {}});
   batch.push_back(ReopenJob{stored.name, stored.identity.output});

@@ -98,7 +98,7 @@ Result<void> Ledger::load_account(std::int64_t key, StoredJob &job) {
   const auto last = database_.number("SELECT max(seq) FROM attempt WHERE job = ?", {key});
   if (!last) return tl::unexpected(last.error());
   job.attempts_noted = last->value_or(0);
-  const Result<void> build =
+  Result<void> build =
       database_.each("SELECT hash FROM attempt JOIN build ON build.id = attempt.build WHERE job = ? AND seq = ?",
                      {key, job.attempts_noted}, [&](const SqlRow &row) -> Result<void> {
                        job.last_build = row.text(0);

@@ -131,7 +131,7 @@ Result<void> Ledger::load_rows(std::int64_t key, StoredJob &job) {
 }
 
 Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
-  const Result<void> read =
+  Result<void> read =
       database_.each("SELECT name, value FROM param WHERE job = ?", {key}, [&](const SqlRow &row) -> Result<void> {
         job.identity.params.emplace(row.text(0), row.text(1));
         return {};

@@ -38,6 +38,7 @@ bool become(const User &user) {
     ::_exit(127);
   }
   std::vector<char *> words;
+  words.reserve(argv.size() + 1);
   for (const std::string &word : argv) words.push_back(const_cast<char *>(word.c_str()));
   words.push_back(nullptr);
   ::execvp(words.front(), words.data());

@@ -324,7 +324,6 @@ std::string write(const T &value, Layout layout = Layout::Compact) {
 // Collects the names of a value's members.
 class KeyLister {
  public:
-  static constexpr bool kWrites = false;
   template <typename T>
   void operator()(const char *key, const T & /*value*/) {
     keys.emplace_back(key);
