@@ -194,6 +194,7 @@ class Entry {
   [[nodiscard]] VigilLimits limits(const Slot &slot) const;
   void begin_watch(Slot &slot);
   void end_loading(Slot &slot);
+  [[nodiscard]] bool is_watched_in_run(const Slot &slot) const;
   void keep_watch(const Slot &slot);
   void look_at_all();
   void look_at(Slot &slot);

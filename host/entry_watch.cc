@@ -40,9 +40,14 @@ void Entry::watch_anew(Slot &slot) {
   keep_watch(slot);
 }
 
+// Whoever ends its slice before it stops may take its time, but not for ever.
+bool Entry::is_watched_in_run(const Slot &slot) const {
+  return slot.state == WorkerState::Running || (is_draining(slot) && has_work(slot));
+}
+
 // Brings the next look forward, if this slot asks for an earlier one.
 void Entry::keep_watch(const Slot &slot) {
-  const bool loaded = slot.state == WorkerState::Running;
+  const bool loaded = is_watched_in_run(slot);
   if (!slot.overdue.empty() || slot.pid == 0 || (!loaded && !slot.loading) || (loaded && !has_work(slot))) return;
   const auto at = slot.vigil.next_look(loaded, limits(slot), around_.system.now());
   if (!at || (watch_.is_set() && watch_at_ <= *at)) return;
@@ -59,7 +64,7 @@ void Entry::look_at_all() {
 }
 
 void Entry::look_at(Slot &slot) {
-  const bool loaded = slot.state == WorkerState::Running;
+  const bool loaded = is_watched_in_run(slot);
   if (!slot.overdue.empty() || slot.pid == 0 || (!loaded && !slot.loading)) return;
   const VigilLimits limits = this->limits(slot);
   if (loaded && !limits.watchdog && !limits.time_limit) return;

@@ -142,10 +142,14 @@ void JobEntry::gave_up(Slot &slot) {
 void JobEntry::feed() {
   for (auto &slot : slots_)
     if (slot->state == WorkerState::Running && held_leases_[*slot->worker].empty()) hand_out(*slot);
-  due_.cancel();
-  // What is due already waits for whoever is free next, not for a moment.
-  if (const auto due = job_.next_due(); due && *due > around_.system.now()) due_.set(*due, [this] { want_workers(); });
+  wait_for_due();
   ask_for_shares();
+}
+
+// What is due already waits for whoever is free next, not for a moment.
+void JobEntry::wait_for_due() {
+  due_.cancel();
+  if (const auto due = job_.next_due(); due && *due > around_.system.now()) due_.set(*due, [this] { want_workers(); });
 }
 
 // Keeps a worker supplied: one lease in work, and while there is plenty the next one already with it.
@@ -153,7 +157,10 @@ void JobEntry::hand_out(Slot &slot) {
   if (slot.state != WorkerState::Running || slot.leaving || slot.told_deadline || !failure_.empty() || !wanted_) return;
   if (job_.state() != JobState::Running) return;
   auto &held = held_leases_[*slot.worker];
-  if (held.empty() && !hand_out_one(slot)) return ask_for_shares();
+  if (held.empty() && !hand_out_one(slot)) {
+    wait_for_due();
+    return ask_for_shares();
+  }
   if (held.size() == 1 && job_.ready_slices() > 4 * static_cast<std::int64_t>(slots_.size())) hand_out_one(slot);
 }
 
@@ -194,6 +201,7 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
     for (Held &held : held_leases_[worker])
       if (held.lease.id == lease) held.lease.merge_input = *path;
     send(worker, lease);
+    check_end();  // nobody may be left to run it, and the job may be over
   });
 }
 

@@ -92,6 +92,7 @@ class JobEntry final : public Entry {
   void want_workers();
   void raise_workers();
   void feed();
+  void wait_for_due();
   void hand_out(Slot &slot);
   bool hand_out_one(Slot &slot);
   void send(WorkerId worker, std::uint64_t lease);

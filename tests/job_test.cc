@@ -133,6 +133,14 @@ TEST_F(JobTest, ASliceThatIsDueWhileEverybodyIsBusyWaitsForOneWhoIsFree) {
   EXPECT_LT(system.alarms() - alarms, 100);
 }
 
+TEST_F(JobTest, SlicesThatWaitForTheirNextAttemptAreNotForgottenOnceAnotherHadToWaitLonger) {
+  script("j", milliseconds(60),
+         [this](const Lease &, Interval slice) { return runs[slice.begin] < (slice.begin == 20 ? 1 : 2) ? 70 : 0; });
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(JobTest, ACrashChargesOnlyTheSliceItHappenedIn) {
   script("j", milliseconds(1),
          [this](const Lease &, Interval slice) { return slice.begin == 40 && runs[40] == 0 ? kCrash : 0; });

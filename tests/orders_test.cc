@@ -64,6 +64,22 @@ TEST_F(OrdersTest, APausedJobEndsTheSliceItIsInAndHandsOutNoOther) {
   for (const auto &[begin, times] : runs) EXPECT_EQ(times, 1) << begin;
 }
 
+TEST_F(OrdersTest, ACancelledJobEndsThoughItsWorkerDiesWhileMergeIsMadeReady) {
+  script(seconds(1));
+  PreparedEntry empty = job(0);
+  empty.build.has_merge = true;
+  Prepared prepared;
+  prepared.entries = {empty};
+  ASSERT_TRUE(supervisor->apply(std::move(prepared), {}));
+  for (int i = 0; i < 100 && system.count_in_diary("start j/0") == 0; ++i)
+    system.run_for(std::chrono::microseconds(100));
+  system.run_for(std::chrono::microseconds(100));  // the lease is on its way to the ledger
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Cancel, {"j"}, false, 0, {}, {}}));
+  system.kill_from_outside("j", 0, SIGKILL);
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "cancelled");
+}
+
 TEST_F(OrdersTest, WhatIsPausedStaysPausedAcrossReloadsAndHosts) {
   script(seconds(1));
   ASSERT_TRUE(apply({job(5)}));
@@ -91,6 +107,26 @@ TEST_F(OrdersTest, AJobThatHasFailedIsNotCalledPaused) {
   ASSERT_TRUE(say(OperatorVerb::Resume, "j"));
   system.run_for(minutes(1));
   EXPECT_EQ(entry("j").state, "succeeded");
+}
+
+TEST_F(OrdersTest, APluginThatHangsInAPausedJobIsEndedAllTheSame) {
+  Script script;
+  script.on_lease = [](FakeWorker &worker, const Lease &lease) {
+    worker.page.stage = static_cast<std::uint32_t>(Stage::Running);
+    worker.page.begun = lease.begin;
+  };
+  script.on_dismiss = [](FakeWorker &) {};
+  system.script("j", script);
+  PreparedEntry watched = job(2);
+  watched.config.watchdog = seconds(30);
+  ASSERT_TRUE(apply({watched}));
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  system.run_for(seconds(29));
+  EXPECT_EQ(system.alive("j").size(), 1U);
+  system.run_for(minutes(1));
+  EXPECT_TRUE(system.alive("j").empty());
+  EXPECT_TRUE(logged("hung: no sign of life for 30s in slice 0-0"));
+  EXPECT_EQ(entry("j").progress.quarantined, 1);
 }
 
 TEST_F(OrdersTest, AStopOfAPausedJobHasItsGraceAgain) {
