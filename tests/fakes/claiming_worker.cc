@@ -1,13 +1,35 @@
 #include "fakes/claiming_worker.h"
 
+#include <csignal>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "core/claims.h"
 
 namespace hostler {
 namespace {
+
+constexpr Duration kDawdles = std::chrono::seconds(30);
+
+std::int32_t returned_by(Deed deed) {
+  switch (deed) {
+    case Deed::Fail: return 70;
+    case Deed::Yield: return 85;
+    case Deed::RetryLater: return 75;
+    case Deed::BadData: return 65;
+    case Deed::BadConfig: return 78;
+    case Deed::GoOn:
+    case Deed::StopShort:
+    case Deed::Crash:
+    case Deed::Die:
+    case Deed::Exit:
+    case Deed::Hang:
+    case Deed::Dawdle: return 0;
+  }
+  return 0;
+}
 
 class ClaimingWorker {
  public:
@@ -30,6 +52,13 @@ class ClaimingWorker {
     if (leases_.empty()) worker_.leave({false, 0, false});
   }
 
+  // Its stop signal has come.
+  void cancel() {
+    if (!working_on_whole_) return;
+    if (how_.manner == Manner::Yields) end_slice(85, false);
+    if (how_.manner == Manner::Leaves) worker_.leave({false, 0, false});
+  }
+
  private:
   void begin_lease() {
     if (leases_.empty()) {
@@ -38,10 +67,12 @@ class ClaimingWorker {
       return;
     }
     const Lease &lease = leases_.front();
+    if (!lease.merge_input.empty()) return merge();
     plan_ = Manifest(lease.kind, lease.inputs, lease.slice_size, lease.unit, lease.base, {}, 1);
     shift_ = lease.first_offset;
     position_ = lease.begin - shift_;
-    claims_.lend({lease.id, &plan_, {position_, lease.end - shift_}, shift_, worker_.start.may_split});
+    const bool may_split = worker_.start.may_split && lease.kind != InputKind::File;
+    claims_.lend({lease.id, &plan_, {position_, lease.end - shift_}, shift_, may_split});
     next_slice();
   }
 
@@ -52,50 +83,125 @@ class ClaimingWorker {
       leases_.pop_front();
       return begin_lease();
     }
-    worker_.page.stage = static_cast<std::uint32_t>(Stage::Running);
-    worker_.page.begun = slice_->global.begin + shift_;
+    begin(slice_->global.begin + shift_);
     worker_.page.claimed_from = worker_.page.claimed_to = next_ = slice_->begin;
     claims_.enter(*slice_, plan_.unit());
-    claim();
+    if (how_.manner == Manner::Claims) return claim();
+    working_on_whole_ = true;
+    const Interval whole{slice_->global.begin + shift_, slice_->global.end + shift_};
+    next_ = slice_->end;
+    do_with(whole, how_.each * (whole.end - whole.begin), [this] { end_slice(0, false); });
+  }
+
+  void begin(std::int64_t position) {
+    worker_.page.stage = static_cast<std::uint32_t>(Stage::Running);
+    worker_.page.begun = position;
+    ++step_;
   }
 
   void claim() {
     const std::int64_t unit = plan_.unit();
     const std::int64_t end = claims_.claim(*this, next_, next_ + how_.units * unit);
-    if (end == next_) return end_slice();
+    ++worker_.page.beats;
+    if (end == next_) return end_slice(0, false);
     if (how_.claimed != nullptr)
       for (std::int64_t p = next_; p < end; p += unit) ++(*how_.claimed)[p];
     worker_.page.claimed_from = next_;
     worker_.page.claimed_to = end;
     const std::int64_t units = (end - next_ + unit - 1) / unit;
+    const std::int64_t to_global = slice_->global.begin + shift_ - slice_->begin;
+    const Interval claimed{next_ + to_global, end + to_global};
     next_ = end;
-    worker_.after(how_.each * units, [this] { claim(); });
+    do_with(claimed, how_.each * units, [this] { claim(); });
   }
 
-  void end_slice() {
+  void do_with(Interval positions, Duration time, const std::function<void()> &then) {
+    const Deed deed = how_.deed == nullptr ? Deed::GoOn : how_.deed(worker_, positions);
+    switch (deed) {
+      case Deed::Dawdle: time += kDawdles; [[fallthrough]];
+      case Deed::GoOn: return work(time, then);
+      case Deed::Hang: return;
+      case Deed::Crash: return worker_.leave({true, SIGSEGV, false});
+      case Deed::Die: return worker_.leave({true, SIGKILL, false});
+      case Deed::Exit: return worker_.leave({false, 3, false});
+      case Deed::StopShort:
+      case Deed::Fail:
+      case Deed::Yield:
+      case Deed::RetryLater:
+      case Deed::BadData:
+      case Deed::BadConfig: return work(time, [this, deed] { end_slice(returned_by(deed), deed == Deed::StopShort); });
+    }
+  }
+
+  // Unless something else has become of the slice meanwhile.
+  void work(Duration time, const std::function<void()> &then) {
+    worker_.after(time, [this, then, step = step_] {
+      if (step == step_) then();
+    });
+  }
+
+  void merge() {
+    const Lease &lease = leases_.front();
+    begin(lease.begin);
+    slice_.reset();
+    working_on_whole_ = how_.manner != Manner::Claims;
+    do_with({lease.begin, lease.end}, how_.each, [this] { end_slice(0, false); });
+  }
+
+  void end_slice(std::int32_t returned, bool short_of_end) {
+    working_on_whole_ = false;
+    ++step_;
+    SliceEnded ended = slice_ ? of_slice(short_of_end) : of_merge();
+    ended.returned = returned;
+    ended.told_to_stop = worker_.stop >= StopWord::Cancel;
+    if (returned == 0) leave(ended);
+    worker_.say(ended);
+    if (returned != 0 && returned != 65 && returned != 75 && returned != 85) return worker_.return_from_run(returned);
+    if (slice_) {
+      position_ = ended.slice.end - shift_;
+      return next_slice();
+    }
+    worker_.say(LeaseEnded{leases_.front().id, leases_.front().end});
+    leases_.pop_front();
+    begin_lease();
+  }
+
+  [[nodiscard]] SliceEnded of_merge() const {
+    SliceEnded ended;
+    ended.lease = leases_.front().id;
+    ended.slice = {leases_.front().begin, leases_.front().end};
+    return ended;
+  }
+
+  // Who stops short leaves out what it has claimed last.
+  [[nodiscard]] SliceEnded of_slice(bool short_of_end) const {
     const Claims::Covered covered = claims_.covered(*slice_);
     SliceEnded ended;
     ended.lease = leases_.front().id;
     ended.slice = {slice_->global.begin + shift_, covered.slice.end + shift_};
-    ended.claimed = claims_.called();
-    ended.claimed_to = covered.claimed_to + shift_;
+    ended.claimed = claims_.called() || short_of_end;
+    ended.claimed_to = short_of_end ? ended.slice.begin : covered.claimed_to + shift_;
     ended.refused = claims_.refused();
+    return ended;
+  }
+
+  void leave(SliceEnded &ended) const {
+    if (how_.leave != nullptr) return how_.leave(leases_.front(), ended);
     ended.has_result = true;
     ended.result = std::to_string(next_);
     ended.counters["positions"] = next_ - slice_->begin;
-    worker_.say(ended);
-    position_ = covered.slice.end;
-    next_slice();
   }
 
   FakeWorker &worker_;
   Claiming how_;
   std::deque<Lease> leases_;
   bool dismissed_ = false;
+  bool working_on_whole_ = false;
   Manifest plan_;
   std::int64_t shift_ = 0;
   std::int64_t position_ = 0;
   std::int64_t next_ = 0;
+  std::int64_t step_ = 0;  // what was begun before has no say any more
   std::optional<SliceSpan> slice_;
   Claims claims_;
 };
@@ -111,7 +217,9 @@ Script claiming_script(const Claiming &claiming) {
   };
   Script script;
   script.on_lease = [of](FakeWorker &worker, const Lease &lease) { of(worker).take(lease); };
-  script.on_stop = [](FakeWorker &) {};
+  script.on_stop = [of](FakeWorker &worker) {
+    if (worker.stop >= StopWord::Cancel) of(worker).cancel();
+  };
   script.on_dismiss = [of](FakeWorker &worker) { of(worker).dismiss(); };
   return script;
 }

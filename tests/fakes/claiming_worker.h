@@ -1,21 +1,51 @@
-// A job's worker of the fake system that claims as a real one does, by core/claims.h, in virtual time.
+// A job's worker of the fake system that claims as a real one does, by core/claims.h, in virtual time; and does what else
+// plugins do.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 
 #include "fakes/fake_system.h"
 
 namespace hostler {
 
+// What a plugin may do instead of going on.
+enum class Deed {
+  GoOn,
+  Fail,        // returns 70
+  Yield,       // returns 85
+  RetryLater,  // returns 75
+  BadData,     // returns 65
+  BadConfig,   // returns 78
+  StopShort,   // returns 0 with something left to claim
+  Crash,       // SIGSEGV
+  Die,         // a SIGKILL that nobody here has sent
+  Exit,        // leaves by itself, without returning
+  Hang,        // shows no sign of life any more
+  Dawdle,      // goes on, after half a minute
+};
+
+// How it takes to being stopped.
+enum class Manner {
+  Claims,   // by its claims
+  Yields,   // takes a slice as a whole, and returns 85 when it is cancelled
+  Leaves,   // the same, and exits without a verdict then
+  Ignores,  // the same, and goes on
+};
+
 struct Claiming {
   Duration each = std::chrono::milliseconds(10);  // for a unit
   std::int64_t units = 1;                         // in one claim
   // How often each position was claimed, whatever became of it.
   std::map<std::int64_t, int> *claimed = nullptr;
+  Manner manner = Manner::Claims;
+  // What it does with these positions (global; those of merge() are [end, end + 1)), when it has claimed them.
+  std::function<Deed(FakeWorker &worker, Interval positions)> deed = nullptr;
+  // What a slice leaves; by default its result is "LAST POSITION + 1" of what it has claimed, counted as "positions".
+  std::function<void(const Lease &lease, SliceEnded &ended)> leave = nullptr;
 };
 
-// Every slice leaves as its result "LAST POSITION + 1" of what it has claimed, and counts it as "positions".
 Script claiming_script(const Claiming &claiming);
 
 }  // namespace hostler

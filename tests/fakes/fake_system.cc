@@ -17,7 +17,8 @@ void FakeWorker::after(Duration delay, std::function<void()> action) {
 }
 
 void FakeWorker::say(const WorkerMessage &message) {
-  after(Duration{}, [this, message] { system->events().on_message(id, message); });
+  said.push_back(message);
+  after(system->latency(), [this] { system->hear(*this); });
 }
 
 void FakeWorker::leave(WaitStatus status) {
@@ -126,13 +127,13 @@ void FakeSystem::start(WorkerId id, const Start &start) {
   worker.page.stage = static_cast<std::uint32_t>(Stage::Running);
   if (start.job) worker.page.stage = static_cast<std::uint32_t>(Stage::Idle);
   note("start", worker);
-  worker.after(Duration{}, [this, &worker] { script_of(worker).on_start(worker); });
+  worker.after(latency_, [this, &worker] { script_of(worker).on_start(worker); });
 }
 
 void FakeSystem::lease(WorkerId id, const Lease &lease) {
   FakeWorker &worker = *find(id);
   note("lease", worker, fmt::format("{}-{}", lease.begin, lease.end));
-  worker.after(Duration{}, [this, &worker, lease] { script_of(worker).on_lease(worker, lease); });
+  worker.after(latency_, [this, &worker, lease] { script_of(worker).on_lease(worker, lease); });
 }
 
 void FakeSystem::ask_for_share(WorkerId worker) {
@@ -160,7 +161,7 @@ void FakeSystem::stop(WorkerId id, StopWord word, int signal) {
 void FakeSystem::dismiss(WorkerId id) {
   FakeWorker &worker = *find(id);
   note("dismiss", worker);
-  worker.after(Duration{}, [this, &worker] { script_of(worker).on_dismiss(worker); });
+  worker.after(latency_, [this, &worker] { script_of(worker).on_dismiss(worker); });
 }
 
 void FakeSystem::kill(WorkerId id) {
@@ -214,9 +215,16 @@ void FakeSystem::investigate(WorkerId id, const std::string &entry, const std::s
   at(now_ + investigation_takes_, [this, id, found = backtrace_] { events_->on_backtrace(id, found); });
 }
 
+void FakeSystem::hear(FakeWorker &worker) {
+  const WorkerMessage message = std::move(worker.said.front());
+  worker.said.pop_front();
+  events_->on_message(worker.id, message);
+}
+
 void FakeSystem::exited(FakeWorker &worker, WaitStatus status) {
   if (worker.gone) return;
   worker.gone = true;
+  while (!worker.said.empty()) hear(worker);
   if (worker.crash) events_->on_crash(worker.id, *worker.crash);
   events_->on_exit(worker.id, status, worker.page);
 }

@@ -1,6 +1,7 @@
 // A kernel of virtual time: forks nothing, keeps a diary, and lets a script say how each worker behaves.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,7 +15,7 @@ namespace hostler {
 
 class FakeSystem;
 
-// One process as its script sees it. The calls send to the supervisor, at the present virtual time plus what is said.
+// One process as its script sees it. What it says is heard after the latency, and in any case before its exit is told.
 struct FakeWorker {
   FakeSystem *system = nullptr;
   WorkerId id = 0;
@@ -27,6 +28,7 @@ struct FakeWorker {
   std::int32_t count = 0;
   std::optional<Crash> crash;  // what it leaves word of, when it dies
   bool gone = false;
+  std::deque<WorkerMessage> said;  // and not heard yet
 
   void after(Duration delay, std::function<void()> action);  // not once it is gone
   void say(const WorkerMessage &message);
@@ -69,7 +71,11 @@ class FakeSystem final : public System {
   // Finds what was set as the backtrace of everything.
   void investigate(WorkerId worker, const std::string &entry, const std::string &report) override;
 
+  [[nodiscard]] TimePoint time() const { return now_; }
   void serve(SystemEvents &events) { events_ = &events; }
+  // What host and worker say to each other takes so long; the words in the page are there at once.
+  void set_latency(Duration latency) { latency_ = latency; }
+  [[nodiscard]] Duration latency() const { return latency_; }
   // By the entry's name; what is not scripted behaves as a default Script.
   void script(const std::string &entry, Script script) { scripts_[entry] = std::move(script); }
   // The next `n` forks fail with these words.
@@ -95,7 +101,7 @@ class FakeSystem final : public System {
   [[nodiscard]] std::int64_t count_in_diary(const std::string &line) const;
   // How often the alarm has rung.
   [[nodiscard]] std::int64_t alarms() const { return alarms_; }
-  SystemEvents &events() { return *events_; }
+  void hear(FakeWorker &worker);
   void exited(FakeWorker &worker, WaitStatus status);
 
  private:
@@ -111,6 +117,7 @@ class FakeSystem final : public System {
   std::map<std::string, Script> scripts_;
   std::vector<std::string> diary_;
   std::int64_t alarms_ = 0;
+  Duration latency_{};
   int next_pid_ = 1000;
   int failing_spawns_ = 0;
   Backtrace backtrace_;

@@ -75,7 +75,7 @@ class FleetTest : public testing::Test {
   FleetTest() { boot(); }
 
   // A host starts on what the ledger has.
-  void boot() { boot(store.load()); }
+  void boot() { boot(store.open()); }
   void boot(std::vector<StoredJob> jobs) {
     supervisor = std::make_unique<Supervisor>(
         system, store, [this](LogLevel, const std::string &line) { log.push_back(line); }, std::move(jobs),

@@ -42,13 +42,19 @@ void MemoryStore::apply(const StoreStep &step) {
   } else if (const auto *result = std::get_if<PutResult>(&step)) {
     results_[result->job][result->merge ? -1 : result->begin] = result->data;
   } else if (const auto *counters = std::get_if<AddCounters>(&step)) {
-    for (const auto &[key, delta] : counters->deltas) jobs_[counters->job].counters[key] += delta;
+    StoredJob &job = jobs_[counters->job];
+    for (const auto &[key, delta] : counters->deltas) {
+      job.counters[key] += delta;
+      if (counters->merge) job.merge_counters[key] += delta;
+    }
   } else if (const auto *state = std::get_if<SetJobState>(&step)) {
     jobs_[state->job].state = state->state;
     jobs_[state->job].reason = state->reason;
   } else if (const auto *reopen = std::get_if<ReopenJob>(&step)) {
-    jobs_[reopen->job].state = JobState::Running;
-    jobs_[reopen->job].reason.clear();
+    StoredJob &job = jobs_[reopen->job];
+    job.state = JobState::Running;
+    job.reason.clear();
+    for (const auto &[key, total] : std::exchange(job.merge_counters, {})) job.counters[key] -= total;
     results_[reopen->job].erase(-1);
   } else if (const auto *usage = std::get_if<PutUsage>(&step)) {
     jobs_[usage->job].usage = usage->usage;
@@ -76,15 +82,27 @@ void MemoryStore::check_inputs(std::vector<Input>, Done done) {
   });
 }
 
+std::vector<SliceRow> MemoryStore::rows(const std::string &name) const {
+  std::vector<SliceRow> rows;
+  if (const auto found = rows_.find(name); found != rows_.end())
+    for (const auto &[begin, row] : found->second) rows.push_back(row);
+  return rows;
+}
+
 std::vector<StoredJob> MemoryStore::load() const {
   std::vector<StoredJob> jobs;
   for (auto [name, job] : jobs_) {
-    job.rows.clear();
-    if (const auto found = rows_.find(name); found != rows_.end())
-      for (const auto &[begin, row] : found->second) job.rows.push_back(row);
+    job.rows = rows(name);
     jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+std::vector<StoredJob> MemoryStore::open() {
+  for (auto &[name, rows] : rows_)
+    for (auto &[begin, row] : rows)
+      if (row.state == SliceState::Committing) row.state = SliceState::Done;
+  return load();
 }
 
 }  // namespace hostler

@@ -20,12 +20,19 @@ class MemoryStore final : public JobStore {
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
 
-  // What the next start of a host would find.
+  // What is in it now.
   [[nodiscard]] std::vector<StoredJob> load() const;
+  // A host starts on it: what is committing has its place.
+  [[nodiscard]] std::vector<StoredJob> open();
   [[nodiscard]] const std::map<std::string, Halt> &halted() const { return halted_; }
   // The lines of a job's attempts, by seq.
   [[nodiscard]] const std::map<std::int64_t, Attempt> &attempts(const std::string &name) { return attempts_[name]; }
   [[nodiscard]] const StoredJob &job(const std::string &name) const { return jobs_.at(name); }
+  [[nodiscard]] const StoredJob *find(const std::string &name) const {
+    const auto found = jobs_.find(name);
+    return found == jobs_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::vector<SliceRow> rows(const std::string &name) const;
   // Results by global begin of the slice's local position; the merge's under -1.
   [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
   // Each transaction fails from now on (until given empty words).
