@@ -202,6 +202,10 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   if (auto retried = retried_.extract(name); verb == OperatorVerb::Retry && !retried.empty())
     result.words +=
         fmt::format("; {} {} again", retried.mapped(), retried.mapped() == 1 ? "slice is tried" : "slices are tried");
+  if (verb == OperatorVerb::Stop && halt_of(name) != Halt::Stopped) {
+    result.ok = false;
+    result.words += "; another order came meanwhile";
+  }
   if (const auto unmarked = unmarked_.find(name); unmarked != unmarked_.end()) {
     result.ok = false;
     result.words += "; " + unmarked->second;
@@ -209,9 +213,10 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   return result;
 }
 
-// One that waits for others is at rest when nothing of theirs is under way. What is paused may work for hours yet.
+// One that waits for others is at rest when nothing of theirs is under way. What is paused may work for hours yet. A stop
+// that somebody has taken back meanwhile comes to rest like the start that did.
 bool Supervisor::is_at_rest(OperatorVerb verb, const Entry &entry) const {
-  if (verb == OperatorVerb::Stop) return entry.is_quiet();
+  if (verb == OperatorVerb::Stop && halt_of(entry.name()) == Halt::Stopped) return entry.is_quiet();
   if (verb == OperatorVerb::Cancel) return entry.is_quiet() && !entry.cannot_start().empty();
   if (verb == OperatorVerb::Pause || entry.has_failed()) return true;
   if (halt_of(entry.name()) != Halt::None) return true;

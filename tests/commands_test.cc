@@ -65,6 +65,19 @@ TEST_F(CommandsTest, AStopIsUnderWayUntilTheLastWorkerIsGone) {
   EXPECT_EQ(outcome_of(OperatorVerb::Stop, "a"), "ok a: stopped; stopped by operator");
 }
 
+TEST_F(CommandsTest, AStopThatSomebodyTakesBackBeforeItIsDoneSaysSoAndDoesNotWaitForEver) {
+  Script stubborn;
+  stubborn.on_stop = [](FakeWorker &) {};
+  system.script("a", stubborn);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  ASSERT_TRUE(stop("a"));
+  EXPECT_EQ(outcome_of(OperatorVerb::Stop, "a"), "under way");
+  ASSERT_TRUE(start("a"));
+  system.run_for(seconds(15));
+  EXPECT_EQ(outcome_of(OperatorVerb::Stop, "a"), "not ok a: running, 1 worker; another order came meanwhile");
+  EXPECT_EQ(outcome_of(OperatorVerb::Start, "a"), "ok a: running, 1 worker");
+}
+
 TEST_F(CommandsTest, AStopOutlivesTheHostHoweverItEnds) {
   system.script("j", job_script(seconds(1), [](const Lease &, Interval) { return SliceEnded{}; }));
   ASSERT_TRUE(apply({service_entry("a", 1), job_entry("j", 1, 3)}));
