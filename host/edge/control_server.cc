@@ -57,16 +57,17 @@ struct Shared {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Shared &shared, UniqueFd fd) : shared_(shared), fd_(std::move(fd)), timer_(shared.loop) {}
+  Connection(Shared &shared, UniqueFd fd)
+      : shared_(shared), fd_(std::move(fd)), timer_(shared.loop), next_(shared.loop) {}
 
   void start(Connections::iterator place) {
     place_ = place;
     watch_reading();
   }
   // Between requests, or in the middle of one.
-  [[nodiscard]] bool is_the_clients_turn() const { return !handling_ && out_.empty(); }
+  [[nodiscard]] bool is_the_clients_turn() const { return !handling_ && out_.empty() && !has_next_; }
   [[nodiscard]] bool holds_memory() const { return held_ > 0; }
-  [[nodiscard]] bool idle() const { return !handling_ && out_.empty() && !requests_.in_request(); }
+  [[nodiscard]] bool idle() const { return is_the_clients_turn() && !requests_.in_request(); }
   // The last thing that is done with a connection; whoever calls holds a reference.
   void close();
   // Answers request number `request`, unless that is no longer waited for.
@@ -77,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void end_of_input();
   void advance();
+  void take_next();
   void handle(HttpRequest request);
   void refuse(const HttpError &error);
   void write();
@@ -92,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   EventLoop::Watch reading_;
   EventLoop::Watch writing_;
   EventLoop::Timer timer_;  // runs while a request is incomplete or a reply is being taken
+  EventLoop::Timer next_;   // when others have had their turn
+  bool has_next_ = false;   // there may be a request that waits for that
   bool timing_request_ = false;
   bool watching_reading_ = false;
   bool watching_writing_ = false;
@@ -101,7 +105,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t request_ = 0;  // number of the one being handled
   bool closed_ = false;
   bool handling_ = false;
-  bool advancing_ = false;
   bool input_ended_ = false;
   bool keep_alive_ = true;  // after the reply that is waited for
   bool with_body_ = true;
@@ -137,6 +140,7 @@ void Connection::close() {
   reading_ = EventLoop::Watch();
   writing_ = EventLoop::Watch();
   timer_.cancel();
+  next_.cancel();
   fd_.reset();
   shared_.held -= std::exchange(held_, 0);
   shared_.connections.erase(place_);
@@ -180,26 +184,32 @@ void Connection::read() {
 void Connection::end_of_input() {
   input_ended_ = true;
   reading_ = EventLoop::Watch();
-  if (is_hung_up(fd_.get()) || (!handling_ && out_.empty())) close();
+  if (is_hung_up(fd_.get()) || is_the_clients_turn()) close();
 }
 
-// Handles the requests that are whole, one after the other, until one has to wait for its reply.
+// Handles the next request that is whole, once the one before has its reply; however many a client has sent, the one that
+// follows waits until others have had their turn.
 void Connection::advance() {
-  if (std::exchange(advancing_, true)) return;
-  while (!closed_ && !handling_ && out_.empty()) {
-    auto request = requests_.next();
-    if (!request) {
-      refuse(request.error());
-    } else if (*request) {
+  if (closed_ || handling_ || !out_.empty() || has_next_) return;
+  auto request = requests_.next();
+  if (!request || *request) {
+    has_next_ = true;
+    if (request)
       handle(std::move(**request));
-    } else {
-      break;
-    }
+    else
+      refuse(request.error());
+    if (!closed_) next_.set(EventLoop::now(), [this] { take_next(); });
+    return;
   }
-  advancing_ = false;
-  if (closed_ || handling_ || !out_.empty()) return;
   if (input_ended_) return close();
   if (requests_.in_request() && !std::exchange(timing_request_, true)) start_timer();
+}
+
+void Connection::take_next() {
+  const auto self = shared_from_this();
+  has_next_ = false;
+  advance();
+  count_memory();
 }
 
 void Connection::handle(HttpRequest request) {
@@ -254,7 +264,7 @@ void Connection::written_all() {
   stop_timer();
   writing_ = EventLoop::Watch();
   watching_writing_ = false;
-  if (!input_ended_ && !watching_reading_) watch_reading();
+  if (!input_ended_ && !watching_reading_ && requests_.buffered() <= kMaxWaiting) watch_reading();
   advance();
 }
 

@@ -18,14 +18,15 @@
 #include <fmt/format.h>
 
 #include "edge/frame_sender.h"
+#include "edge/last_question.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{64} << 10;
-// Read from one worker in one go; the others want their turn. After its death: more than a socket can hold.
-constexpr std::size_t kOneTurn = std::size_t{1} << 20;
+// Read from one worker in one go: some hundred messages, a millisecond or two. Then the others have their turn, and who
+// asks for the status. After its death: more than a socket can hold.
+constexpr std::size_t kPiece = std::size_t{16} << 10;
 constexpr std::size_t kLastWords = std::size_t{64} << 20;
 // A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
 constexpr Duration kAfterClosing = std::chrono::seconds(1);
@@ -290,7 +291,7 @@ void Fleet::stop(WorkerId id, StopWord word, int signal) {
   write_page(*worker);
   // One that is not forked yet looks at its page before it runs anything.
   if (signal == 0 || !worker->pidfd) return;
-  send_signal(worker->pidfd, signal);
+  send_signal(worker->pidfd, signal == SIGABRT ? last_question_for(worker->pid) : signal);
   send_signal(worker->pidfd, SIGCONT);  // one that is suspended would not hear it
 }
 
@@ -322,20 +323,14 @@ void Fleet::kill_group(const Worker &worker) {
 
 void Fleet::on_channel(WorkerId id) {
   std::array<char, kPiece> piece;
-  std::size_t taken = 0;
-  while (taken < kOneTurn) {
-    Worker *worker = find(id);
-    if (worker == nullptr) return;
-    const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-    if (size < 0 && errno == ECONNRESET) continue;  // it left something unread; the end of file comes next
-    if (size < 0) return;
-    if (size == 0) return on_closed_line(id);
-    taken += static_cast<std::size_t>(size);
-    if (worker->is_dead) continue;  // somebody else speaks
-    worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
-    deliver(id);
-    if (static_cast<std::size_t>(size) < piece.size()) return;  // that was all; what comes later wakes us again
-  }
+  Worker *worker = find(id);
+  if (worker == nullptr) return;
+  const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+  if (size < 0) return;  // it has left something unread; the end of file comes next
+  if (size == 0) return on_closed_line(id);
+  if (worker->is_dead) return;  // somebody else speaks
+  worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
+  deliver(id);
 }
 
 // Nobody holds the other end any more: the end of a dead worker is complete; one that lives is about to die, or cannot

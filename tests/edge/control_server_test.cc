@@ -72,7 +72,7 @@ class Client {
 };
 
 // A server whose loop runs on a thread of its own. /echo answers with the body, /later when told, /forget never,
-// /count with the number of connections, /huge with 8 MiB.
+// /count with the number of connections, /handled with that of requests so far, /huge with 8 MiB.
 class Server {
  public:
   explicit Server(std::string dir, ControlLimits limits = {}) : dir_(std::move(dir)) {
@@ -99,10 +99,12 @@ class Server {
 
  private:
   void handle(const ControlRequest &request, const Reply &reply) {
+    ++handled_;
     if (request.path == "/later") return asked_.set_value(reply);
     if (request.path == "/forget") return;
     std::string body = request.method + " " + request.body;
     if (request.path == "/count") body = std::to_string(server_->connections());
+    if (request.path == "/handled") body = std::to_string(handled_);
     if (request.path == "/huge") body = std::string(8 << 20, 'h');
     reply({200, "text/plain", body});
   }
@@ -110,6 +112,7 @@ class Server {
   std::string dir_;
   EventLoop loop_;
   std::promise<Reply> asked_;
+  int handled_ = 0;
   std::unique_ptr<ControlServer> server_;
   std::thread thread_;
 };
@@ -133,6 +136,25 @@ TEST(ControlServer, RequestsSentAtOnceAreAnsweredInOrder) {
   server.answer_later();
   const auto answer = [](const std::string &body) { return serialize({200, "text/plain", body}, true); };
   EXPECT_EQ(client.receive_all(), answer("later") + answer("POST 2") + answer("POST 3"));
+}
+
+TEST(ControlServer, ClientThatSendsManyRequestsAtOnceLetsOthersHaveTheirTurn) {
+  constexpr int kMany = 1000;
+  const TempDir dir;
+  Server server(dir.path());
+  auto greedy = server.connect();
+  auto other = server.connect();
+  EXPECT_EQ(greedy.get("/echo") + other.get("/echo"), "GET GET ");  // both are known to the server
+  std::promise<void> sent;
+  server.loop().post([&] { sent.get_future().wait(); });
+  std::string requests;
+  for (int i = 0; i < kMany; ++i) requests += serialize_request("GET", "/echo", "");
+  greedy.send(requests);
+  other.send(serialize_request("GET", "/handled", ""));
+  sent.set_value();
+  EXPECT_LT(std::stoi(other.receive()->body), kMany / 2);
+  greedy.half_close();
+  EXPECT_EQ(greedy.receive_all().size(), kMany * serialize({200, "text/plain", "GET "}, true).size());
 }
 
 TEST(ControlServer, SocketIsForItsUserAloneAndGoesWithTheServer) {
