@@ -99,8 +99,22 @@ static int ignore_stop(const hostler_slice_t *slice) {
   return HOSTLER_DONE;
 }
 
-/* Not even an abort ends it. */
+/* Not even an abort ends it, nor anything else but a kill. */
 static int hang_deaf(const hostler_slice_t *slice) {
+  for (int signal_number = 1; signal_number < NSIG; signal_number++) signal(signal_number, SIG_IGN);
+  return ignore_stop(slice);
+}
+
+/* Does not hear of any signal. */
+static int hang_blocked(const hostler_slice_t *slice) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  return ignore_stop(slice);
+}
+
+/* Hears of signals, but an abort it does not mind. */
+static int hang_brave(const hostler_slice_t *slice) {
   signal(SIGABRT, SIG_IGN);
   return ignore_stop(slice);
 }
@@ -247,6 +261,8 @@ static const struct {
                 {"wait_interrupted", wait_interrupted},
                 {"ignore_stop", ignore_stop},
                 {"hang_deaf", hang_deaf},
+                {"hang_blocked", hang_blocked},
+                {"hang_brave", hang_brave},
                 {"hang_in_flush", hang_in_flush},
                 {"leave_a_child", leave_a_child},
                 {"leave_a_runaway", leave_a_runaway},

@@ -18,6 +18,8 @@ workers:
     params: {do: hang_deaf}
     watchdog: 200ms
     restart: {delay: 20ms, limit: 0}
+  - {name: blocked, plugin: misbehave.so, params: {do: hang_blocked}, watchdog: 200ms, restart: {limit: 0}}
+  - {name: brave, plugin: misbehave.so, params: {do: hang_brave}, watchdog: 200ms, restart: {limit: 0}}
   - name: flush
     plugin: misbehave.so
     params: {do: hang_in_flush}
@@ -29,12 +31,17 @@ workers:
     restart: {delay: 20ms, limit: 1}
 YAML
 exits 0 hostler up
-for name in silent deaf prepare; do wait_until '[ "$(entry '$name' .state)" = failed ]'; done
+for name in silent deaf blocked brave prepare; do wait_until '[ "$(entry '$name' .state)" = failed ]'; done
 wait_until '[ "$(entry flush .state)" = finished ]' # run() had returned DONE, and that stands
 assert_eq "$(entry silent '.workers[0].last_exit | [.verdict, .signal] | @csv')" '"timeout",6' 'a hung service'
 # Where it hangs is told as soon as the frames have been given names.
 wait_until '[[ "$(entry silent .workers[0].last_exit.text)" == *"in wait_for_ever ("* ]]'
 assert_in 'hung: no sign of life for 200ms, misbehave.so+0x' "$(entry silent '.workers[0].last_exit.text')"
+# So it is of one that blocks all signals, and of one that minds no abort.
+for name in blocked brave; do
+  wait_until '[[ "$(entry '$name' .workers[0].last_exit.text)" == *"in wait_for_ever ("* ]]'
+  assert_in 'wait_for_ever' "$(grep "$name/0.*#" state/host.log)"
+done
 assert_eq "$(entry silent '.workers[0].restarts')" 2 'restarts of the silent one'
 assert_eq "$(entry deaf '.workers[0].last_exit | [.verdict, .signal] | @csv')" '"timeout",9' 'one that ignores an abort'
 assert_in 'hung: not ready to run after 200ms' "$(entry prepare '.workers[0].last_exit.text')"
