@@ -20,6 +20,7 @@ from typing import Optional
 
 import fleets
 import jobs
+import scale
 from fleets import HostlerFleet, LimitFleet
 
 
@@ -197,6 +198,23 @@ class Bench:
         )
         self.add("one long slice on two workers; limit: on one", shared, "ms", alone, 0.55)
 
+    def scale(self):
+        kinds = [(10_000_000, "", "that do nothing"), (2_000_000, "counter", "with a counter"), (2_000_000, "trouble", "some of which fail")]
+        for count, leaves, words in kinds:
+            fleet = scale.slices(self.hostler, self.built, self.folder(), count, leaves)
+            name = f"{count // 1_000_000} million slices {words}"
+            self.add(f"{name}: the host's memory (PSS)", fleet.memory, "MiB", None, 48)
+            self.add(f"{name}: the ledger", fleet.ledger, "MB", None, 100)
+            self.add(f"{name}: the slowest status meanwhile", fleet.slowest, "ms", None, 50)
+        first = [scale.first_of_many(self.hostler, self.built, self.folder()) for _ in range(min(self.rounds, 3))]
+        self.add("a job of 10⁹ slices, until the first is done", statistics.median(first), "ms", None, 1000)
+        check, look, host, ledger, slowest = scale.files(self.hostler, self.built, self.folder())
+        self.add("a million files: check", check, "s", None, 10)
+        self.add("a million files: memory of check, each", look, "B", None, 250)
+        self.add("a million files: memory of the host, each", host, "B", None, 450)
+        self.add("a million files: the ledger, each", ledger, "B", None, 100)
+        self.add("a million files: the slowest status meanwhile", slowest, "ms", None, 50)
+
     def check(self):
         taken = [jobs.check_time(self.hostler, self.built, self.folder(), 5000) for _ in range(self.rounds)]
         self.add("check of a file with 5000 entries", statistics.median(taken), "ms", None, 200)
@@ -212,6 +230,7 @@ class Bench:
             ("sums", self.sums),
             ("slices", self.slices),
             ("claims", self.claims),
+            ("scale", self.scale),
             ("check", self.check),
         ]
         try:
@@ -259,6 +278,8 @@ figure means much.
 - **The sum** adds up a field of 1 GiB of text in the page cache. The limit maps the file and has two threads. *GO to return*
   is from the loading of the plugin, right after GO, to the last return from `run()`.
 - **Slices** are counted over the whole of `hostler run`, ledger on disk included.
+- **Very many.** The host is asked for its status all the time while it works off a job; its memory is the proportional
+  set size of the host alone (for a million files the peak of its resident one). The files are empty and lie on a tmpfs.
 - **A claim** is counted in a loop that does nothing else. **One long slice**: the whole of `hostler run`, of a job that is
   one slice of some ten seconds; the second worker takes half of what is left as soon as it is there.
 - **The neighbour**: how long a restart takes while another entry crashes as fast as it is started; its limit is the same
