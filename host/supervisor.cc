@@ -404,6 +404,14 @@ HostStatus Supervisor::status() const {
   return status;
 }
 
+std::string Supervisor::size_words() const {
+  std::int64_t workers = 0;
+  for (const auto &[name, entry] : entries_)
+    if (halt_of(name) == Halt::None && entry->cannot_start().empty()) workers += entry->count();
+  return fmt::format("{} worker{} of {} entr{}", workers, workers == 1 ? "" : "s", entries_.size(),
+                     entries_.size() == 1 ? "y" : "ies");
+}
+
 Entry *Supervisor::owner(WorkerId worker) const {
   const auto found = owners_.find(worker);
   return found == owners_.end() ? nullptr : found->second;

@@ -142,7 +142,7 @@ class Host {
       return stop();
     }
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
-    report_(ExitCode::Fine, "");
+    report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
   }
 
   void on_signal(int number) {

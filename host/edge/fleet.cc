@@ -109,7 +109,9 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
-      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {}
+      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
+  template_.start_ahead();  // it takes its time beside ours, which goes to the ledger and to the plugins
+}
 
 Fleet::~Fleet() {
   for (const auto &[id, worker] : workers_) kill_group(*worker);
