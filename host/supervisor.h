@@ -78,7 +78,7 @@ class Supervisor final : public SystemEvents {
     bool resumable = false;
   };
 
-  [[nodiscard]] std::map<std::string, CurrentEntry> current() const;
+  [[nodiscard]] CurrentEntries current() const;
   [[nodiscard]] std::map<std::string, PlannedJob> planned() const;
   [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
   [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,
