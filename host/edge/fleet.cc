@@ -59,6 +59,10 @@ rlimit raise_open_files() {
 }  // namespace
 
 struct Fleet::Worker {
+  struct Owner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+  };
   WorkerId id = 0;
   std::string entry;
   std::int32_t instance = 0;
@@ -75,7 +79,7 @@ struct Fleet::Worker {
   bool is_job = false;
   std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
   std::int64_t memory_limit = -1;
-  std::optional<User> user;          // who is not ours
+  std::optional<Owner> user;         // who is not ours
   bool line_is_closed = false;       // nobody holds the other end of its channel
   bool is_dead = false;              // and what it has left behind may not all be dead yet
   std::optional<WaitStatus> status;  // since it was reaped
@@ -240,7 +244,7 @@ void Fleet::start(WorkerId id, const Start &start) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->is_job = start.job;
-  worker->user = start.user;
+  if (start.user) worker->user = {start.user->uid, start.user->gid};
   worker->host_part.go = 1;
   worker->host_part.count = start.count;
   Result<void> confined;
