@@ -60,10 +60,10 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
 
 Supervisor::~Supervisor() = default;
 
-std::map<std::string, CurrentEntry> Supervisor::current() const {
-  std::map<std::string, CurrentEntry> current;
-  for (const auto &[name, entry] : entries_) current[name] = {entry->config(), entry->build()};
-  for (const auto &[name, arrival] : arrivals_) current[name] = {arrival.prepared.config, arrival.prepared.build};
+CurrentEntries Supervisor::current() const {
+  CurrentEntries current;
+  for (const auto &[name, entry] : entries_) current[name] = &entry->prepared();
+  for (const auto &[name, arrival] : arrivals_) current[name] = &arrival.prepared;
   return current;
 }
 
@@ -146,7 +146,7 @@ Result<std::vector<EntryPlan>> Supervisor::apply(Prepared prepared, const Reload
     reject(plans.error());
     return plans;
   }
-  around_.umask = prepared.config.host.umask;
+  around_.umask = prepared.host.umask;
   std::map<std::string, PreparedEntry *> wanted;
   order_.clear();
   for (PreparedEntry &entry : prepared.entries) {
@@ -402,6 +402,14 @@ HostStatus Supervisor::status() const {
       entry.eta_seconds = -1;
     }
   return status;
+}
+
+std::string Supervisor::size_words() const {
+  std::int64_t workers = 0;
+  for (const auto &[name, entry] : entries_)
+    if (halt_of(name) == Halt::None && entry->cannot_start().empty()) workers += entry->count();
+  return fmt::format("{} worker{} of {} entr{}", workers, workers == 1 ? "" : "s", entries_.size(),
+                     entries_.size() == 1 ? "y" : "ies");
 }
 
 Entry *Supervisor::owner(WorkerId worker) const {

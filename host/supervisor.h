@@ -57,6 +57,8 @@ class Supervisor final : public SystemEvents {
   // Every job of the file has ended, and there is one.
   [[nodiscard]] bool jobs_ended() const;
   [[nodiscard]] HostStatus status() const;  // without what only the process knows (pid, paths)
+  // "6 workers of 2 entries": the entries of the file, and how many workers those are to have that may run.
+  [[nodiscard]] std::string size_words() const;
 
   void on_spawned(WorkerId worker, int pid) override;
   void on_spawn_failed(WorkerId worker, const Error &error) override;
@@ -76,7 +78,7 @@ class Supervisor final : public SystemEvents {
     bool resumable = false;
   };
 
-  [[nodiscard]] std::map<std::string, CurrentEntry> current() const;
+  [[nodiscard]] CurrentEntries current() const;
   [[nodiscard]] std::map<std::string, PlannedJob> planned() const;
   [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
   [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,

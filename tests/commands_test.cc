@@ -54,6 +54,14 @@ TEST_F(CommandsTest, WhatIsStoppedStaysStoppedAcrossReloadsUntilSomebodyStartsIt
   EXPECT_EQ(pids("b"), b);
 }
 
+TEST_F(CommandsTest, TheSizeOfAFleetIsThatOfTheFileWithoutWhatMayNotRun) {
+  EXPECT_EQ(supervisor->size_words(), "0 workers of 0 entries");
+  ASSERT_TRUE(apply({service_entry("a", 2), service_entry("b", 1)}));
+  EXPECT_EQ(supervisor->size_words(), "3 workers of 2 entries");
+  ASSERT_TRUE(stop("a"));
+  EXPECT_EQ(supervisor->size_words(), "1 worker of 2 entries");
+}
+
 TEST_F(CommandsTest, AStopIsUnderWayUntilTheLastWorkerIsGone) {
   Script stubborn;
   stubborn.on_stop = [](FakeWorker &) {};

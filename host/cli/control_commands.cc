@@ -88,10 +88,12 @@ Outcome<ExitCode> run_down(const Address &address) {
 Outcome<ExitCode> run_status(const Address &address, bool json) {
   auto connection = connect(address);
   if (!connection) return tl::unexpected<Failure>(connection.error());
-  const auto status = connection->client.status(json ? "/v1/status" : "/v1/status?workers=shown");
-  if (!status) return give_up(ExitCode::Failed, status.error());
-  const std::string text = json ? to_json(*status, Layout::Pretty) : status_text(*status, resident_memory(*status));
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  const auto text = json ? connection->client.get("/v1/status?layout=pretty")
+                         : connection->client.status("/v1/status?workers=shown").map([](const HostStatus &status) {
+                             return status_text(status, resident_memory(status));
+                           });
+  if (!text) return give_up(ExitCode::Failed, text.error());
+  std::fwrite(text->data(), 1, text->size(), stdout);
   return ExitCode::Fine;
 }
 

@@ -1,11 +1,8 @@
 // up: a host as a daemon, or in the foreground.
-#include <fmt/format.h>
-
 #include <cstdio>
 
 #include "cli/address.h"
 #include "cli/command.h"
-#include "cli/control_client.h"
 #include "cli/say.h"
 #include "edge/daemonize.h"
 #include "edge/init_process.h"
@@ -29,15 +26,6 @@ Outcome<ExitCode> run_in_foreground(const StartOptions &options) {
   });
 }
 
-// "hostler is up (pid 12): 6 workers of 2 entries".
-std::string up_words(const HostStatus &host) {
-  std::size_t workers = 0;
-  for (const auto &entry : host.entries) workers += entry.workers.size();
-  const std::size_t entries = host.entries.size();
-  return fmt::format("hostler is up (pid {}): {} worker{} of {} entr{}\n", host.pid, workers, workers == 1 ? "" : "s",
-                     entries, entries == 1 ? "y" : "ies");
-}
-
 }  // namespace
 
 Outcome<ExitCode> run_up(const StartOptions &options) {
@@ -53,15 +41,7 @@ Outcome<ExitCode> run_up(const StartOptions &options) {
   });
   if (!reply) return give_up(ExitCode::Failed, reply.error());
   if (reply->code != 0) return give_up(static_cast<ExitCode>(reply->code), reply->text);
-  auto connection = connect({options.config, ""});
-  if (!connection && connection.error().code == ExitCode::NotRunning)
-    return tl::unexpected<Failure>(connection.error());
-  // It is up, whatever keeps us from asking it for more.
-  const auto status = connection ? connection->client.status() : fail("", connection.error().text);
-  if (status)
-    say("{}", up_words(*status));
-  else
-    say("hostler is up; what it runs could not be asked: {}\n", status.error().text());
+  say("hostler is up {}\n", reply->text);
   return ExitCode::Fine;
 }
 

@@ -28,7 +28,7 @@ std::string time_words(const std::optional<Duration> &time) {
 }
 
 // What running workers were given and would have to be given anew.
-Words worker_changes(const CurrentEntry &was, const PreparedEntry &now) {
+Words worker_changes(const PreparedEntry &was, const PreparedEntry &now) {
   Words words;
   differ(words, "plugin", was.build.hash.substr(0, 12), now.build.hash.substr(0, 12));
   differ(words, "cwd", was.config.cwd, now.config.cwd);
@@ -117,7 +117,7 @@ std::optional<EntryPlan> plan_changed_job(const PlannedJob &planned, const Prepa
   return std::nullopt;
 }
 
-EntryPlan plan_entry(const CurrentEntry *current, const PlannedJob *planned, const PreparedEntry &wanted,
+EntryPlan plan_entry(const PreparedEntry *current, const PlannedJob *planned, const PreparedEntry &wanted,
                      const ReloadOptions &options) {
   const std::string &name = wanted.config.name;
   if (current != nullptr && current->config.is_job() != wanted.config.is_job())
@@ -133,12 +133,6 @@ EntryPlan plan_entry(const CurrentEntry *current, const PlannedJob *planned, con
   const EntryAction action = words.empty() ? EntryAction::Adjust : EntryAction::Replace;
   for (std::string &each : host_changes(current->config, wanted.config)) words.push_back(std::move(each));
   return {name, words.empty() ? EntryAction::Keep : action, fmt::format("{}", fmt::join(words, ", "))};
-}
-
-template <typename Map>
-const typename Map::mapped_type *find(const Map &map, const std::string &name) {
-  const auto found = map.find(name);
-  return found == map.end() ? nullptr : &found->second;
 }
 
 }  // namespace
@@ -166,8 +160,7 @@ JobIdentity identity_of(const EntryConfig &config) {
   return {config.input, config.output, config.params};
 }
 
-Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &current,
-                                    const std::map<std::string, PlannedJob> &planned,
+Result<std::vector<EntryPlan>> plan(const CurrentEntries &current, const std::map<std::string, PlannedJob> &planned,
                                     const std::vector<PreparedEntry> &wanted, const ReloadOptions &options) {
   if (auto ok = check_options(wanted, options); !ok) return tl::unexpected(ok.error());
   std::vector<EntryPlan> plans;
@@ -176,7 +169,10 @@ Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &c
   for (const PreparedEntry &entry : wanted) {
     const std::string &name = entry.config.name;
     names.insert(name);
-    plans.push_back(plan_entry(find(current, name), find(planned, name), entry, options));
+    const auto running = current.find(name);
+    const auto known = planned.find(name);
+    plans.push_back(plan_entry(running == current.end() ? nullptr : running->second,
+                               known == planned.end() ? nullptr : &known->second, entry, options));
   }
   for (const auto &[name, entry] : current)
     if (!names.contains(name)) plans.push_back({name, EntryAction::Remove, "no longer in the file"});

@@ -36,7 +36,7 @@ struct PreparedEntry {
 };
 
 struct Prepared {
-  Config config;
+  HostConfig host;
   std::vector<PreparedEntry> entries;
 };
 
@@ -60,11 +60,8 @@ struct EntryPlan {
   bool resumable = false;  // Hold: --resume would be accepted; the supervisor knows, plan() does not
 };
 
-// An entry as it runs; of a held job the settings it keeps.
-struct CurrentEntry {
-  EntryConfig config;
-  Build build;
-};
+// The entries as they run, by name; of a held job the settings it keeps.
+using CurrentEntries = std::map<std::string, const PreparedEntry *>;
 
 // A job as the ledger has it, whether its entry runs or not.
 struct PlannedJob {
@@ -86,7 +83,7 @@ struct ReloadOptions {
 };
 
 // In the order of `wanted`, then the removals. An error when the options name what is not a job, or both.
-[[nodiscard]] Result<std::vector<EntryPlan>> plan(const std::map<std::string, CurrentEntry> &current,
+[[nodiscard]] Result<std::vector<EntryPlan>> plan(const CurrentEntries &current,
                                                   const std::map<std::string, PlannedJob> &planned,
                                                   const std::vector<PreparedEntry> &wanted,
                                                   const ReloadOptions &options);

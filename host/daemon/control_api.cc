@@ -55,8 +55,11 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
     return request.method == method && request.path == path;
   };
   if (is("GET", "/v1/status")) {
-    const auto workers = request.query.find("workers");
-    return reply(status(workers != request.query.end() && workers->second == "shown"));
+    const auto asks = [&](const char *key, std::string_view value) {
+      const auto found = request.query.find(key);
+      return found != request.query.end() && found->second == value;
+    };
+    return reply(status(asks("workers", "shown"), asks("layout", "pretty") ? Layout::Pretty : Layout::Compact));
   }
   if (is("GET", "/v1/wait")) return wait(request, std::move(reply));
   if (is("POST", "/v1/reload")) return reload(request, true, std::move(reply));
@@ -75,7 +78,7 @@ void ControlApi::handle(const ControlRequest &request, std::function<void(Contro
   reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
 }
 
-ControlReply ControlApi::status(bool only_shown) const {
+ControlReply ControlApi::status(bool only_shown, Layout layout) const {
   HostStatus status = supervisor_.status();
   status.pid = facts_.pid;
   status.version = facts_.version;
@@ -84,7 +87,7 @@ ControlReply ControlApi::status(bool only_shown) const {
   status.up_seconds = std::chrono::duration<double>(EventLoop::now() - started_).count();
   if (only_shown)
     for (EntryStatus &entry : status.entries) keep_shown(entry);
-  return json(200, to_json(status));
+  return json(200, to_json(status, layout));
 }
 
 void ControlApi::wait(const ControlRequest &request, std::function<void(ControlReply)> reply) {

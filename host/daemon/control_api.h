@@ -17,6 +17,7 @@
 #include "daemon/reloader.h"
 #include "edge/control_server.h"
 #include "edge/event_loop.h"
+#include "edge/status_json.h"
 #include "supervisor.h"
 
 namespace hostler {
@@ -47,7 +48,7 @@ class ControlApi {
     EventLoop::Timer timer;
   };
 
-  [[nodiscard]] ControlReply status(bool only_shown = false) const;
+  [[nodiscard]] ControlReply status(bool only_shown = false, Layout layout = Layout::Compact) const;
   void wait(const ControlRequest &request, std::function<void(ControlReply)> reply);
   void answer(Waiters::iterator waiter);
   void command(OperatorVerb verb, const ControlRequest &request, const std::function<void(ControlReply)> &reply);

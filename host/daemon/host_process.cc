@@ -21,6 +21,7 @@
 #include "edge/fleet_lock.h"
 #include "edge/job_store.h"
 #include "edge/log_files.h"
+#include "edge/own_memory.h"
 #include "edge/own_title.h"
 #include "edge/pidfile.h"
 #include "edge/plugin_store.h"
@@ -142,7 +143,8 @@ class Host {
       return stop();
     }
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
-    report_(ExitCode::Fine, "");
+    give_back_memory();
+    report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
   }
 
   void on_signal(int number) {

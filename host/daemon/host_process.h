@@ -32,7 +32,7 @@ enum class ExitCode : int {
   return error.may_pass ? ExitCode::Failed : ExitCode::InvalidConfig;
 }
 
-// What the start came to: the code, and for other than Fine the error in words.
+// What the start came to: the code, and the error in words, or "(pid 12): 6 workers of 2 entries".
 using StartReport = std::function<void(ExitCode, const std::string &)>;
 
 // Blocks until the host has stopped. `report` is called once, when the host is ready or why it is not.

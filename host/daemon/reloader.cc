@@ -74,7 +74,7 @@ Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
   if (config->host.state != state_dir_)
     return fail(config_, "host.state is now " + config->host.state + ", but this host lives in " + state_dir_,
                 "the state folder cannot change while the host runs: stop it first");
-  return prepare(*config, plugins_, stop);
+  return prepare(std::move(*config), plugins_, stop);
 }
 
 Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared prepared) {
@@ -96,7 +96,7 @@ void Reloader::finish(Result<Prepared> prepared) {
     if (request.what == What::Reload) supervisor_.reject(prepared.error());
     request.done(tl::unexpected(ReloadFailure{!prepared.error().may_pass, prepared.error()}));
   } else {
-    const HostConfig host = prepared->config.host;
+    const HostConfig host = prepared->host;
     const auto plans = carry_out(request, std::move(*prepared));
     if (request.what == What::Reload && plans) applied_(host);
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));

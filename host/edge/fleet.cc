@@ -60,6 +60,10 @@ rlimit raise_open_files() {
 }  // namespace
 
 struct Fleet::Worker {
+  struct Owner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+  };
   WorkerId id = 0;
   std::string entry;
   std::int32_t instance = 0;
@@ -76,7 +80,7 @@ struct Fleet::Worker {
   bool is_job = false;
   std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
   std::int64_t memory_limit = -1;
-  std::optional<User> user;          // who is not ours
+  std::optional<Owner> user;         // who is not ours
   bool line_is_closed = false;       // nobody holds the other end of its channel
   bool is_dead = false;              // and what it has left behind may not all be dead yet
   std::optional<WaitStatus> status;  // since it was reaped
@@ -110,7 +114,9 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files}, [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
-      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {}
+      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
+  template_.start_ahead();  // it takes its time beside ours, which goes to the ledger and to the plugins
+}
 
 Fleet::~Fleet() {
   for (const auto &[id, worker] : workers_) kill_group(*worker);
@@ -239,7 +245,7 @@ void Fleet::start(WorkerId id, const Start &start) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   worker->is_job = start.job;
-  worker->user = start.user;
+  if (start.user) worker->user = {start.user->uid, start.user->gid};
   worker->host_part.go = 1;
   worker->host_part.count = start.count;
   Result<void> confined;

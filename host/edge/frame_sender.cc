@@ -39,7 +39,7 @@ void FrameSender::flush() {
     sent_ = size < 0 ? waiting_.size() : sent_ + static_cast<std::size_t>(size);
   }
   if (sent_ == waiting_.size()) {
-    waiting_ = std::string();  // with its memory: most workers are told something once
+    std::string().swap(waiting_);  // with its memory, which an assignment would keep: most are told something once
     sent_ = 0;
   }
   const bool wanted = !waiting_.empty();

@@ -124,8 +124,6 @@ struct LogFiles::Impl {
 };
 
 void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid) {
-  const int fd = pipe.get();
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   const auto source = sources.insert(sources.end(), Source{.entry = entry,
                                                            .label = fmt::format(" {}/{}[{}] ", entry, instance, pid),
                                                            .lines = {},

@@ -128,17 +128,17 @@ Result<Manifest> make_manifest(const EntryConfig &entry) {
 
 }  // namespace
 
-Result<Prepared> prepare(const Config &config, const PluginStore &store, const std::stop_token &stop) {
+Result<Prepared> prepare(Config config, const PluginStore &store, const std::stop_token &stop) {
   Prepared prepared;
-  prepared.config = config;
+  prepared.host = std::move(config.host);
   prepared.entries.reserve(config.entries.size());
   Builds builds;
-  for (const EntryConfig &entry : config.entries) {
+  for (EntryConfig &entry : config.entries) {
     auto build = find_build(entry, store, stop, builds);
     if (!build) return tl::unexpected(build.error());
     auto manifest = make_manifest(entry);
     if (!manifest) return tl::unexpected(manifest.error());
-    prepared.entries.push_back({entry, std::move(*build), std::move(*manifest)});
+    prepared.entries.push_back({std::move(entry), std::move(*build), std::move(*manifest)});
   }
   return prepared;
 }

@@ -14,7 +14,6 @@ namespace hostler {
 
 // All entries or the first error; where = "FILE:LINE:COLUMN: workers[I].KEY". The order of the entries is kept.
 // A stop asked for meanwhile is an error, soon.
-[[nodiscard]] Result<Prepared> prepare(const Config &config, const PluginStore &store,
-                                       const std::stop_token &stop = {});
+[[nodiscard]] Result<Prepared> prepare(Config config, const PluginStore &store, const std::stop_token &stop = {});
 
 }  // namespace hostler

@@ -14,6 +14,7 @@
 #include "core/config_place.h"
 #include "core/encoding.h"
 #include "core/suggest.h"
+#include "edge/json_writer.h"
 
 namespace hostler {
 namespace {
@@ -242,29 +243,43 @@ void fields(Visitor &member, Is<JobReport> auto &report) {
 class Writer {
  public:
   static constexpr bool kWrites = true;
+  explicit Writer(JsonWriter &json) : json_(json) {}
   template <typename T>
   void operator()(const char *key, const T &value) {
-    json_[key] = encode(value);
+    json_.key(key);
+    encode(value);
   }
   template <typename T>
-  static Json encode(const T &value) {
+  void encode(const T &value) {
     if constexpr (requires(Writer & writer) { fields(writer, value); }) {
-      Writer writer;
-      fields(writer, value);
-      return std::move(writer.json_);  // a member is not moved by itself
+      json_.begin_object();
+      fields(*this, value);
+      json_.end_object();
     } else {
-      return value;
+      json_.value(value);
     }
   }
   template <typename T>
-  static Json encode(const std::vector<T> &values) {
-    Json array = Json::array();
-    for (const T &value : values) array.push_back(encode(value));
-    return array;
+  void encode(const std::vector<T> &values) {
+    json_.begin_list();
+    for (const T &value : values) {
+      json_.element();
+      encode(value);
+    }
+    json_.end_list();
+  }
+  template <typename T>
+  void encode(const std::map<std::string, T> &values) {
+    json_.begin_object();
+    for (const auto &[key, value] : values) {
+      json_.key(key);
+      encode(value);
+    }
+    json_.end_object();
   }
 
  private:
-  Json json_ = Json::object();
+  JsonWriter &json_;
 };
 
 class Reader {
@@ -317,8 +332,9 @@ class Reader {
 
 template <typename T>
 std::string write(const T &value, Layout layout = Layout::Compact) {
-  return Writer::encode(value).dump(layout == Layout::Pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace) +
-         "\n";
+  JsonWriter json(layout == Layout::Pretty ? 2 : 0);
+  Writer(json).encode(value);
+  return json.take() + "\n";
 }
 
 // Collects the names of a value's members.

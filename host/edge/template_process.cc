@@ -115,6 +115,10 @@ Result<void> TemplateProcess::start() {
   return {};
 }
 
+void TemplateProcess::start_ahead() {
+  if (pid_ == 0) (void)start();
+}
+
 void TemplateProcess::spawn(std::uint64_t worker) {
   queue_.push_back(worker);
   if (pid_ == 0)

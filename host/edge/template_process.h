@@ -49,6 +49,9 @@ class TemplateProcess {
   TemplateProcess(const TemplateProcess &) = delete;
   TemplateProcess &operator=(const TemplateProcess &) = delete;
 
+  // Starts it ahead of the first spawn(), which then need not wait for it. A failure is told by that spawn().
+  void start_ahead();
+
   // Has a worker prepared and forked, once those before it are through. A dead template is started again for it.
   void spawn(std::uint64_t worker);
 

@@ -20,7 +20,7 @@ Channel::Received Channel::receive(HostMessage &message) {
       message = std::move(*decoded);
       return Received::Message;
     }
-    std::array<char, 4096> bytes;  // small, as every page of the stack that a worker touches costs it
+    std::array<char, 1024> bytes;  // small, as every page of the stack that a worker touches costs it
     const ssize_t size = ::recv(fd_, bytes.data(), bytes.size(), 0);
     if (size < 0 && errno == EINTR) return Received::Interrupted;
     if (size <= 0) return Received::EndOfFile;

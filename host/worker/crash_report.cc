@@ -38,8 +38,9 @@ constinit int first_signal = 0;
 siginfo_t first_info;
 std::array<char, std::size_t{16} << 10> maps_buffer;  // one crash at a time
 constinit std::terminate_handler former_terminate = nullptr;
-// Only touched in a crash, so it costs no memory before. The kernel's frame takes up to 12 KiB of it.
-alignas(64) std::array<char, std::size_t{64} << 10> alternate_stack;
+// Only touched by a signal, so it costs no memory before. The kernel's frame takes up to 12 KiB of it; where it is smaller,
+// that of a stop touches one page only.
+alignas(4096) std::array<char, std::size_t{64} << 10> alternate_stack;
 
 pid_t own_tid() {
   return static_cast<pid_t>(::syscall(SYS_gettid));

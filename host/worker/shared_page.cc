@@ -7,16 +7,31 @@
 #include <cstring>
 
 namespace hostler {
+namespace {
+
+std::uint64_t *the_guard = nullptr;  // on a page that the kernel wipes on fork
+
+}  // namespace
+
+SharedPage::SharedPage(Page *page) : page_(page), guard_(the_guard) {
+  *the_guard = 1;
+}
+
+Result<void> SharedPage::make_guard() {
+  if (the_guard != nullptr) return {};
+  void *guard = ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (guard == MAP_FAILED || ::madvise(guard, kPageSize, MADV_WIPEONFORK) != 0)
+    return fail({}, std::string("cannot make a page that is wiped on fork: ") + std::strerror(errno));
+  the_guard = static_cast<std::uint64_t *>(guard);
+  return {};
+}
 
 Result<SharedPage> SharedPage::map(int page_file, std::uint32_t index) {
   const auto offset = static_cast<off_t>(index) * static_cast<off_t>(kSlotSize);
   void *page = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_file, offset);
   if (page == MAP_FAILED) return fail({}, std::string("cannot map the worker's page: ") + std::strerror(errno));
-  void *guard = ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (guard == MAP_FAILED || ::madvise(guard, kPageSize, MADV_WIPEONFORK) != 0)
-    return fail({}, std::string("cannot make a page that is wiped on fork: ") + std::strerror(errno));
-  *static_cast<std::uint64_t *>(guard) = 1;
-  SharedPage shared(static_cast<Page *>(page), static_cast<const std::uint64_t *>(guard));
+  if (auto made = make_guard(); !made) return tl::unexpected(made.error());
+  SharedPage shared(static_cast<Page *>(page));
   store(shared.page_->worker.layout, kPageLayout);
   return shared;
 }

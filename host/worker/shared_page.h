@@ -13,6 +13,9 @@ namespace hostler {
 
 class SharedPage {
  public:
+  // What map() needs once for all that this process forks, too: a template saves its workers two system calls.
+  static Result<void> make_guard();
+
   // Maps slot `index` of the page file, which may be closed then.
   [[nodiscard]] static Result<SharedPage> map(int page_file, std::uint32_t index);
 
@@ -61,7 +64,7 @@ class SharedPage {
   void set_failed_before_run(std::string_view words, bool passing);
 
  private:
-  SharedPage(Page *page, const std::uint64_t *guard) : page_(page), guard_(guard) {}
+  explicit SharedPage(Page *page);
 
   template <typename T>
   static T load(T &field) {

@@ -212,6 +212,7 @@ int template_main(int argc, char **argv) {
   raise_oom_score();
   remove_bind_now();
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // here, once, and not in every worker
+  (void)SharedPage::make_guard();                 // likewise; where it fails, each tries for itself
   Template serving(argc, argv);
   if (greet()) serving.serve();
   return 0;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
+
 namespace hostler {
 namespace {
 
@@ -24,10 +26,12 @@ PreparedEntry job(const std::string &name, std::int64_t numbers) {
 }
 
 struct Fleet {
-  std::map<std::string, CurrentEntry> current;
+  std::list<PreparedEntry> entries;
+  CurrentEntries current;
   std::map<std::string, PlannedJob> planned;
-  void has(const PreparedEntry &entry) {
-    current[entry.config.name] = {entry.config, entry.build};
+  void has(const PreparedEntry &known) {
+    const PreparedEntry &entry = entries.emplace_back(known);
+    current[entry.config.name] = &entry;
     if (entry.config.is_job()) planned[entry.config.name] = {identity_of(entry.config), &entry.manifest};
   }
   EntryPlan one(const PreparedEntry &wanted, const ReloadOptions &options = {}) const {

@@ -20,6 +20,7 @@ assert_nobody_left
 
 exits 0 hostler up
 host=$(host_pid)
+assert_eq "$said" "hostler is up (pid $host): 2 workers of 1 entry"
 wait_until '[ "$(running tick)" = 2 ]'
 
 # The classic daemon: nobody's child here, in a session that it does not lead, with no terminal and a tidy umask.
