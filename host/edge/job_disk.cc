@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "edge/lasting_folder.h"
 #include "edge/merge_file.h"
 
 namespace hostler {
@@ -57,6 +58,8 @@ Result<void> make_traversable(const std::string &folder) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     return fail(folder, std::string("cannot be made: ") + std::strerror(errno));
   if (::chmod(folder.c_str(), 0711) != 0) return fail(folder, std::string("chmod: ") + std::strerror(errno));
+  if (const int error = make_name_durable(folder); error != 0)
+    return errno_error(error, folder, "cannot be made durable");
   return {};
 }
 

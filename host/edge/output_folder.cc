@@ -13,6 +13,8 @@
 #include <system_error>
 #include <vector>
 
+#include "edge/lasting_folder.h"
+
 namespace hostler {
 namespace {
 
@@ -56,10 +58,8 @@ MoveResult make_below(int folder, const std::string &name, const std::string &pa
 }
 
 MoveResult make_folders(const std::string &path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error) return {};
-  errno = error.value();
+  errno = make_lasting_folders(path);
+  if (errno == 0) return {};
   return disk_failure(path, "the output folder cannot be made");
 }
 

@@ -21,6 +21,8 @@
 #include <system_error>
 #include <utility>
 
+#include "edge/lasting_folder.h"
+
 namespace hostler {
 namespace {
 
@@ -128,8 +130,9 @@ bool take_lock(int fd, const std::string &state_dir) {
 Result<void> make_state_dir(const std::string &state_dir) {
   std::error_code error;
   const auto parent = std::filesystem::path(state_dir).parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (error) return fail(parent.string(), "cannot be made: " + error.message());
+  if (!parent.empty())
+    if (const int failed = make_lasting_folders(parent); failed != 0)
+      return fail(parent.string(), "cannot be made: " + error_words(failed));
   if (::mkdir(state_dir.c_str(), 0700) == 0) {
     if (::chmod(state_dir.c_str(), 0711) != 0) return fail(state_dir, "chmod: " + error_words(errno));
   } else if (errno != EEXIST) {
@@ -137,6 +140,8 @@ Result<void> make_state_dir(const std::string &state_dir) {
   } else if (!std::filesystem::is_directory(state_dir, error)) {
     return fail(state_dir, "is not a folder", "set host.state to another path");
   }
+  if (const int failed = make_name_durable(state_dir); failed != 0)
+    return fail(state_dir, "cannot be made durable: " + error_words(failed));
   return {};
 }
 

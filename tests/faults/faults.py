@@ -11,11 +11,9 @@ Exit code 1: something was found.
 
 import argparse
 import errno
-import mmap
 import os
 import resource
 import signal
-import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -24,9 +22,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "chaos"))
 from below import kill  # noqa: E402
 from host import JOB, JOBS, PAUSE, SERVICE, Found, Host, end_on_signals  # noqa: E402
+from rule import HALF, WHO_STARTS, Rule  # noqa: E402
 
-EVERY = 1 << 30
-HALF = 0  # instead of an errno: a transfer does half of what it was asked for
 HOLD = 0.12  # seconds that a fault goes on, after it has been met
 MEET = 0.4  # seconds in which it is met, if it is met at all
 
@@ -104,28 +101,6 @@ AT_START = (
 )
 
 
-class Rule:
-    """What faults.so is told; its layout is that of faults.c."""
-
-    LAYOUT = struct.Struct("=iiiii44s")
-
-    def __init__(self, path):
-        with open(path, "w+b") as file:
-            file.truncate(self.LAYOUT.size)
-            self.page = mmap.mmap(file.fileno(), self.LAYOUT.size)
-
-    def arm(self, process, call, error, skip=0, times=EVERY):
-        self.disarm()
-        self.LAYOUT.pack_into(self.page, 0, 0, error, skip, times, 0, call.encode())
-        struct.pack_into("=i", self.page, 0, process)
-
-    def disarm(self):
-        struct.pack_into("=i", self.page, 0, 0)
-
-    def hits(self):
-        return struct.unpack_from("=i", self.page, 16)[0]
-
-
 class Faults:
     def __init__(self, host, rule):
         self.host = host
@@ -198,7 +173,7 @@ class Faults:
         """A host that one call fails of while it starts: it is up, or says why not, and leaves nothing."""
         fault = f"start: {call} {name_of(error)} number {skip + 1}"
         try:
-            self.rule.arm(-1, call, error, skip, 1)
+            self.rule.arm(WHO_STARTS, call, error, skip, 1)
             code, said = self.host.cli("up")
             self.rule.disarm()
             if self.rule.hits() == 0:

@@ -237,12 +237,15 @@ std::vector<History> smaller(const History &history) {
       all.push_back(history);
       all.back().troubles[i].times = 1;
     }
+  // Sooner: half of it, or to the whole millisecond.
   for (std::size_t i = 0; i < history.events.size(); ++i)
-    if (const Duration whole = std::chrono::floor<milliseconds>(history.events[i].at); whole != history.events[i].at) {
-      all.push_back(history);
-      all.back().events[i].at = whole;
-      sort_events(all.back());
-    }
+    for (const Duration sooner : {Duration(std::chrono::floor<milliseconds>(history.events[i].at / 2)),
+                                  Duration(std::chrono::floor<milliseconds>(history.events[i].at))})
+      if (sooner != history.events[i].at) {
+        all.push_back(history);
+        all.back().events[i].at = sooner;
+        sort_events(all.back());
+      }
   return all;
 }
 

@@ -71,6 +71,8 @@ struct Shape {
   std::int64_t unit = 1;
   std::int64_t block = 1;  // units in a claim
   bool may_split = true;
+  int leases = 1;                // that A has at once
+  std::int64_t in_lease = 1000;  // slices, at most
 };
 
 struct Death {};
@@ -81,11 +83,16 @@ class History {
       : shape_(shape), budget_(budget), choices_(choices), job_(settings(), plan(), {}) {}
 
   void run() {
-    const auto lease = job_.lease(kA, kNow, 1000);
-    ASSERT_TRUE(lease);
+    std::vector<Lease> leases;
+    for (int i = 0; i < shape_.leases; ++i) {
+      const auto lease = job_.lease(kA, kNow, shape_.in_lease);
+      ASSERT_TRUE(lease);
+      leases.push_back(*lease);
+    }
     bool died = false;
     try {
-      work(kA, *lease, *this);
+      Claims claims;  // knows which shares it has given, whichever lease they were of
+      for (const Lease &lease : leases) work(kA, lease, claims, *this);
       pause();
     } catch (const Death &) {
       died = true;
@@ -161,9 +168,8 @@ class History {
 
   // As JobLoop does it.
   template <typename Host>
-  void work(WorkerId worker, const Lease &lease, Host &&host) {
+  void work(WorkerId worker, const Lease &lease, Claims &claims, Host &&host) {
     const Manifest plan(lease.kind, lease.inputs, lease.slice_size, lease.unit, lease.base, {}, 1);
-    Claims claims;
     claims.lend({lease.id, &plan, {lease.begin, lease.end}, 0, shape_.may_split});
     std::int64_t position = lease.begin;
     while (const auto slice = claims.next_slice(host, position)) {
@@ -235,7 +241,8 @@ class History {
 
   void let_b_work() {
     while (const auto lease = job_.lease(kB, kNow, 1000)) {
-      work(kB, *lease, Undisturbed{*this});
+      Claims claims;
+      work(kB, *lease, claims, Undisturbed{*this});
       hear(kB);
     }
   }
@@ -323,6 +330,24 @@ TEST(ClaimsModel, ADeathAmongShares) {
 
 TEST(ClaimsModel, ADeathAmongSharesOfSeveralSlices) {
   EXPECT_GT(walk({.size = 4, .slice = 2}, {.asks = 1, .reads = 1, .deaths = 1}), 500);
+}
+
+TEST(ClaimsModel, AShareOfALeaseThatHasEndedIsOneOfTheNext) {
+  EXPECT_GT(walk({.size = 4, .slice = 2, .leases = 2, .in_lease = 1}, {.asks = 2, .reads = 1}), 500);
+}
+
+TEST(ClaimsModel, AStopAmongSharesOfTwoLeases) {
+  EXPECT_GT(walk({.size = 4, .slice = 2, .leases = 2, .in_lease = 1}, {.asks = 1, .drains = 1, .reads = 1}), 500);
+}
+
+TEST(ClaimsModel, ACancelOfTwoLeasesThatMayNotBeCut) {
+  EXPECT_GT(walk({.size = 4, .slice = 2, .may_split = false, .leases = 2, .in_lease = 1},
+                 {.asks = 1, .cancels = 1, .reads = 1}),
+            500);
+}
+
+TEST(ClaimsModel, ADeathAmongSharesOfTwoLeases) {
+  EXPECT_GT(walk({.size = 4, .slice = 2, .leases = 2, .in_lease = 1}, {.asks = 1, .reads = 1, .deaths = 1}), 500);
 }
 
 TEST(ClaimsModel, ADeathAfterAStop) {
