@@ -256,8 +256,8 @@ TEST_F(FleetTest, AnswersForASpawnThatTheMachineRefuses) {
   none.rlim_cur = 3;
   ::setrlimit(RLIMIT_NOFILE, &none);
   h.fleet->spawn(902, {"entry", 0, 1});
-  ::setrlimit(RLIMIT_NOFILE, &before);
   h.until_gone(902);
+  ::setrlimit(RLIMIT_NOFILE, &before);
   ASSERT_TRUE(h.seen[902].spawn_failed);
   EXPECT_NE(h.seen[902].spawn_failed->text().find("Too many open files"), std::string::npos);
 }
@@ -313,6 +313,9 @@ TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   for (std::size_t i = 0; i < id.size(); i += 2) raw += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));
   const std::size_t at = bytes.find(raw);
   ASSERT_NE(at, std::string::npos);
+  // The first one was started with the fleet, and a program that runs cannot be written to.
+  ASSERT_EQ(::kill(h.fleet->template_pid(), SIGKILL), 0);
+  ASSERT_TRUE(h.until([&] { return h.fleet->template_pid() == 0; }));
   std::fstream(binary, std::ios::in | std::ios::out | std::ios::binary)
       .seekp(static_cast<std::streamoff>(at))
       .put('\xee');
