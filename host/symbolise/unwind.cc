@@ -74,22 +74,28 @@ char *no_debug_path = nullptr;  // what libdw looks through by default
 constexpr Dwfl_Callbacks kFiles{dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, dwfl_offline_section_address,
                                 &no_debug_path};
 
-// Each file that had code mapped, where it was.
+// Each file that had code mapped, where it was: what follows the last mapping of its beginning. A file may have been mapped as
+// data as well, as Rust's runtime maps the one that has panicked.
 Session open_modules(const std::string &modules) {
   Session session(dwfl_begin(&kFiles));
   if (!session) return session;
   std::set<std::string> seen;
+  std::string path;
+  std::uint64_t base = 0;
   dwfl_report_begin(session.get());
   std::string_view rest = modules;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     const auto mapping = parse_mapping(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (!mapping || mapping->offset != 0 || !mapping->path.starts_with('/')) continue;
-    const std::string path(mapping->path);
-    if (!seen.insert(path).second) continue;
+    if (!mapping || !mapping->path.starts_with('/')) continue;
+    if (mapping->offset == 0) {
+      path = mapping->path;
+      base = mapping->begin;
+    }
+    if (!mapping->executable || mapping->path != path || !seen.insert(path).second) continue;
     // A file that is no ELF file, or gone, has no names: its frames stay numbers.
-    (void)dwfl_report_elf(session.get(), path.c_str(), path.c_str(), -1, mapping->begin, false);
+    (void)dwfl_report_elf(session.get(), path.c_str(), path.c_str(), -1, base, false);
   }
   dwfl_report_end(session.get(), nullptr, nullptr);
   return session;

@@ -129,6 +129,11 @@ TEST_F(CrashTest, OfAThreadThatWasStartedWithAllSignalsBlockedIsToldAsWell) {
   EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
 }
 
+TEST_F(CrashTest, OfAPluginThatHasMappedItsOwnFileAsDataIsToldAsWell) {
+  const auto &seen = die("mapped");
+  EXPECT_TRUE(has_frame(seen, "read_nowhere", "null")) << text(seen);
+}
+
 TEST_F(CrashTest, OfTwoThreadsAtOnceIsOneDeath) {
   const auto &seen = die("race");
   EXPECT_EQ(seen.status->value, SIGSEGV);

@@ -1,5 +1,7 @@
 // Dies in all the ways that native code can, from known functions in known lines: `do` says how. Where it is told by the
 // environment (CRASHES_WHILE_LOADING) its constructor does. A line's comment is what tests look the line up by.
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <hostler/plugin.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -99,6 +101,15 @@ void race() {
   other.join();
 }
 
+// As data, below all that is mapped, and kept: as Rust's runtime does with the file that has panicked.
+void map_own_file() {
+  constexpr std::size_t kMoreThanAnyGap = std::size_t{1} << 30;
+  Dl_info own{};
+  dladdr(reinterpret_cast<const void *>(&map_own_file), &own);
+  const int file = open(own.dli_fname, O_RDONLY | O_CLOEXEC);
+  mmap(nullptr, kMoreThanAnyGap, PROT_READ, MAP_PRIVATE, file, 0);
+}
+
 // A process of the plugin's own dies; the worker is fine, and stays so.
 int fork_and_crash() {
   const pid_t child = fork();
@@ -126,6 +137,10 @@ int run(const hostler_slice_t *slice) {
   slice->host->at(slice, slice->begin + 3);
   if (std::strcmp(way, "race") == 0) race();
   if (std::strcmp(way, "fork") == 0) return fork_and_crash();
+  if (std::strcmp(way, "mapped") == 0) {
+    map_own_file();
+    read_nowhere();
+  }
   if (std::strcmp(way, "own_handler") == 0) {
     std::signal(SIGSEGV, own_handler);
     read_nowhere();
