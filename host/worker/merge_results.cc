@@ -16,7 +16,7 @@ namespace {
 
 using Found = Result<std::optional<MergeRange>>;
 
-// As much of `range` as the caller's struct has room for.
+// As much of `range` as the caller's struct has room for, and zero for what a newer one has besides.
 void hand_out(const MergeRange &range, hostler_range_t *out) {
   hostler_range_t full{};
   full.struct_size = out->struct_size;
@@ -30,7 +30,9 @@ void hand_out(const MergeRange &range, hostler_range_t *out) {
   full.files = range.files.data();
   full.file_count = static_cast<std::int64_t>(range.files.size());
   full.reason = range.reason;
-  std::memcpy(out, &full, std::min(sizeof full, static_cast<std::size_t>(out->struct_size)));
+  const auto size = static_cast<std::size_t>(out->struct_size);
+  std::memset(out, 0, size);
+  std::memcpy(out, &full, std::min(sizeof full, size));
 }
 
 int step(Found found, MergeRange &kept, hostler_range_t *out) {
@@ -42,7 +44,8 @@ int step(Found found, MergeRange &kept, hostler_range_t *out) {
 }
 
 bool is_struct(const hostler_range_t *out) {
-  return out != nullptr && out->struct_size >= static_cast<std::int64_t>(sizeof out->struct_size);
+  return out != nullptr && out->struct_size >= static_cast<std::int64_t>(sizeof out->struct_size) &&
+         out->struct_size <= HOSTLER_STRUCT_ROOM;
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ namespace {
 
 using Library = boost::dll::shared_library;
 
-constexpr std::size_t kLongestName = 128;  // of id and version
+constexpr std::size_t kLongestName = 128;     // of id and version
+constexpr std::int64_t kFirstAboutSize = 56;  // of hostler_plugin_t in ABI 1.0
+static_assert(sizeof(hostler_plugin_t) >= kFirstAboutSize);
 
 tl::unexpected<LoadError> refuse(std::string what, bool passing = false) {
   return tl::unexpected<LoadError>(LoadError{std::move(what), passing});
@@ -83,14 +85,21 @@ Function as_function(const Symbol &symbol) {
   return reinterpret_cast<Function>(symbol.address);
 }
 
-// Empty: hostler_plugin is as it must be.
+bool is_newer(const hostler_plugin_t &about) {
+  return about.abi_major > HOSTLER_ABI_MAJOR ||
+         (about.abi_major == HOSTLER_ABI_MAJOR && about.abi_minor > HOSTLER_ABI_MINOR);
+}
+
+// Empty: hostler_plugin is as it must be. Of an older plugin's no more is there than its struct_size says.
 std::string fault(const hostler_plugin_t &about, const std::string &name) {
   if (about.magic != HOSTLER_MAGIC) return fmt::format("{}: hostler_plugin does not begin with HOSTLER_MAGIC", name);
-  if (about.abi_major != HOSTLER_ABI_MAJOR || about.abi_minor != HOSTLER_ABI_MINOR)
-    return fmt::format("{}: plugin speaks ABI {}.{}, this host {}.{}", name, about.abi_major, about.abi_minor,
-                       HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR);
-  if (about.struct_size != static_cast<std::int64_t>(sizeof(hostler_plugin_t)))
-    return fmt::format("{}: hostler_plugin says it has {} bytes, ABI {}.{} has {}", name, about.struct_size,
+  if (about.abi_major != HOSTLER_ABI_MAJOR || about.abi_minor > HOSTLER_ABI_MINOR || about.abi_minor < 0)
+    return fmt::format("{}: plugin speaks ABI {}.{}, this host {}.{}: {}", name, about.abi_major, about.abi_minor,
+                       HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR,
+                       is_newer(about) ? "update hostler, or build the plugin with this hostler's hostler/plugin.h"
+                                       : "build the plugin with this hostler's hostler/plugin.h");
+  if (about.struct_size < kFirstAboutSize || about.struct_size > static_cast<std::int64_t>(sizeof(hostler_plugin_t)))
+    return fmt::format("{}: hostler_plugin says it has {} bytes, in ABI {}.{} it has {}", name, about.struct_size,
                        HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR, sizeof(hostler_plugin_t));
   if ((about.flags & ~std::int64_t{HOSTLER_SPLITTABLE}) != 0)
     return fmt::format("{}: flags {:#x} has bits that this host does not know", name, about.flags);

@@ -91,7 +91,23 @@ TEST_F(PluginStoreTest, NamesALibraryThatIsMissing) {
 
 TEST_F(PluginStoreTest, NamesBothSidesOfAMismatch) {
   const std::string plugin = drop("wrong_abi.so");
-  EXPECT_EQ(refusal(plugin), plugin + ": plugin speaks ABI 7.42, this host 0.1");
+  EXPECT_EQ(refusal(plugin), plugin +
+                                 ": plugin speaks ABI 7.42, this host 1.0: update hostler, or build the plugin with "
+                                 "this hostler's hostler/plugin.h");
+}
+
+TEST_F(PluginStoreTest, TakesEveryMinorVersionUpToTheHostsOwnMajorOne) {
+  EXPECT_NE(refusal(drop("newer_minor.so")).find("plugin speaks ABI 1.1, this host 1.0: update hostler"),
+            std::string::npos);
+  EXPECT_NE(refusal(drop("older_major.so")).find("plugin speaks ABI 0.1, this host 1.0: build the plugin with"),
+            std::string::npos);
+  EXPECT_EQ(refusal(drop("oldest.so")), "accepted");
+}
+
+TEST_F(PluginStoreTest, RefusesADescriptionThatIsNotOfTheAbiThatItNames) {
+  EXPECT_NE(refusal(drop("short_about.so")).find("says it has 48 bytes, in ABI 1.0 it has 56"), std::string::npos);
+  EXPECT_NE(refusal(drop("unknown_flag.so")).find("flags 0x2 has bits that this host does not know"),
+            std::string::npos);
 }
 
 TEST_F(PluginStoreTest, RefusesWhatIsNoPluginAndSaysWhy) {

@@ -134,7 +134,9 @@ TEST_F(Worker, KeepsTheRulesOfTheAbiForAJob) {
 TEST_F(Worker, ThatCannotLoadItsPluginSaysWhy) {
   const auto &seen = finish(h.launch("wrong_abi.so"));
   EXPECT_EQ(seen.page.failed_before_run, 1);
-  EXPECT_EQ(page_reason(seen.page), "wrong_abi.so: plugin speaks ABI 7.42, this host 0.1");
+  EXPECT_EQ(page_reason(seen.page),
+            "wrong_abi.so: plugin speaks ABI 7.42, this host 1.0: update hostler, or build the "
+            "plugin with this hostler's hostler/plugin.h");
   EXPECT_EQ(seen.status->value, 78);
   EXPECT_TRUE(seen.messages.empty());
 }

@@ -121,9 +121,9 @@ TEST(ExitStatus, AWorkerThatBrokeTheProtocolIsNotSaidToBeOutOfMemory) {
 TEST(ExitStatus, APluginThatCannotBeLoadedIsItsOwnVerdictInItsOwnWords) {
   Departure departure = left({false, 78, false}, Stage::Loading);
   departure.page.failed_before_run = 1;
-  set_reason(departure.page, "plugin speaks ABI 0.4, this host 0.1");
+  set_reason(departure.page, "plugin speaks ABI 2.0, this host 1.3");
   EXPECT_EQ(judge(departure).verdict, Verdict::LoadFailure);
-  EXPECT_EQ(judge(departure).reason, "plugin speaks ABI 0.4, this host 0.1");
+  EXPECT_EQ(judge(departure).reason, "plugin speaks ABI 2.0, this host 1.3");
   departure.page.failed_before_run = 2;
   EXPECT_EQ(judge(departure).verdict, Verdict::LoadLater);
 }

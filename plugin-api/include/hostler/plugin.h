@@ -15,16 +15,26 @@
  *     }
  *
  * Rules that hold everywhere
- *   Numbers    Positions, sizes and counts are int64_t; all else is int32_t. There is no enum and no bool.
+ *   Numbers    Positions, sizes and counts are int64_t; all else is int32_t, which is int. There is no enum and no bool.
+ *   Strings    End in a zero. Paths and items are bytes as they are in the file system and in workers.yaml; all else is
+ *              UTF-8. Bytes (results, checkpoints) have a size and no particular alignment: copy what you want to read
+ *              as something larger. Of size 0 their pointer may be anything, NULL too, in both directions.
  *   Returns    A call returns 0 or more, or -errno. -EINVAL: an argument breaks the rule of the call. -EMSGSIZE: longer
  *              than the call allows. -EPERM: not in this function, or in a process that the worker forked.
  *              output, result and counter are for jobs: in a service they are -EPERM.
- *   Threads    R: on the thread that runs run() (merge(), prepare()) only. A: on any thread.
+ *   Threads    R: on the thread that runs run() (merge(), prepare()) only. A: on any thread. None in a signal handler.
+ *   Unwinding  Nothing may unwind out of what the plugin exports: no C++ exception, no panic, no longjmp. It is a crash.
  *   Ownership  What you hand in is copied before the call returns. What a slice points at, and what a call returns,
  *              belongs to the host, lives until run() returns and is neither changed nor freed, unless a note says
  *              otherwise.
- *   Growth     Structs are only appended to. The host backs the slice and the host table with 1024 zero-filled bytes
- *              each: a field or call that the running host does not know yet reads as 0 or NULL.
+ *   State      A process runs one function of one plugin at a time: what is to last from one slice to the next, or is to
+ *              be found by other threads, may stand in static variables.
+ *   Growth     A host takes every plugin of its own major number whose minor number is not above its own, for good: what
+ *              stands here keeps its place and its meaning. Structs are only appended to; limits are only raised; new
+ *              kinds of slices, stop words and flags may come. So return HOSTLER_BAD_CONFIG for a kind that you do not
+ *              know, and compare stop words by <. The host backs the slice and its two tables with 1024 zero-filled bytes
+ *              each: a field or call that it does not know yet reads as 0 or NULL, and a plugin that looks before it uses
+ *              one may name a lower minor number than the header's, so that older hosts take it too.
  */
 #pragma once
 
@@ -39,14 +49,14 @@ extern "C" {
 /* Makes a symbol visible to the host, also under -fvisibility=hidden. */
 #define HOSTLER_EXPORT __attribute__((visibility("default")))
 
-/* The ABI of this header. While abi_major is 0, plugin and host must agree on both numbers exactly. */
-#define HOSTLER_ABI_MAJOR 0
-#define HOSTLER_ABI_MINOR 1
+/* The ABI of this header. */
+#define HOSTLER_ABI_MAJOR 1
+#define HOSTLER_ABI_MINOR 0
 
 /* The first eight bytes of hostler_plugin: "HOSTLER" and a zero on a little-endian machine. */
 #define HOSTLER_MAGIC INT64_C(0x0052454C54534F48)
 
-/* The host provides at least so many zero-filled bytes for hostler_slice_t and for hostler_host_t. */
+/* The host provides at least so many zero-filled bytes for each of hostler_slice_t, hostler_host_t and hostler_results_t. */
 #define HOSTLER_STRUCT_ROOM 1024
 
 /* ---- verdicts: what run, merge and prepare return ------------------------------------------------------------- */
@@ -72,7 +82,7 @@ extern "C" {
 #define HOSTLER_FILE 4    /* byte offsets in `path`, the whole file */
 #define HOSTLER_ITEMS 5   /* item numbers: items[i] is item begin + i */
 
-/* Stop words: what should_stop answers. */
+/* Stop words: what should_stop answers. A higher one is more urgent. */
 #define HOSTLER_GO_ON 0
 #define HOSTLER_DRAIN 1    /* finish this slice, there is no next one; a SPLITTABLE one ends at its next claim */
 #define HOSTLER_CANCEL 2   /* leave soon; claims are refused from now on */
@@ -97,8 +107,8 @@ extern "C" {
 typedef struct hostler_plugin_t {
   int64_t magic;         /* HOSTLER_MAGIC */
   int64_t struct_size;   /* sizeof(hostler_plugin_t) as the plugin knows it */
-  int32_t abi_major;     /* HOSTLER_ABI_MAJOR */
-  int32_t abi_minor;     /* HOSTLER_ABI_MINOR */
+  int32_t abi_major;     /* HOSTLER_ABI_MAJOR. Another one than the host's is refused */
+  int32_t abi_minor;     /* HOSTLER_ABI_MINOR, or the least that will do. A higher one than the host's is refused */
   int64_t flags;         /* HOSTLER_SPLITTABLE, or 0. A bit that the host does not know is refused */
   int64_t state_version; /* of what checkpoint() saves: a new build gets an old checkpoint only if these are equal */
   const char *id;        /* never NULL. The plugin's name, for logs and lists; static storage */
@@ -221,7 +231,7 @@ struct hostler_host_t {
 /* ---- hostler_results_t: what merge reads ---------------------------------------------------------------------- */
 
 /* A piece of the input and what became of it. Yours: set struct_size before each call; the host fills in as much as
- * fits there. What it points at lives until the next call with the same cursor function. */
+ * fits there, and zero for what it does not know. What it points at lives until the next call with the same cursor function. */
 typedef struct hostler_range_t {
   int64_t struct_size;      /* in: sizeof(hostler_range_t) */
   int64_t input;            /* as in the slice */
@@ -243,7 +253,8 @@ struct hostler_results_t {
    * have become one range when they left nothing. */
   int (*next)(hostler_results_t *results, hostler_range_t *out);
 
-  /* R. The total of a counter over all that is committed; 0 when nothing was counted under that name. */
+  /* R. The total of a counter over all that is committed; 0 when nothing was counted under that name. Never fails, and
+   * may be below 0. */
   int64_t (*counter)(hostler_results_t *results, const char *name);
 
   /* R. The next range that was given up, in order; as next. A job for which this yields anything ends partial. */
@@ -251,6 +262,10 @@ struct hostler_results_t {
 };
 
 /* ---- what the plugin exports ---------------------------------------------------------------------------------- */
+
+/* For a language that declares them itself, and cannot say const (cgo): with HOSTLER_NO_PROTOTYPES defined, this header
+ * leaves that to it. */
+#ifndef HOSTLER_NO_PROTOTYPES
 
 /* Required. In a worker, on its main thread, once for each slice; the next call may come in the same process. Returns a
  * verdict. DONE after a refused claim means that the rest goes elsewhere; DONE with all claimed, or without any claim,
@@ -265,6 +280,8 @@ HOSTLER_EXPORT int prepare(const hostler_slice_t *slice);
 /* Optional. In a worker of its own, when every slice has ended: make the job's final output with output, result and
  * counter. An attempt like any other: retried, committed once. The slice has kind NONE and no positions. */
 HOSTLER_EXPORT int merge(const hostler_slice_t *slice, hostler_results_t *results);
+
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
-/* The layout of plugin.h 0.1, frozen: a change here is a new ABI. Included once per language, see CMakeLists.txt. */
+/* The layout of plugin.h 1.0, frozen: what stands here is never changed, only added to. Included once per language, see
+ * CMakeLists.txt. */
 #include <hostler/plugin.h>
 
 #ifdef __cplusplus
@@ -9,7 +10,7 @@
 
 #define AT(type, field, offset) FROZEN(offsetof(hostler_##type##_t, field) == (offset))
 
-FROZEN(HOSTLER_ABI_MAJOR == 0 && HOSTLER_ABI_MINOR == 1);
+FROZEN(HOSTLER_ABI_MAJOR == 1 && HOSTLER_ABI_MINOR == 0);
 
 #if INTPTR_MAX == INT64_MAX
 
