@@ -11,7 +11,7 @@ block() {
 mkdir primes
 block go 1 >primes/primes.go
 block c 2 >primes/about.c
-export GOCACHE=$dir/cache GOFLAGS=-mod=mod CGO_CFLAGS="-I$SOURCE_DIR/plugin-api/include"
+export GOCACHE=$BUILD_DIR/go-cache GOFLAGS=-mod=mod CGO_CFLAGS="-I$SOURCE_DIR/plugin-api/include"
 (cd primes && go mod init primes && go build -buildmode=c-shared -o ../plugins/primes.so) >built 2>&1 || die "$(<built)"
 
 workers <<'YAML'
