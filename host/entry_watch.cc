@@ -91,6 +91,10 @@ void Entry::tell_deadline(Slot &slot, std::int64_t slice, const std::string &rea
 void Entry::past_deadline(Slot &slot, std::int64_t slice) {
   const WorkerPart page = around_.system.page(*slot.worker);
   const auto stage = static_cast<Stage>(page.stage);
+  if (stage == Stage::Checkpointing) {
+    slot.timer.set(around_.system.now() + config().stop.grace, [this, &slot, slice] { past_deadline(slot, slice); });
+    return;
+  }
   if (stage != Stage::Running && stage != Stage::Returned) return;
   if (page.begun == slice) return end_overdue(slot, slot.deadline + ", and did not stop when asked to");
   const Duration time = config().time_limit.value_or(Duration{}) + config().stop.grace;

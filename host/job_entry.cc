@@ -28,14 +28,15 @@ JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob store
     : Entry(around, std::move(prepared)),
       stored_(std::move(stored)),
       create_(std::move(create)),
-      job_(settings(), stored_.manifest, stored_.rows, first_lease),
+      job_(settings(), stored_.manifest, stored_.rows, first_lease, stored_.skipped),
       due_(around.timers),
       share_(around.timers) {
   stored_.rows.clear();  // job_ has them
 }
 
 JobSettings JobEntry::settings() const {
-  return {config().attempts, config().max_temporary, config().max_failed, config().restart, build().has_merge};
+  return {config().attempts, config().max_temporary, config().max_failed,  config().restart,
+          build().has_merge, config().max_skipped,   build().state_version};
 }
 
 void JobEntry::start() {
@@ -171,10 +172,13 @@ bool JobEntry::hand_out_one(Slot &slot) {
   if (!lease) return false;
   const std::uint64_t id = lease->id;
   const bool merge = lease->begin == job_.manifest().positions();
+  const bool saved = lease->saved.has_value();
   held_leases_[worker].push_back({std::move(*lease), now, false});
   StoreBatch batch;
-  batch.push_back(changes());
-  commit(std::move(batch), [this, worker, id, merge] { merge ? send_merge(worker, id) : send(worker, id); });
+  push_changes(batch);
+  commit(std::move(batch), [this, worker, id, merge, saved] {
+    merge ? send_merge(worker, id) : saved ? send_saved(worker, id) : send(worker, id);
+  });
   return true;
 }
 
@@ -187,6 +191,7 @@ void JobEntry::send(WorkerId worker, std::uint64_t lease) {
     held.sent = true;
     held.since = held.sent_at = around_.system.now();
     around_.system.lease(worker, held.lease);
+    if (held.lease.saved) held.lease.saved->data = {};  // up to 16 MiB
     watch_anew(*slot);
     ask_for_shares();
   }
@@ -208,21 +213,24 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
 void JobEntry::commit_changes(StoreBatch batch) {
   PutRows rows = changes();
   if (!rows.deltas.empty() || !rows.attempts.empty()) batch.insert(batch.begin(), std::move(rows));
+  end_checkpoints(batch);
   if (!batch.empty()) commit(std::move(batch), [this] { check_end(); });
 }
 
-void JobEntry::commit(StoreBatch batch, std::function<void()> then) {
+void JobEntry::commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise) {
   ++commits_;
-  around_.store.commit(std::move(batch), [this, then = std::move(then)](Result<void> done) {
-    --commits_;
-    if (!done) {
-      out_of_step_ = true;
-      fail_entry(done.error().text());
-    } else {
-      then();
-    }
-    around_.changed();
-  });
+  around_.store.commit(std::move(batch),
+                       [this, then = std::move(then), otherwise = std::move(otherwise)](Result<void> done) {
+                         --commits_;
+                         if (!done) {
+                           if (otherwise) otherwise();
+                           out_of_step_ = true;
+                           fail_entry(done.error().text());
+                         } else {
+                           then();
+                         }
+                         around_.changed();
+                       });
 }
 
 // Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended.
@@ -254,6 +262,7 @@ bool JobEntry::has_ended() const {
 StoredJob JobEntry::stored() const {
   StoredJob stored = stored_;
   stored.rows = job_.rows();
+  stored.skipped = job_.progress().skipped;
   return stored;
 }
 

@@ -97,6 +97,7 @@ class JobEntry final : public Entry {
   bool hand_out_one(Slot &slot);
   void send(WorkerId worker, std::uint64_t lease);
   void send_merge(WorkerId worker, std::uint64_t lease);
+  void send_saved(WorkerId worker, std::uint64_t lease);
   void slice_ended(Slot &slot, const SliceEnded &ended);
   [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;
   void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
@@ -104,6 +105,17 @@ class JobEntry final : public Entry {
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
   void left(Slot &slot, Departure gone);
   void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun);
+  // job_entry_segments.cc: checkpoints.
+  void segment_ended(Slot &slot, const SegmentEnded &ended);
+  void answer(WorkerId worker, const SegmentEnded &ended, std::int32_t error);
+  [[nodiscard]] std::string attempt_dir_of(const Held &held, std::int64_t begin) const;
+  [[nodiscard]] std::string fault_of_files(const Held &held, const SegmentEnded &ended) const;
+  [[nodiscard]] std::string fault_of_files(const SliceEnded &ended, bool done) const;
+  [[nodiscard]] bool has_advanced(const Slot &slot, std::uint64_t lease, std::int64_t begin) const;
+  void end_checkpoints(StoreBatch &batch);
+  void add(const std::map<std::string, std::int64_t> &deltas);
+  // Rows, and the checkpoints that end with them.
+  void push_changes(StoreBatch &batch);
   [[nodiscard]] PutRows changes();
   // job_entry_attempts.cc: what attempts at slices came to, for joblog.
   void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
@@ -114,7 +126,7 @@ class JobEntry final : public Entry {
   void settle(Noted &noted);
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
-  void commit(StoreBatch batch, std::function<void()> then);
+  void commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise = {});
   void commit_changes(StoreBatch batch = {});
   void check_end();
   // All has ended, and the verdict is on its way to the ledger.

@@ -41,6 +41,8 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
     hand_out(*slot);
   } else if (const auto *ended = std::get_if<SliceEnded>(&message)) {
     slice_ended(*slot, *ended);
+  } else if (const auto *segment = std::get_if<SegmentEnded>(&message)) {
+    segment_ended(*slot, *segment);
   } else if (const auto *given = std::get_if<LeaseCut>(&message)) {
     lease_cut(*slot, *given);
   } else if (const auto *lease = std::get_if<LeaseEnded>(&message)) {
@@ -54,12 +56,16 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   const std::int64_t begin = ended.slice.begin;
   const bool in_input = begin >= 0 && begin < job_.manifest().positions();
   const std::int64_t shift = in_input ? job_.manifest().slice_from(begin).begin - begin : 0;
-  Judgement judgement = judge(ended, stopping, over_time ? slot.deadline : std::string(), shift);
+  Judgement judgement =
+      judge(ended, stopping, over_time ? slot.deadline : std::string(), shift, has_advanced(slot, ended.lease, begin));
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};
+  if (std::string fault = fault_of_files(ended, judgement.verdict == Verdict::Done); !fault.empty())
+    return protocol_error(slot, fault);
   const TimePoint now = around_.system.now();
   note_ended(slot, ended, judgement);
+  if (ended.saved_lost) job_.forget_checkpoint(begin);
   const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
   if (!outcome) return protocol_error(slot, outcome.error().text());
   if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
@@ -102,17 +108,20 @@ std::string JobEntry::counter_fault(const std::map<std::string, std::int64_t> &d
 
 // What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.
 void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch) {
-  batch.push_back(changes());
+  push_changes(batch);
   if (judgement.verdict != Verdict::Done) {
-    if (!ended.attempt_dir.empty()) batch.push_back(DropAttempt{ended.attempt_dir});
+    const auto checkpoint = job_.checkpoint_of(ended.slice.begin);
+    const bool goes_on = checkpoint && checkpoint->attempt_dir == ended.attempt_dir;
+    if (!ended.attempt_dir.empty() && !goes_on) batch.push_back(DropAttempt{ended.attempt_dir});
     return;
   }
   const bool merge = ended.slice.begin == job_.manifest().positions();
   const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(ended.slice.begin, ended.slice);
   if (ended.has_result) batch.push_back(PutResult{name(), span.input, span.begin, span.end, merge, ended.result});
   if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, merge});
+  if (!ended.skipped.empty()) batch.push_back(PutAside{name(), span.input, span.begin, ended.skipped});
+  add(ended.counters);
   for (const auto &[key, delta] : ended.counters) {
-    stored_.counters[key] = saturating_add(stored_.counters[key], delta);
     if (merge) stored_.merge_counters[key] = saturating_add(stored_.merge_counters[key], delta);
   }
   if (!ended.files.empty())
@@ -226,9 +235,12 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
   const bool merge = begun && *begun == job_.manifest().positions();
   if (begun) {
     const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_from(*begun);
-    if (const Held *held = held_at(worker, *begun))
-      batch.push_back(DropAttempt{stored_.identity.output + "/.attempts/" +
-                                  attempt_folder(span.input, span.begin, merge, held->lease.id)});
+    const auto checkpoint = job_.checkpoint_of(*begun);
+    if (const Held *held = held_at(worker, *begun)) {
+      const std::string dir =
+          stored_.identity.output + "/.attempts/" + attempt_folder(span.input, span.begin, merge, held->lease.id);
+      if (!checkpoint || checkpoint->attempt_dir != dir) batch.push_back(DropAttempt{dir});
+    }
   }
   held_leases_.erase(worker);
   batch.push_back(PutUsage{name(), stored_.usage});
@@ -239,7 +251,8 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
 std::optional<std::int64_t> JobEntry::slice_begun(const Slot &slot, const WorkerPart &page) const {
   if (page.layout != kPageLayout || slot.leaving) return std::nullopt;
   const auto stage = static_cast<Stage>(page.stage);
-  if (stage != Stage::Running && stage != Stage::Returned && stage != Stage::Settling) return std::nullopt;
+  if (stage != Stage::Running && stage != Stage::Returned && stage != Stage::Settling && stage != Stage::Checkpointing)
+    return std::nullopt;
   if (held_at(*slot.worker, page.begun) == nullptr) return std::nullopt;
   return page.begun;
 }

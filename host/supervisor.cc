@@ -130,7 +130,7 @@ Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
                 fmt::format("cannot resume: its output folder changed from {} to {}", stored.identity.output,
                             wanted.config.output),
                 "keep the folder, or start from zero with --fresh " + name);
-  if (auto resumed = resume_job(stored.manifest, stored.rows, wanted.manifest); !resumed)
+  if (auto resumed = resume_job(stored.manifest, stored.rows, wanted.manifest, false); !resumed)
     return tl::unexpected(resumed.error());
   return {};
 }
@@ -241,6 +241,23 @@ void Supervisor::arrive(const std::string &name, Arrival arrival) {
   entries_[name] = std::move(entry);
 }
 
+namespace {
+
+// Of the job's totals what the segments of slices have added whose checkpoints are not among those kept.
+void take_back_dropped(StoredJob &job, const std::vector<SliceRow> &kept) {
+  const auto add = [&job](const std::vector<SliceRow> &rows, std::int64_t sign) {
+    for (const SliceRow &row : rows) {
+      if (!row.checkpoint) continue;
+      for (const auto &[counter, total] : row.checkpoint->counters) job.counters[counter] += sign * total;
+      sign < 0 ? job.skipped -= row.checkpoint->skipped : job.skipped += row.checkpoint->skipped;
+    }
+  };
+  add(job.rows, -1);
+  add(kept, 1);
+}
+
+}  // namespace
+
 std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
   EntryConfig &config = arrival.prepared.config;
   auto node = stored_.extract(config.name);
@@ -256,12 +273,15 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
     job = std::move(node.mapped());
   }
   if (arrival.action == EntryAction::Resume && !create) {
-    auto resumed = resume_job(job.manifest, job.rows, arrival.prepared.manifest);
+    // What was saved under other parameters would be mixed with what is done under these.
+    const bool same_params = job.identity.params == config.params;
+    auto resumed = resume_job(job.manifest, job.rows, arrival.prepared.manifest, same_params);
     if (!resumed) {  // plan_reload() has tried it, but what was in work then is done now
       arrival.held = resumed.error().what;
       arrival.resumable = false;
       log_(LogLevel::Error, fmt::format("{}: keeps its old settings: {}", config.name, resumed.error().text()));
     } else {
+      take_back_dropped(job, resumed->rows);
       job.manifest = std::move(resumed->manifest);
       job.rows = std::move(resumed->rows);
       job.identity = identity_of(config);

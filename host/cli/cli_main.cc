@@ -56,7 +56,7 @@ struct Arguments {
   EntriesCommand retry_job = on_entries(OperatorVerb::Retry, {""});
   SlicesCommand slices;
   std::vector<std::string> slices_state;
-  SlicesCommand failed{{}, "", SliceState::Quarantined, false};
+  FailedCommand failed;
   JoblogCommand joblog;
   ReplayCommand replay;
   LogsCommand logs;
@@ -240,10 +240,11 @@ class CommandLine {
     slices->add_flag("--json", arguments_.slices.json, "One JSON object a line");
 
     CLI::App *failed = add("failed", "List what a job has given up, and why", "hostler failed wordcount --json",
-                           [this] { return run_slices(arguments_.failed); });
+                           [this] { return run_failed(arguments_.failed); });
     add_address(failed, arguments_.failed.address);
     failed->add_option("NAME", arguments_.failed.job, "The job")->required();
     failed->add_flag("--json", arguments_.failed.json, "One JSON object a line");
+    failed->add_flag("--lines", arguments_.failed.lines, "The number of the line that a record is");
 
     CLI::App *joblog = add("joblog", "Print what became of every attempt at a slice, as GNU parallel's --joblog does",
                            "hostler joblog wordcount >wordcount.tsv", [this] { return run_joblog(arguments_.joblog); });

@@ -77,6 +77,13 @@ struct SlicesCommand {
   bool json = false;
 };
 
+struct FailedCommand {
+  Address address;
+  std::string job;
+  bool lines = false;  // say in which line of its file a record is
+  bool json = false;
+};
+
 struct ReplayCommand {
   Address address;
   std::string slice;  // "NAME.INPUT-BEGIN"
@@ -100,6 +107,7 @@ struct JoblogCommand {
 [[nodiscard]] Outcome<ExitCode> run_plugins(const std::string &file, bool json);
 [[nodiscard]] Outcome<ExitCode> run_results(const ResultsCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_slices(const SlicesCommand &command);
+[[nodiscard]] Outcome<ExitCode> run_failed(const FailedCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_joblog(const JoblogCommand &command);
 [[nodiscard]] Outcome<ExitCode> run_replay(const ReplayCommand &command);
 // For a state folder that no host has.

@@ -16,6 +16,7 @@
 #include "core/on_exit.h"
 #include "core/plan.h"
 #include "core/slice_range.h"
+#include "edge/attempt_copy.h"
 #include "edge/config_yaml.h"
 #include "edge/merge_file.h"
 #include "edge/plugin_store.h"
@@ -95,11 +96,28 @@ Result<Lease> lease_of(JobLedger &job, std::int64_t position, std::int32_t attem
   settings.has_merge = position >= all;
   std::vector<SliceRow> rows;  // all else is done
   if (slice.begin > 0) rows.push_back({0, std::min(slice.begin, all), SliceState::Done, 0, 0, {}});
-  if (attempt > 1) rows.push_back({slice.begin, slice.end, SliceState::Ready, attempt - 1, 0, {}});
+  const auto checkpoint = row && row->begin == slice.begin ? row->checkpoint : nullptr;
+  if (checkpoint) settings.state_version = checkpoint->state_version;  // of the build that is to run
+  if (attempt > 1 || checkpoint)
+    rows.push_back({slice.begin, slice.end, SliceState::Ready, attempt - 1, 0, {}, checkpoint});
   if (slice.end < all) rows.push_back({slice.end, all, SliceState::Done, 0, 0, {}});
   auto lease = Job(settings, plan, rows).lease(1, TimePoint{}, 1);
   if (!lease) return fail(job.job().name, "has no such slice");
   return std::move(*lease);
+}
+
+// The slice goes on at its checkpoint, with copies of its files.
+Result<void> bring_checkpoint(JobLedger &job, const SliceRange &slice, const Workshop &workshop,
+                              const std::optional<User> &user, Lease &lease) {
+  Saved &saved = *lease.saved;
+  auto data = job.ledger().checkpoint_data(job.job().name, slice.input, slice.begin);
+  if (!data) return tl::unexpected<Error>(data.error());
+  saved.data = std::move(*data).value_or("");
+  if (saved.attempt_dir.empty()) return {};
+  const std::string copy = workshop.attempts() + "/" + attempt_folder(slice.input, slice.begin, false, lease.id);
+  const auto copied = copy_committed(saved.attempt_dir, saved.files, copy, user);
+  saved.attempt_dir = copy;
+  return copied;
 }
 
 struct Surroundings {
@@ -181,7 +199,7 @@ bool is_installed(const std::string &program) {
 }
 
 Judgement judge(const ReplayWorker::Ended &ended, const SliceRange &slice, std::int64_t shift) {
-  if (ended.slice) return hostler::judge(*ended.slice, false, {}, shift);
+  if (ended.slice) return hostler::judge(*ended.slice, false, {}, shift, ended.advanced);
   if (ended.whole) return {Verdict::Done, {}};
   Departure departure;
   departure.status = ended.status;
@@ -196,9 +214,14 @@ Judgement judge(const ReplayWorker::Ended &ended, const SliceRange &slice, std::
 }
 
 // What it left, on standard output; the words about it on standard error.
-void tell_what_it_left(const SliceEnded &slice, const Workshop &workshop) {
+void tell_what_it_left(const ReplayWorker::Ended &ended, const Workshop &workshop) {
+  const SliceEnded &slice = *ended.slice;
+  std::map<std::string, std::int64_t> counters = ended.counters;
+  for (const auto &[counter, delta] : slice.counters) counters[counter] += delta;
   if (slice.has_result) write_text(stdout, slice.result + (slice.result.ends_with('\n') ? "" : "\n"));
-  for (const auto &[counter, delta] : slice.counters) warn("counter {} {}\n", counter, delta);
+  for (const auto &[counter, delta] : counters) warn("counter {} {}\n", counter, delta);
+  for (const auto *skipped : {&ended.skipped, &slice.skipped})
+    for (const Aside &record : *skipped) warn("skipped {}-{}: {}\n", record.begin, record.end, record.reason);
   for (const std::string &file : slice.files) warn("file {}/{}\n", slice.attempt_dir, file);
   if (slice.files.empty() && std::filesystem::exists(workshop.attempts()) &&
       !std::filesystem::is_empty(workshop.attempts()))
@@ -237,6 +260,9 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
     if (auto written = write_merge_file(job->ledger(), name->job, lease->merge_input); !written)
       return give_up(ExitCode::Failed, written.error().error);
   }
+  if (lease->saved)
+    if (auto brought = bring_checkpoint(*job, slice, *workshop, user, *lease); !brought)
+      return give_up(ExitCode::Failed, brought.error());
   auto worker = ReplayWorker::create();
   if (!worker) return give_up(ExitCode::Failed, worker.error());
   const auto argv = command_line(*worker, command.debug);
@@ -244,7 +270,7 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
   warn("{}: {}\n", command.slice, *library);
   const auto ended = worker->run(*argv, user, start_of(job->job(), *library, *workshop, around), *lease);
   if (!ended) return give_up(ExitCode::Failed, ended.error());
-  if (ended->slice) tell_what_it_left(*ended->slice, *workshop);
+  if (ended->slice) tell_what_it_left(*ended, *workshop);
   if (command.debug && !ended->slice && !ended->whole) {
     warn("{}: did not come to its end\n", command.slice);
     return ExitCode::Failed;

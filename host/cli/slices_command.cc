@@ -1,4 +1,4 @@
-// slices, failed: what state the slices of a job are in, a line for each row of the ledger.
+// slices: what state the slices of a job are in, a line for each row of the ledger.
 #include <fmt/format.h>
 
 #include <map>
@@ -62,6 +62,10 @@ class Slices {
     slice.attempts = row.attempts;
     slice.put_off = row.temporaries;
     slice.reason = row.reason;
+    if (row.checkpoint) {
+      const SliceSpan span = job_.job().manifest.slice_from(row.begin);
+      slice.checkpoint = span.begin + row.checkpoint->position - row.begin;
+    }
     if (!row.plain()) {
       const auto failure = job_.ledger().last_failure(job_.job().name, slice.range);
       if (!failure) return tl::unexpected<Error>(failure.error());
@@ -88,6 +92,7 @@ class Slices {
     std::string why = slice.verdict;
     if (!slice.reason.empty()) why += (why.empty() ? "" : ": ") + in_one_line(slice.reason);
     if (slice.put_off > 0) why += fmt::format("{}put off {} times", why.empty() ? "" : "; ", slice.put_off);
+    if (slice.checkpoint >= 0) why += fmt::format("{}checkpoint at {}", why.empty() ? "" : "; ", slice.checkpoint);
     std::string line = fmt::format("{:<28} {:<28} {:>9}  {:<11} {:>8} {:>6}  {}", slice.slice,
                                    range.merge ? "" : fmt::format("{}-{}", range.last_input, range.end),
                                    range.merge ? "" : std::to_string(range.slices), slice.state, slice.attempts,

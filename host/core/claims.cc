@@ -4,14 +4,31 @@
 
 namespace hostler {
 
-void Claims::enter(const SliceSpan &slice, std::int64_t unit) {
-  next_ = slice.begin;
+void Claims::enter(const SliceSpan &slice, std::int64_t unit, std::int64_t resume) {
+  next_ = resume;
   begin_ = slice.begin;
+  checkpoint_ = resume;
   end_ = slice.end;
   unit_ = unit;
   shift_ = slice.global.begin - slice.begin;
   called_ = false;
   refused_ = StopWord::GoOn;
+}
+
+bool Claims::may_checkpoint(std::int64_t position) const {
+  if (position <= checkpoint_ || position > granted()) return false;
+  return position == end_ || (position - begin_) % unit_ == 0;
+}
+
+// Who checkpoints without a claim, and then claims, goes on behind it.
+void Claims::checkpointed(std::int64_t position) {
+  checkpoint_ = position;
+  next_ = std::max(next_, position);
+}
+
+bool Claims::may_skip(std::int64_t begin, std::int64_t end, std::int64_t last) const {
+  if (begin < checkpoint_ || begin >= granted() || end <= begin || end > std::max(last, granted())) return false;
+  return (begin - begin_) % unit_ == 0 && (end == end_ || (end - begin_) % unit_ == 0);
 }
 
 Claims::Covered Claims::covered(const SliceSpan &slice) const {

@@ -16,6 +16,7 @@
 // Positions are those of the lease's own plan, except in claim(), whose are the plugin's. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,7 @@ class Claims {
     Interval whole;                  // its end comes nearer when a part is given away
     std::int64_t shift = 0;          // plus this: global
     bool may_split = false;          // inside a slice too
+    std::int64_t resume = 0;         // all before it is done: no cut lies there
   };
   // A slice as its worker is through with it: it may have given away its end.
   struct Covered {
@@ -47,11 +49,18 @@ class Claims {
   // away, if the host has asked.
   template <typename Host>
   [[nodiscard]] std::optional<SliceSpan> next_slice(Host &host, std::int64_t position);
-  // The plugin is about to work on this slice.
-  void enter(const SliceSpan &slice, std::int64_t unit);
+  // The plugin is about to work on this slice, from `resume` on: its begin, or where its last checkpoint stood, as the
+  // plugin counts.
+  void enter(const SliceSpan &slice, std::int64_t unit, std::int64_t resume);
   // The plugin's claim: the end that is granted; `from` when nothing is; -EINVAL.
   template <typename Host>
   std::int64_t claim(Host &host, std::int64_t from, std::int64_t to);
+  // May a segment end there, as the plugin counts: behind the last one, within what is granted? Without any claim the
+  // whole slice counts as granted.
+  [[nodiscard]] bool may_checkpoint(std::int64_t position) const;
+  void checkpointed(std::int64_t position);
+  // May [begin, end) be skipped? In a file a record may go on behind what is granted, up to `last`.
+  [[nodiscard]] bool may_skip(std::int64_t begin, std::int64_t end, std::int64_t last) const;
   // After the plugin has returned.
   [[nodiscard]] Covered covered(const SliceSpan &slice) const;
 
@@ -66,14 +75,16 @@ class Claims {
   void give_share(Host &host, std::int64_t from, Interval slice);
   template <typename Host>
   void cut(Host &host, std::int64_t at);
+  [[nodiscard]] std::int64_t granted() const { return called_ ? next_ : end_; }
   [[nodiscard]] std::int64_t share_begin(std::int64_t from, Interval slice) const;
   std::int64_t refuse(std::int64_t from, StopWord word) {
     refused_ = word;
     return from;
   }
 
-  std::int64_t next_ = 0;  // where the next claim must begin; this and the two below as the plugin counts
+  std::int64_t next_ = 0;  // where the next claim must begin; this and the three below as the plugin counts
   std::int64_t begin_ = 0;
+  std::int64_t checkpoint_ = 0;  // where the last one stood, or the slice begins
   std::int64_t end_ = 0;
   std::int64_t unit_ = 1;
   std::int64_t shift_ = 0;  // plus this: a position of the lease's plan
@@ -88,7 +99,7 @@ template <typename Host>
 std::optional<SliceSpan> Claims::next_slice(Host &host, std::int64_t position) {
   if (position >= lent_.whole.end) return std::nullopt;
   if (host.shares_asked() != shares_given_)
-    give_share(host, position, lent_.plan->slice_at(position, lent_.whole).global);
+    give_share(host, std::max(position, lent_.resume), lent_.plan->slice_at(position, lent_.whole).global);
   return lent_.plan->slice_at(position, lent_.whole);
 }
 

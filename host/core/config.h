@@ -87,6 +87,7 @@ struct EntryConfig {
   RestartConfig restart;
   std::int32_t attempts = 4;
   Tolerance max_failed;
+  Tolerance max_skipped;  // a number: records; a percentage: of positions
   std::int32_t max_temporary = 100;
   bool split = true;  // jobs: a slice may be cut, if the plugin allows it
   OnChange on_change = OnChange::Ask;

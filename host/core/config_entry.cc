@@ -252,6 +252,11 @@ constexpr Field<Draft> kEntryFields[] = {
        note_job_key("max_failed", value, place, draft);
        return store(read_tolerance(value, place), draft.entry.config.max_failed);
      }},
+    {"max_skipped",
+     [](const Node &value, const Place &place, Draft &draft) {
+       note_job_key("max_skipped", value, place, draft);
+       return store(read_tolerance(value, place), draft.entry.config.max_skipped);
+     }},
     {"max_temporary",
      [](const Node &value, const Place &place, Draft &draft) {
        note_job_key("max_temporary", value, place, draft);
@@ -277,7 +282,6 @@ constexpr Field<Draft> kEntryFields[] = {
     {"rollout", nullptr, kNotYet},
     {"reslice", nullptr, kNotYet},
     {"schedule", nullptr, kNotYet},
-    {"max_skipped", nullptr, kNotYet},
     {"max_bisect", nullptr, kNotYet},
     {"slice", nullptr, kInInput},
     {"lines", nullptr, kInInput},

@@ -89,6 +89,7 @@ std::string before(Stage stage) {
     case Stage::Loading: return " while its plugin was being loaded";
     case Stage::Idle: return " between slices";
     case Stage::Running:
+    case Stage::Checkpointing:
     case Stage::Returned:
     case Stage::Settling: return "";
   }
@@ -213,9 +214,9 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
                      said);
 }
 
-Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue, std::int64_t shift) {
+Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue, std::int64_t shift, bool advanced) {
   if (ended.input_changed) return {Verdict::InputChanged, ended.reason};
-  if (ended.io_failed) return {Verdict::RetryLater, ended.reason};
+  if (ended.io_failed || ended.saved_lost) return {Verdict::RetryLater, ended.reason};
   const bool ruled = ended.rule >= 0;
   const Verdict verdict = verdict_of_returned(ended.*(ruled ? &SliceEnded::counts_as : &SliceEnded::returned));
   std::string how = returned_words(ended.returned);
@@ -223,10 +224,10 @@ Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overd
   Judgement judgement{verdict, with_reason(how, ended.reason), ended.rule};
   if (verdict == Verdict::Done) return judge_done(ended, how, overdue, shift);
   if (verdict == Verdict::Yield && !overdue.empty()) return {Verdict::Timeout, overdue + "; " + judgement.reason};
-  if (verdict != Verdict::Yield || stopping) return judgement;
+  if (verdict != Verdict::Yield || stopping || advanced) return judgement;
   // Somebody else has sent it the stop signal.
   if (ended.told_to_stop) return {Verdict::RetryLater, judgement.reason + " when a signal told it to stop", ended.rule};
-  return {Verdict::Failure, judgement.reason + ", but nothing was checkpointed", ended.rule};
+  return {Verdict::Failure, judgement.reason + ", but no checkpoint has advanced", ended.rule};
 }
 
 }  // namespace hostler

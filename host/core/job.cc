@@ -52,8 +52,9 @@ std::optional<JobState> job_state_from_name(std::string_view text) {
   return std::nullopt;
 }
 
-Job::Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease)
-    : settings_(settings), table_(std::move(manifest), std::move(rows)), next_lease_(first_lease) {
+Job::Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease,
+         const Skipped &skipped)
+    : settings_(settings), table_(std::move(manifest), std::move(rows)), next_lease_(first_lease), skipped_(skipped) {
   for (const SliceRow &row : table_.rows())
     if (row.state == SliceState::Backoff && row.begin != table_.merge_position())
       waiting_.emplace(TimePoint::min(), row.begin);
@@ -93,10 +94,14 @@ std::int64_t Job::lease_end(Interval untouched, std::int64_t max_slices) const {
 Lease Job::lease_again(WorkerId worker, std::int64_t begin) {
   SliceRow row = table_.take(begin);
   row.state = SliceState::Leased;
+  if (row.checkpoint && row.checkpoint->state_version != settings_.state_version) end_checkpoint(row, true);
   const Interval slice{row.begin, row.end};
   const std::int32_t attempt = row.attempts + 1;
+  const std::shared_ptr<const Checkpoint> checkpoint = row.checkpoint;
   table_.put(std::move(row));
-  return hand_out(worker, slice, attempt);
+  Lease lease = hand_out(worker, slice, attempt);
+  if (checkpoint) lease.saved = Saved{checkpoint->position, {}, checkpoint->attempt_dir, checkpoint->files};
+  return lease;
 }
 
 Lease Job::hand_out(WorkerId worker, Interval interval, std::int32_t attempt) {
@@ -195,7 +200,8 @@ JobProgress Job::progress() const {
   progress.backoff = table_.slices(SliceState::Backoff);
   progress.quarantined = table_.slices(SliceState::Quarantined);
   progress.positions = manifest().positions();
-  progress.positions_done = table_.positions_done();
+  progress.positions_done = table_.positions_done() + table_.positions_checkpointed();
+  progress.skipped = skipped_;
   progress.retries = table_.retries();
   progress.done = progress.slices - table_.unfinished_slices();
   return progress;
@@ -212,6 +218,15 @@ std::string Job::first_quarantined() const {
   return fmt::format("the first is slice {}: {}", place(row->begin), row->reason);
 }
 
+bool Job::may_skip() const {
+  return skipped_.records <= settings_.max_skipped.count ||
+         settings_.max_skipped.allows(skipped_.positions, manifest().positions());
+}
+
+std::string Job::skipped_words() const {
+  return fmt::format("{} {} skipped", skipped_.records, skipped_.records == 1 ? "record" : "records");
+}
+
 void Job::settle() {
   if (state_ != JobState::Running) return;
   const std::int64_t all = manifest().slice_count();
@@ -220,14 +235,17 @@ void Job::settle() {
   if (!settings_.max_failed.allows(bad, all))
     return settle_as(JobState::Failed, fmt::format("{} of {} slices quarantined, more than max_failed allows; {}", bad,
                                                    all, first_quarantined()));
+  if (!may_skip()) return settle_as(JobState::Failed, skipped_words() + ", more than max_skipped allows");
   if (settings_.has_merge) {
     const SliceRow *merge = table_.find(table_.merge_position());
     if (merge == nullptr) return;
     if (merge->state == SliceState::Quarantined) return settle_as(JobState::Failed, "merge: " + merge->reason);
     if (merge->state != SliceState::Done) return;
   }
-  if (bad == 0) return settle_as(JobState::Succeeded, {});
-  settle_as(JobState::Partial, fmt::format("{} of {} slices quarantined; {}", bad, all, first_quarantined()));
+  if (bad == 0 && skipped_.records == 0) return settle_as(JobState::Succeeded, {});
+  if (bad == 0) return settle_as(JobState::Partial, skipped_words());
+  settle_as(JobState::Partial, fmt::format("{} of {} slices quarantined{}; {}", bad, all,
+                                           skipped_.records == 0 ? "" : ", " + skipped_words(), first_quarantined()));
 }
 
 void Job::settle_as(JobState state, std::string reason) {

@@ -11,12 +11,17 @@
 // is not charged, but after `max_temporary` of them the next one quarantines. BAD_DATA quarantines at once. What was
 // interrupted, or concerns the whole entry (its plugin, its settings, its input), goes back as if never handed out.
 //
+// A checkpoint ends a segment of a slice (core/segment.h): from then on the slice, when it comes back, is handed out by
+// itself, and goes on there; one that was saved by another version of the plugin's state is dropped as the slice is handed
+// out again, and what its segments had added is taken back. What is skipped counts once it is committed.
+//
 // Pure: time and randomness are handed in; what must become durable is collected as RowDelta and fetched with
 // take_changes(). Nothing may be told to a worker before these are durable: that is the caller's part.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +32,7 @@
 #include "core/config.h"
 #include "core/exit_status.h"
 #include "core/messages.h"
+#include "core/segment.h"
 #include "core/slice_table.h"
 #include "core/slicing.h"
 #include "core/time.h"
@@ -45,6 +51,8 @@ struct JobSettings {
   Tolerance max_failed;
   RestartConfig backoff;  // a slice's own backoff between attempts
   bool has_merge = false;
+  Tolerance max_skipped{};         // a number is one of records, a percentage one of positions
+  std::int64_t state_version = 0;  // of the build that new leases are worked on with
 };
 
 struct JobProgress {
@@ -56,6 +64,14 @@ struct JobProgress {
   std::int64_t positions = 0;
   std::int64_t positions_done = 0;
   std::int64_t retries = 0;  // attempts beyond the first
+  Skipped skipped;
+};
+
+// A slice has no checkpoint any more: it is done, or begins anew.
+struct CheckpointEnd {
+  std::int64_t begin = 0;  // of the slice, global
+  std::shared_ptr<const Checkpoint> checkpoint;
+  bool taken_back = false;
 };
 
 // What became of one failed slice.
@@ -69,7 +85,9 @@ class Job {
   // `rows`: those of the ledger at the start of the host, of which leased ones count as ready (their workers are gone).
   // Leases are numbered from `first_lease` on: next_lease() of the job whose place this one takes, as long as a host
   // lives.
-  Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease = 1);
+  // `skipped`: what is put aside so far.
+  Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease = 1,
+      const Skipped &skipped = {});
 
   // The next run of slices for a worker, at most `max_slices`; retried slices and the merge are handed out singly.
   // Nothing when nothing is due. The lease is held until ended() or lost() have accounted for all of it.
@@ -84,6 +102,14 @@ class Job {
   [[nodiscard]] Result<void> cut(WorkerId worker, const LeaseCut &given);
   // All of the lease before `up_to` is done; what follows goes back, not charged.
   [[nodiscard]] Result<void> lease_ended(WorkerId worker, const LeaseEnded &ended);
+  // A checkpoint of a slice, by a build with this version of its state: all of the lease before the slice is done, and the
+  // slice up to the position. What the ledger is to keep; an error when there can be no such checkpoint.
+  [[nodiscard]] Result<std::shared_ptr<const Checkpoint>> segment_ended(WorkerId worker, const SegmentEnded &ended,
+                                                                        std::int64_t state_version);
+  // Of the slice, in work or not, that begins here; or null.
+  [[nodiscard]] std::shared_ptr<const Checkpoint> checkpoint_of(std::int64_t begin) const;
+  // What the checkpoint of this slice had written is not there any more: its next attempt begins anew.
+  void forget_checkpoint(std::int64_t begin);
   // The files of a slice have their places.
   void committed(Interval slice);
   // The worker is gone. `begun`: the slice it was in, by its page (checked against the leases); it is charged by the
@@ -125,6 +151,8 @@ class Job {
   // The public place "INPUT-BEGIN" of the slice, or part of one, that begins here; or "merge".
   [[nodiscard]] std::string place(std::int64_t global) const;
   [[nodiscard]] std::vector<SliceRow> rows() const { return table_.rows(); }
+  // The checkpoints that have ended since the last call: as durable as the changes.
+  [[nodiscard]] std::vector<CheckpointEnd> take_checkpoint_ends() { return std::exchange(checkpoint_ends_, {}); }
   // What must become durable since the last call, in order.
   [[nodiscard]] std::vector<RowDelta> take_changes() { return table_.take_changes(); }
 
@@ -149,9 +177,12 @@ class Job {
   [[nodiscard]] std::string title(std::int64_t begin) const;
   [[nodiscard]] Held *find_lease(WorkerId worker, std::uint64_t id);
   [[nodiscard]] bool may_cut(std::int64_t position) const;
+  [[nodiscard]] std::string untold(const Held &held) const;
   SliceRow take_slice(Held &held, Interval slice, bool before_is_done);
   void drop_accounted(WorkerId worker);
   void finish(SliceRow row);
+  void end_checkpoint(SliceRow &row, bool take_back);
+  [[nodiscard]] Skipped count_of(const std::vector<Aside> &records) const;
   [[nodiscard]] SliceOutcome decide(SliceRow row, const Judgement &judgement, bool has_files, TimePoint now,
                                     double random);
   [[nodiscard]] SliceOutcome charge(SliceRow row, const std::string &reason, TimePoint now, double random);
@@ -159,6 +190,8 @@ class Job {
   [[nodiscard]] SliceOutcome quarantine(SliceRow row, const std::string &reason, const std::string &why);
   void back_off(SliceRow row, TimePoint due);
   [[nodiscard]] std::string first_quarantined() const;
+  [[nodiscard]] bool may_skip() const;
+  [[nodiscard]] std::string skipped_words() const;
   void settle();
   void settle_as(JobState state, std::string reason);
 
@@ -168,6 +201,8 @@ class Job {
   std::set<std::pair<TimePoint, std::int64_t>> waiting_;  // rows in backoff, without the merge
   TimePoint merge_due_ = TimePoint::min();
   std::uint64_t next_lease_ = 1;
+  Skipped skipped_;  // in all that is committed
+  std::vector<CheckpointEnd> checkpoint_ends_;
   JobState state_ = JobState::Running;
   std::string state_reason_;
 };
@@ -187,13 +222,13 @@ struct JobIdentity {
 // `--resume`: the manifest that keeps what is done. Inputs with something done must be unchanged and keep their
 // ordinals; others are replaced in place (a vanished one gets size kGone) and new ones come behind. Range and Items may
 // grow and shrink around what is done. `rows`: what is done, in the new numbering; committing ones count as done (their
-// files are on the way). All else begins anew: attempts, quarantine, and the merge. No lease may be out. An error names
-// what cannot be kept.
+// files are on the way). All else begins anew: attempts, quarantine, and the merge; with `keep_checkpoints` a slice that is
+// the same as before keeps its checkpoint. No lease may be out. An error names what cannot be kept.
 struct Resumed {
   Manifest manifest;
   std::vector<SliceRow> rows;
 };
 [[nodiscard]] Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> &rows,
-                                         const Manifest &wanted);
+                                         const Manifest &wanted, bool keep_checkpoints = true);
 
 }  // namespace hostler

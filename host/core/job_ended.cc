@@ -42,6 +42,7 @@ SliceRow Job::take_slice(Held &held, Interval slice, bool before_is_done) {
   SliceRow row = table_.take(held.row);
   SliceRow before = row;
   before.end = slice.begin;
+  if (slice.begin != row.begin) row.checkpoint.reset();
   if (before_is_done) {
     finish(std::move(before));
   } else {
@@ -49,6 +50,7 @@ SliceRow Job::take_slice(Held &held, Interval slice, bool before_is_done) {
   }
   SliceRow after = row;
   after.begin = slice.end;
+  after.checkpoint.reset();
   table_.put(std::move(after));
   held.row = slice.end;
   row.begin = slice.begin;
@@ -73,8 +75,10 @@ Result<SliceOutcome> Job::ended(WorkerId worker, const SliceEnded &ended, const 
   if (begin < held->row || begin >= held->whole.end || slice_from(begin, *held) != ended.slice)
     return fail({}, fmt::format("told of [{}, {}), which is no slice that lease {} still holds", begin, ended.slice.end,
                                 ended.lease));
+  if (begin != held->row && table_.find(held->row)->checkpoint) return fail({}, untold(*held));
   SliceRow row = take_slice(*held, ended.slice, true);
   drop_accounted(worker);
+  if (judgement.verdict == Verdict::Done) skipped_ += count_of(ended.skipped);
   SliceOutcome outcome = decide(std::move(row), judgement, !ended.files.empty(), now, random);
   settle();
   return outcome;
@@ -86,9 +90,12 @@ Result<void> Job::cut(WorkerId worker, const LeaseCut &given) {
   const bool inside = given.cut >= held->row && given.cut < held->whole.end;
   if (!inside || held->whole.begin == table_.merge_position() || !may_cut(given.cut))
     return fail({}, fmt::format("cut lease {} at {}, where it cannot be cut", given.lease, given.cut));
+  if (const auto &saved = table_.find(held->row)->checkpoint; saved && given.cut < saved->position)
+    return fail({}, fmt::format("cut lease {} at {}, before its checkpoint", given.lease, given.cut));
   SliceRow kept = table_.take(held->row);
   SliceRow rest = kept;
   rest.begin = given.cut;
+  if (given.cut > kept.begin) rest.checkpoint.reset();
   kept.end = given.cut;
   held->whole.end = given.cut;
   table_.put(std::move(kept));
@@ -117,6 +124,7 @@ Result<void> Job::lease_ended(WorkerId worker, const LeaseEnded &ended) {
   if (!at_slice) return fail({}, fmt::format("ended lease {} at {}, where no slice begins", ended.lease, ended.up_to));
   const std::int64_t end = held->whole.end;
   const std::int64_t up_to = std::max(ended.up_to, held->row);
+  if (up_to > held->row && table_.find(held->row)->checkpoint) return fail({}, untold(*held));
   finish(take_slice(*held, {held->row, up_to}, true));
   if (up_to < end) {
     table_.give_back(table_.take(up_to));
@@ -173,7 +181,9 @@ void Job::explain(std::int64_t begin, const std::string &was, const std::string 
 }
 
 void Job::finish(SliceRow row) {
+  if (row.begin >= row.end) return;
   row.state = SliceState::Done;
+  end_checkpoint(row, false);
   if (row.plain()) row.reason.clear();
   table_.put(std::move(row));
 }
@@ -184,6 +194,7 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
     case Verdict::Done:
       if (has_files) {
         row.state = SliceState::Committing;
+        end_checkpoint(row, false);
         table_.put(std::move(row));
         return {SliceState::Committing, {}};
       }

@@ -104,6 +104,7 @@ void JobReporter::count_time(const Attempt &attempt) {
 JobReport JobReporter::report() const {
   JobReport report = report_;
   report.progress = tally_.progress();
+  report.progress.skipped = job_.skipped;
   std::int64_t microseconds = 0;
   for (const Interval &time : busy_) microseconds += time.end - time.begin;
   report.elapsed = std::chrono::microseconds(microseconds);
@@ -120,6 +121,9 @@ std::string report_text(const JobReport &report) {
   text +=
       fmt::format("  input        {} of {} done\n", amount(static_cast<double>(progress.positions_done), report.unit),
                   amount(static_cast<double>(progress.positions), report.unit));
+  if (progress.skipped.records > 0)
+    text += fmt::format("  skipped      {} records ({})\n", progress.skipped.records,
+                        amount(static_cast<double>(progress.skipped.positions), report.unit));
   text += fmt::format("  time         {} in which {} of work were done, {}/s\n", times(report.elapsed),
                       times(report.work), amount(report.rate, report.unit));
   text += fmt::format("  workers      {} processes, {} of CPU, {} at most\n", report.usage.workers,

@@ -1,5 +1,6 @@
 // --resume: a new manifest around what is done.
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -123,13 +124,55 @@ Result<Resumed> resume_files(const Manifest &planned, const std::vector<SliceRow
   return resumed;
 }
 
-}  // namespace
+// Is a slice, and what lies in it, what it was?
+bool is_same(const Manifest &planned, Interval was, const Manifest &wanted, Interval now) {
+  if (planned.kind() != wanted.kind() || planned.unit() != wanted.unit()) return false;
+  if (now.begin < 0 || now.end > wanted.positions()) return false;
+  if (wanted.slice_at(now.begin, now).global != now) return false;
+  switch (wanted.kind()) {
+    case InputKind::None: return false;
+    case InputKind::Range: return true;
+    case InputKind::Items:
+      return std::equal(planned.items().begin() + was.begin, planned.items().begin() + was.end,
+                        wanted.items().begin() + now.begin);
+    case InputKind::Lines:
+    case InputKind::Records:
+    case InputKind::File: break;
+  }
+  const auto input = static_cast<std::size_t>(planned.input_at(was.begin));
+  return wanted.inputs()[input] == planned.inputs()[input];
+}
 
-Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> &rows, const Manifest &wanted) {
+// Slices that have not ended and go on at their checkpoints, at their new places.
+void keep_slices(const Manifest &planned, const std::vector<SliceRow> &rows, Resumed &resumed) {
+  const Manifest &wanted = resumed.manifest;
+  const bool numbered = planned.kind() == InputKind::Range || planned.kind() == InputKind::Items;
+  std::vector<SliceRow> kept;
+  for (const SliceRow &row : rows) {
+    if (!row.checkpoint) continue;
+    const SliceSpan slice = planned.slice_at(row.begin, {row.begin, row.end});
+    const std::int32_t input = slice.input;
+    if (static_cast<std::size_t>(input) >= wanted.inputs().size()) continue;
+    const std::int64_t shift = numbered ? planned.base() - wanted.base() : wanted.offset(input) - planned.offset(input);
+    const Interval now{slice.global.begin + shift, slice.global.end + shift};
+    if (!is_same(planned, slice.global, wanted, now)) continue;
+    auto checkpoint = std::make_shared<Checkpoint>(*row.checkpoint);
+    checkpoint->position += shift;
+    kept.push_back({now.begin, now.end, SliceState::Ready, 0, 0, {}, std::move(checkpoint)});
+  }
+  const auto first = static_cast<std::ptrdiff_t>(resumed.rows.size());
+  std::move(kept.begin(), kept.end(), std::back_inserter(resumed.rows));
+  std::inplace_merge(resumed.rows.begin(), resumed.rows.begin() + first, resumed.rows.end(),
+                     [](const SliceRow &a, const SliceRow &b) { return a.begin < b.begin; });
+}
+
+Result<Resumed> resume_done(const Manifest &planned, const std::vector<SliceRow> &rows, const Manifest &wanted) {
   const bool nothing_done =
       std::none_of(rows.begin(), rows.end(), [&](const SliceRow &row) { return is_kept(planned, row); });
-  if (nothing_done) return Resumed{wanted, {}};
-  if (planned.kind() != wanted.kind()) return cannot_keep("the kind of its input has changed");
+  if (planned.kind() != wanted.kind()) {
+    if (nothing_done) return Resumed{wanted, {}};
+    return cannot_keep("the kind of its input has changed");
+  }
   switch (wanted.kind()) {
     case InputKind::None: break;
     case InputKind::Range:
@@ -139,6 +182,19 @@ Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> 
     case InputKind::File: return resume_files(planned, rows, wanted);
   }
   return Resumed{wanted, {}};
+}
+
+}  // namespace
+
+Result<Resumed> resume_job(const Manifest &planned, const std::vector<SliceRow> &rows, const Manifest &wanted,
+                           bool keep_checkpoints) {
+  const bool nothing_kept = std::none_of(rows.begin(), rows.end(), [&](const SliceRow &row) {
+    return is_kept(planned, row) || (keep_checkpoints && row.checkpoint);
+  });
+  if (nothing_kept) return Resumed{wanted, {}};
+  Result<Resumed> resumed = resume_done(planned, rows, wanted);
+  if (resumed && keep_checkpoints) keep_slices(planned, rows, *resumed);
+  return resumed;
 }
 
 }  // namespace hostler

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "core/attempt.h"
 #include "core/error.h"
 #include "core/job.h"
+#include "core/segment.h"
 #include "core/slicing.h"
 
 namespace hostler {
@@ -29,6 +31,7 @@ struct StoredJob {
   std::string reason;
   std::map<std::string, std::int64_t> counters;        // totals
   std::map<std::string, std::int64_t> merge_counters;  // what of them merge() counted: a resumed job runs it again
+  Skipped skipped;                                     // in all that is committed
   std::int64_t attempts_noted = 0;                     // the last Attempt::seq
   std::string last_build;                              // hash, of the last of them; empty: none
   WorkerUsage usage;
@@ -48,7 +51,9 @@ struct StoredJob {
 struct CreateJob {  // replaces a job of the same name with all it left (--fresh), files in its output folder included
   StoredJob job;
 };
-struct ReplanJob {  // --resume: new manifest, identity and rows; results, counters and files stay, but for the merge's
+// --resume: new manifest, identity and rows; results, counters and files stay, but for the merge's. A checkpoint that no
+// row has is taken back with all that its segments added.
+struct ReplanJob {
   StoredJob job;
 };
 struct ReopenJob {  // an ended job runs again, with what is given up tried again; all that merge() left is dropped
@@ -76,6 +81,30 @@ struct AddCounters {
   std::string job;
   std::map<std::string, std::int64_t> deltas;
   bool merge = false;  // counted by merge(), which a resumed job runs again
+};
+// Records of the slice that begins here, to be kept for a person.
+struct PutAside {
+  std::string job;
+  std::int32_t input = 0;
+  std::int64_t begin = 0;  // local
+  std::vector<Aside> records;
+};
+// A segment has ended: replaces the slice's last checkpoint. What it has added since that comes as AddCounters and
+// PutAside beside it.
+struct PutCheckpoint {
+  std::string job;
+  std::int32_t input = 0;
+  std::int64_t begin = 0;   // local
+  std::int64_t global = 0;  // … and global
+  std::shared_ptr<const Checkpoint> checkpoint;
+  std::string data;  // what the plugin saved
+};
+// A slice has no checkpoint any more: it is done, or (`take_back`) begins anew, without what its segments had added.
+struct EndCheckpoint {
+  std::string job;
+  std::int32_t input = 0;
+  std::int64_t begin = 0;  // local
+  bool take_back = false;
 };
 // The files of a committing slice: moved from attempt_dir to their places after the transaction (idempotent; rolled
 // forward at the start of the host), then attempt_dir is removed.
@@ -109,8 +138,8 @@ struct SetHalt {
   std::string entry;
   Halt halt = Halt::None;
 };
-using StoreStep = std::variant<CreateJob, ReplanJob, ReopenJob, PutRows, PutUsage, PutResult, AddCounters, MoveFiles,
-                               DropAttempt, SetJobState, SetHalt>;
+using StoreStep = std::variant<CreateJob, ReplanJob, ReopenJob, PutRows, PutUsage, PutResult, AddCounters, PutAside,
+                               PutCheckpoint, EndCheckpoint, MoveFiles, DropAttempt, SetJobState, SetHalt>;
 using StoreBatch = std::vector<StoreStep>;
 
 class JobStore {
@@ -127,6 +156,9 @@ class JobStore {
   virtual void commit(StoreBatch batch, Done done) = 0;
   // Writes what merge() reads (committed ranges in order, counters, quarantined rest) to a file and tells its path.
   virtual void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) = 0;
+  // What the last checkpoint of the slice that begins here (local) saved.
+  virtual void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                               std::function<void(Result<std::string>)> done) = 0;
   // Says whether the files are as the manifest has them: an error names the first that is not.
   virtual void check_inputs(std::vector<Input> inputs, Done done) = 0;
 };

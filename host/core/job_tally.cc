@@ -27,6 +27,8 @@ void JobTally::add(const SliceRow &row) {
     case SliceState::Ready:
     case SliceState::Done: break;
   }
+  if (row.checkpoint && row.state != SliceState::Quarantined)
+    so_far_.positions_done += row.checkpoint->position - row.begin;
 }
 
 JobProgress JobTally::progress() const {

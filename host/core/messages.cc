@@ -17,15 +17,19 @@ namespace {
 enum class MessageType : std::uint8_t {
   Start = 1,
   Lease = 2,
+  Checkpointed = 3,
+  Dismissed = 4,
   Loaded = 16,
   Ready = 17,
   SliceEnded = 18,
   LeaseEnded = 19,
-  LeaseCut = 20
+  LeaseCut = 20,
+  SegmentEnded = 21
 };
 
 // The ABI's limits (plugin.h), which core does not include.
 constexpr std::size_t kMaxResult = std::size_t{16} << 20;
+constexpr std::size_t kMaxCheckpoint = std::size_t{16} << 20;
 constexpr std::size_t kMaxReason = 1024;
 constexpr std::size_t kMaxCounterName = 64;
 constexpr std::size_t kMaxFiles = 65536;
@@ -70,9 +74,13 @@ class Writer {
             limits.processes, limits.cpu);
   }
   void put(const User &user) { (*this)(user.name, user.uid, user.gid, user.groups, user.home); }
-  void put(const std::optional<User> &user) {
-    put(user.has_value());
-    if (user) put(*user);
+  void put(const OutputLength &file) { (*this)(file.name, file.size); }
+  void put(const Aside &aside) { (*this)(aside.begin, aside.end, aside.bytes, aside.reason); }
+  void put(const Saved &saved) { (*this)(saved.position, saved.data, saved.attempt_dir, saved.files); }
+  template <typename T>
+  void put(const std::optional<T> &value) {
+    put(value.has_value());
+    if (value) put(*value);
   }
   void put(const Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
   template <typename T>
@@ -130,10 +138,14 @@ class Reader {
             limits.processes, limits.cpu);
   }
   void get(User &user) { (*this)(user.name, user.uid, user.gid, user.groups, user.home); }
-  void get(std::optional<User> &user) {
+  void get(OutputLength &file) { (*this)(file.name, file.size); }
+  void get(Aside &aside) { (*this)(aside.begin, aside.end, aside.bytes, aside.reason); }
+  void get(Saved &saved) { (*this)(saved.position, saved.data, saved.attempt_dir, saved.files); }
+  template <typename T>
+  void get(std::optional<T> &value) {
     bool there = false;
     get(there);
-    if (ok_ && there) get(user.emplace());
+    if (ok_ && there) get(value.emplace());
   }
   void get(CountedCode &code) { (*this)(code.code, code.counts_as, code.rule); }
   void get(Input &input) { (*this)(input.path, input.size, input.mtime_ns, input.device, input.inode); }
@@ -192,16 +204,21 @@ void fields(Archive &archive, M &m) {
             m.attempts_dir, m.stop_signal, m.codes, m.may_split, m.limits, m.user, m.trouble);
   } else if constexpr (std::is_same_v<T, Lease>) {
     archive(m.id, m.begin, m.end, m.attempt, m.kind, m.slice_size, m.unit, m.base, m.plan_count, m.first_input,
-            m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.merge_input);
+            m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.saved, m.merge_input);
   } else if constexpr (std::is_same_v<T, SliceEnded>) {
     archive(m.lease, m.slice, m.returned, m.rule, m.counts_as, m.reason, m.claimed, m.claimed_to, m.refused,
-            m.told_to_stop, m.input_changed, m.io_failed, m.result, m.has_result, m.counters, m.attempt_dir, m.files);
+            m.told_to_stop, m.input_changed, m.io_failed, m.saved_lost, m.result, m.has_result, m.counters, m.skipped,
+            m.attempt_dir, m.files);
+  } else if constexpr (std::is_same_v<T, SegmentEnded>) {
+    archive(m.lease, m.begin, m.position, m.data, m.counters, m.skipped, m.attempt_dir, m.files);
+  } else if constexpr (std::is_same_v<T, Checkpointed>) {
+    archive(m.lease, m.position, m.error);
   } else if constexpr (std::is_same_v<T, LeaseEnded>) {
     archive(m.lease, m.up_to);
   } else if constexpr (std::is_same_v<T, LeaseCut>) {
     archive(m.lease, m.cut);
   } else {
-    static_assert(std::is_same_v<T, Loaded> || std::is_same_v<T, Ready>);
+    static_assert(std::is_same_v<T, Loaded> || std::is_same_v<T, Ready> || std::is_same_v<T, Dismissed>);
   }
 }
 
@@ -209,15 +226,24 @@ template <typename M>
 constexpr MessageType type_of() {
   if constexpr (std::is_same_v<M, Start>) return MessageType::Start;
   if constexpr (std::is_same_v<M, Lease>) return MessageType::Lease;
+  if constexpr (std::is_same_v<M, Checkpointed>) return MessageType::Checkpointed;
+  if constexpr (std::is_same_v<M, Dismissed>) return MessageType::Dismissed;
   if constexpr (std::is_same_v<M, Loaded>) return MessageType::Loaded;
   if constexpr (std::is_same_v<M, Ready>) return MessageType::Ready;
   if constexpr (std::is_same_v<M, SliceEnded>) return MessageType::SliceEnded;
   if constexpr (std::is_same_v<M, LeaseEnded>) return MessageType::LeaseEnded;
   if constexpr (std::is_same_v<M, LeaseCut>) return MessageType::LeaseCut;
+  if constexpr (std::is_same_v<M, SegmentEnded>) return MessageType::SegmentEnded;
 }
 
 // What a right message must also keep, beyond its form; a worker may send anything.
 std::string_view fault(const Start &) {
+  return {};
+}
+std::string_view fault(const Checkpointed &) {
+  return {};
+}
+std::string_view fault(const Dismissed &) {
   return {};
 }
 std::string_view fault(const Loaded &) {
@@ -244,16 +270,43 @@ bool is_file_name(const std::string &name) {
          name.find('/') == std::string::npos && is_plain(name);
 }
 
+std::string_view fault(const std::map<std::string, std::int64_t> &counters) {
+  if (counters.size() > kMaxCounters) return "more than 1024 counters";
+  for (const auto &[counter, delta] : counters) {
+    if (counter.empty() || counter.size() > kMaxCounterName) return "a counter's name that is empty or too long";
+    if (!is_plain(counter)) return "a counter's name that is no plain text";
+  }
+  return {};
+}
+
+std::string_view fault(const std::vector<Aside> &skipped) {
+  for (const Aside &aside : skipped) {
+    if (aside.begin < 0 || aside.begin >= aside.end) return "a skipped record that ends before it begins";
+    if (aside.bytes.size() > kMaxAsideBytes) return "a skipped record of more than 64 KiB";
+    if (aside.reason.size() > kMaxReason) return "a reason longer than 1 KiB";
+  }
+  return {};
+}
+
+std::string_view fault(const SegmentEnded &ended) {
+  if (ended.position <= ended.begin) return "a checkpoint where its slice begins";
+  if (ended.data.size() > kMaxCheckpoint) return "a checkpoint larger than 16 MiB";
+  if (const std::string_view wrong = fault(ended.counters); !wrong.empty()) return wrong;
+  if (const std::string_view wrong = fault(ended.skipped); !wrong.empty()) return wrong;
+  if (ended.files.size() > kMaxFiles) return "more than 65536 files";
+  for (const OutputLength &file : ended.files)
+    if (!is_file_name(file.name) || file.size < 0) return "a file name or a size that is not one";
+  if (!ended.files.empty() && ended.attempt_dir.empty()) return "files without a folder";
+  return {};
+}
+
 std::string_view fault(const SliceEnded &ended) {
   if (ended.slice.begin > ended.slice.end) return "a slice that ends before it begins";
   if (ended.reason.size() > kMaxReason) return "a reason longer than 1 KiB";
   if (ended.result.size() > kMaxResult) return "a result larger than 16 MiB";
   if (!ended.has_result && !ended.result.empty()) return "a result that is not there";
-  if (ended.counters.size() > kMaxCounters) return "more than 1024 counters";
-  for (const auto &[counter, delta] : ended.counters) {
-    if (counter.empty() || counter.size() > kMaxCounterName) return "a counter's name that is empty or too long";
-    if (!is_plain(counter)) return "a counter's name that is no plain text";
-  }
+  if (const std::string_view wrong = fault(ended.counters); !wrong.empty()) return wrong;
+  if (const std::string_view wrong = fault(ended.skipped); !wrong.empty()) return wrong;
   if (ended.files.size() > kMaxFiles) return "more than 65536 files";
   if (!std::all_of(ended.files.begin(), ended.files.end(), is_file_name)) return "a file name that is not one";
   if (!ended.files.empty() && ended.attempt_dir.empty()) return "files without a folder";
@@ -310,14 +363,21 @@ std::string encode(const WorkerMessage &message) {
 }
 
 Result<HostMessage> decode_host_message(std::string_view frame) {
-  return decode_any<HostMessage, Start, Lease>(frame);
+  return decode_any<HostMessage, Start, Lease, Checkpointed, Dismissed>(frame);
 }
 
 Result<WorkerMessage> decode_worker_message(std::string_view frame) {
-  auto message = decode_any<WorkerMessage, Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded>(frame);
+  auto message = decode_any<WorkerMessage, Loaded, Ready, LeaseCut, SegmentEnded, SliceEnded, LeaseEnded>(frame);
   if (!message) return message;
   // A plugin's words go to logs and terminals.
-  if (auto *ended = std::get_if<SliceEnded>(&*message)) ended->reason = in_one_line(ended->reason);
+  const auto make_plain = [](std::vector<Aside> &skipped) {
+    for (Aside &aside : skipped) aside.reason = in_one_line(aside.reason);
+  };
+  if (auto *segment = std::get_if<SegmentEnded>(&*message)) make_plain(segment->skipped);
+  if (auto *ended = std::get_if<SliceEnded>(&*message)) {
+    ended->reason = in_one_line(ended->reason);
+    make_plain(ended->skipped);
+  }
   return message;
 }
 

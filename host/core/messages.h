@@ -2,9 +2,10 @@
 // follows), a u8 type, and a body in native byte order; both ends are the same binary. encode() makes a whole frame;
 // decode() takes the body of one and refuses what is cut short, too long or out of range: a worker is not trusted.
 //
-//   host → worker   Start (once: this is GO), Lease (jobs: after each the worker works through it)
-//   worker → host   Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded
-// End of file tells the worker that the host is gone or wants no more of it: it leaves.
+//   host → worker   Start (once: this is GO), Lease (jobs: after each the worker works through it), Checkpointed (the
+//                   answer to a SegmentEnded, for which the worker waits), Dismissed
+//   worker → host   Loaded, Ready, LeaseCut, SegmentEnded, SliceEnded, LeaseEnded
+// End of file tells the worker that the host is gone: it leaves.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "core/limits.h"
 #include "core/machine.h"
 #include "core/page.h"
+#include "core/segment.h"
 #include "core/slicing.h"
 
 namespace hostler {
@@ -58,6 +60,15 @@ struct Start {
   bool operator==(const Start &) const = default;
 };
 
+// The last checkpoint of a slice, for its next attempt.
+struct Saved {
+  std::int64_t position = 0;        // global
+  std::string data;                 // what the plugin saved
+  std::string attempt_dir;          // where its files are, or empty
+  std::vector<OutputLength> files;  // to be cut to these sizes; others in the folder are no part of it
+  bool operator==(const Saved &) const = default;
+};
+
 // One contiguous run of slices. `inputs` are those that [begin, end) touches; the first of them is input `first_input` of
 // the manifest, begins at global position `first_offset`, and its first slice has index `first_index`.
 struct Lease {
@@ -76,8 +87,22 @@ struct Lease {
   std::vector<Input> inputs;
   std::int64_t items_first = 0;    // Items: item number of items[0]
   std::vector<std::string> items;  // Items: those of [begin, end)
+  std::optional<Saved> saved;      // one slice, to go on from there
   std::string merge_input;         // not empty: call merge() on this file of results instead of run()
   bool operator==(const Lease &) const = default;
+};
+
+// What became of a segment: durable, or not (`error`), and then nothing has changed.
+struct Checkpointed {
+  std::uint64_t lease = 0;
+  std::int64_t position = 0;  // global
+  std::int32_t error = 0;     // an errno
+  bool operator==(const Checkpointed &) const = default;
+};
+
+// The worker is wanted no more: it ends the slice it is in, and leaves. Only answers follow.
+struct Dismissed {
+  bool operator==(const Dismissed &) const = default;
 };
 
 // The plugin is loaded and about to run.
@@ -98,7 +123,22 @@ struct LeaseCut {
   bool operator==(const LeaseCut &) const = default;
 };
 
-// A slice's verdict with all it leaves; also says that every slice of the lease before it is done and left nothing.
+// A checkpoint: all of the slice that begins at `begin` is done up to `position`, and this is what it has left since the
+// last one. Also says that every slice of the lease before it is done and left nothing. The worker waits for the answer.
+struct SegmentEnded {
+  std::uint64_t lease = 0;
+  std::int64_t begin = 0;     // global
+  std::int64_t position = 0;  // global
+  std::string data;           // the plugin's own
+  std::map<std::string, std::int64_t> counters;
+  std::vector<Aside> skipped;
+  std::string attempt_dir;          // where the files are, or empty
+  std::vector<OutputLength> files;  // all of the slice, fsynced
+  bool operator==(const SegmentEnded &) const = default;
+};
+
+// A slice's verdict with all it leaves, of one with a checkpoint since that; also says that every slice of the lease before
+// it is done and left nothing.
 struct SliceEnded {
   std::uint64_t lease = 0;
   Interval slice;                     // global
@@ -112,9 +152,11 @@ struct SliceEnded {
   bool told_to_stop = false;          // should_stop() said CANCEL or more, whoever had asked for it
   bool input_changed = false;         // the input is not as the manifest has it; `reason` names it
   bool io_failed = false;             // the outputs could not be made durable; `reason` says why
+  bool saved_lost = false;  // what its last checkpoint had written is not there; `reason` says what is missing
   std::string result;
   bool has_result = false;
   std::map<std::string, std::int64_t> counters;
+  std::vector<Aside> skipped;
   std::string attempt_dir;         // where the files are, or empty
   std::vector<std::string> files;  // fsynced
   bool operator==(const SliceEnded &) const = default;
@@ -132,8 +174,8 @@ struct LeaseEnded {
 // slice's (local), `lease` the lease's id.
 [[nodiscard]] std::string attempt_folder(std::int32_t input, std::int64_t begin, bool merge, std::uint64_t lease);
 
-using HostMessage = std::variant<Start, Lease>;
-using WorkerMessage = std::variant<Loaded, Ready, LeaseCut, SliceEnded, LeaseEnded>;
+using HostMessage = std::variant<Start, Lease, Checkpointed, Dismissed>;
+using WorkerMessage = std::variant<Loaded, Ready, LeaseCut, SegmentEnded, SliceEnded, LeaseEnded>;
 
 [[nodiscard]] std::string encode(const HostMessage &message);
 [[nodiscard]] std::string encode(const WorkerMessage &message);

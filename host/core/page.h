@@ -20,14 +20,15 @@ inline constexpr std::uint32_t kPageLayout = 3;
 
 // How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
 enum class Stage : std::uint32_t {
-  None = 0,      // never forked
-  SetUp = 1,     // signals, group, descriptors, folder, environment
-  Waiting = 2,   // for GO
-  Loading = 3,   // dlopen, ABI check
-  Idle = 4,      // loaded, between slices
-  Running = 5,   // in run() or merge()
-  Returned = 6,  // run() has returned and the verdict is fixed; what it buffered is being written
-  Settling = 7,  // jobs: that is written; the runtime makes the slice's files durable and tells the verdict
+  None = 0,           // never forked
+  SetUp = 1,          // signals, group, descriptors, folder, environment
+  Waiting = 2,        // for GO
+  Loading = 3,        // dlopen, ABI check
+  Idle = 4,           // loaded, between slices
+  Running = 5,        // in run() or merge()
+  Returned = 6,       // run() has returned and the verdict is fixed; what it buffered is being written
+  Checkpointing = 8,  // in run(), in a checkpoint: waits for the disk and the host
+  Settling = 7,       // jobs: that is written; the runtime makes the slice's files durable and tells the verdict
 };
 
 // Why run() is asked to stop; the numbers are the ABI's (HOSTLER_DRAIN …).

@@ -28,6 +28,7 @@ SliceTable::SliceTable(Manifest manifest, std::vector<SliceRow> rows) : manifest
     } else if (!row.plain()) {
       SliceRow ready = row;
       ready.state = SliceState::Ready;
+      (void)cut_behind_checkpoint(ready);
       insert(std::move(ready));
     }
   }
@@ -93,6 +94,7 @@ void SliceTable::put(SliceRow row) {
 void SliceTable::give_back(SliceRow row) {
   if (row.begin >= row.end) return;
   row.state = SliceState::Ready;
+  if (SliceRow rest = cut_behind_checkpoint(row); rest.begin < rest.end) give_back(std::move(rest));
   if (!row.plain()) {
     insert(std::move(row));
   } else if (row.begin < merge_position()) {
@@ -130,6 +132,17 @@ bool SliceTable::coalesces(const SliceRow &row) const {
   return row.state == SliceState::Done && row.plain() && row.begin != merge_position();
 }
 
+// The checkpoint is of the row's first slice; what follows is returned, and may be nothing.
+SliceRow SliceTable::cut_behind_checkpoint(SliceRow &row) const {
+  SliceRow rest = row;
+  rest.begin = row.end;
+  if (!row.checkpoint) return rest;
+  row.end = manifest_.slice_at(row.begin, {row.begin, row.end}).global.end;
+  rest.begin = row.end;
+  rest.checkpoint.reset();
+  return rest;
+}
+
 std::int64_t SliceTable::slices_touched(Interval interval) const {
   return manifest_.slice_at(interval.end - 1).index - manifest_.slice_at(interval.begin).index + 1;
 }
@@ -142,6 +155,8 @@ void SliceTable::tally(const SliceRow &row, std::int64_t sign) {
   } else {
     slices_[static_cast<std::size_t>(row.state)] += sign * slices_touched({row.begin, row.end});
     if (!begins_a_slice(row.begin)) parts_ += sign;
+    const bool waits = row.state == SliceState::Ready || row.state == SliceState::Backoff;
+    if (waits && row.checkpoint) positions_checkpointed_ += sign * (row.checkpoint->position - row.begin);
   }
 }
 

@@ -8,12 +8,14 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/segment.h"
 #include "core/slicing.h"
 
 namespace hostler {
@@ -29,8 +31,10 @@ struct SliceRow {
   std::int32_t attempts = 0;     // charged so far
   std::int32_t temporaries = 0;  // RETRY_LATER so far
   std::string reason;            // of the last failure
+  // Where the next attempt at the slice that begins here goes on; null: at its begin. None once the slice is done.
+  std::shared_ptr<const Checkpoint> checkpoint{};
   // Nothing that a later attempt or a reader would miss.
-  [[nodiscard]] bool plain() const { return attempts == 0 && temporaries == 0; }
+  [[nodiscard]] bool plain() const { return attempts == 0 && temporaries == 0 && !checkpoint; }
   bool operator==(const SliceRow &) const = default;
 };
 
@@ -58,7 +62,7 @@ class SliceTable {
   // Takes a row out. The caller puts all of its interval back, as one row or several.
   [[nodiscard]] SliceRow take(std::int64_t begin);
   void put(SliceRow row);
-  // Ready again: untouched when there is nothing to remember.
+  // Ready again: untouched when there is nothing to remember. A slice with a checkpoint is a row of its own then.
   void give_back(SliceRow row);
 
   [[nodiscard]] const SliceRow *find(std::int64_t begin) const;
@@ -72,6 +76,8 @@ class SliceTable {
   // Slices of the plan of which something is not done. Above, each part of a slice that was cut counts as one.
   [[nodiscard]] std::int64_t unfinished_slices() const;
   [[nodiscard]] std::int64_t positions_done() const { return positions_done_; }
+  // Behind a checkpoint of a slice that waits for its next attempt.
+  [[nodiscard]] std::int64_t positions_checkpointed() const { return positions_checkpointed_; }
   // Failed attempts that another one follows or followed.
   [[nodiscard]] std::int64_t retries() const { return retries_; }
 
@@ -81,6 +87,7 @@ class SliceTable {
 
  private:
   [[nodiscard]] bool coalesces(const SliceRow &row) const;
+  [[nodiscard]] SliceRow cut_behind_checkpoint(SliceRow &row) const;
   [[nodiscard]] std::int64_t slices_touched(Interval interval) const;
   void tally(const SliceRow &row, std::int64_t sign);
   void tally_untouched(Interval interval, std::int64_t sign);
@@ -102,6 +109,7 @@ class SliceTable {
   std::int64_t untouched_slices_ = 0;
   std::int64_t parts_ = 0;  // what is not done and begins inside a slice
   std::int64_t positions_done_ = 0;
+  std::int64_t positions_checkpointed_ = 0;
   std::int64_t retries_ = 0;
 };
 

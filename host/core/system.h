@@ -43,13 +43,15 @@ class System {
   // Writes the count and GO into the page, then sends.
   virtual void start(WorkerId worker, const Start &start) = 0;
   virtual void lease(WorkerId worker, const Lease &lease) = 0;
+  // What became of a segment that the worker has told of, and for which it waits.
+  virtual void checkpointed(WorkerId worker, const Checkpointed &answer) = 0;
   // Asks for a part of the lease that the worker has not begun: a LeaseCut may follow, or not.
   virtual void ask_for_share(WorkerId worker) = 0;
   // A service's live number of instances, for the worker's page.
   virtual void set_count(WorkerId worker, std::int32_t count) = 0;
   // Writes the stop word into the page, unless a higher one stands there; `signal` not 0: then sends it to the worker.
   virtual void stop(WorkerId worker, StopWord word, int signal) = 0;
-  // No more leases: the worker reads end of file and leaves.
+  // No more leases: the worker leaves when it has ended the slice it is in. It may still be answered.
   virtual void dismiss(WorkerId worker) = 0;
   // SIGKILL to its whole group.
   virtual void kill(WorkerId worker) = 0;

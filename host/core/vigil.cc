@@ -40,8 +40,11 @@ std::optional<Overdue> Vigil::look(const WorkerPart &page, bool loaded, bool bus
   const bool other_slice = page.begun != begun_ || !busy || !in_run;
   const bool alive = page.begun != begun_ || !busy || page.beats != beats_ || page.claimed_from != claimed_from_ ||
                      page.stage != stage_;
+  const bool waits = stage == Stage::Checkpointing;
   if (other_slice) slice_ = now;
-  if (alive) alive_ = now;
+  if (waits && looked_ != TimePoint{}) slice_ = std::min(now, slice_ + (now - looked_));
+  if (alive || waits) alive_ = now;
+  looked_ = now;
   begun_ = page.begun;
   beats_ = page.beats;
   claimed_from_ = page.claimed_from;

@@ -1,7 +1,8 @@
 // Is a worker overdue? Looks at its page now and then, remembers what it saw, and says so. Pure; one for each process.
 //
 // A page tells that something has changed, not when: a change counts from the look that found it. So nothing is called
-// overdue too early, and nothing too late by more than the time between two looks, an eighth of the limit.
+// overdue too early, and nothing too late by more than the time between two looks, an eighth of the limit. While a worker
+// waits in a checkpoint no time of its own passes: the disk may be full.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,7 @@ class Vigil {
   TimePoint began_{};
   TimePoint alive_{};  // the look that found the last sign of life
   TimePoint slice_{};  // … that found it in its present slice
+  TimePoint looked_{};
   std::uint64_t beats_ = 0;
   std::int64_t begun_ = -1;
   std::int64_t claimed_from_ = 0;

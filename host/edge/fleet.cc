@@ -276,6 +276,11 @@ void Fleet::lease(WorkerId id, const Lease &lease) {
   worker->sender->send(encode(lease));
 }
 
+void Fleet::checkpointed(WorkerId id, const Checkpointed &answer) {
+  Worker *worker = find(id);
+  if (worker != nullptr && worker->sender) worker->sender->send(encode(answer));
+}
+
 void Fleet::ask_for_share(WorkerId id) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
@@ -303,7 +308,7 @@ void Fleet::stop(WorkerId id, StopWord word, int signal) {
 
 void Fleet::dismiss(WorkerId id) {
   Worker *worker = find(id);
-  if (worker != nullptr && worker->sender) worker->sender->finish();
+  if (worker != nullptr && worker->sender) worker->sender->send(encode(Dismissed{}));
 }
 
 void Fleet::kill(WorkerId id) {

@@ -15,17 +15,11 @@ constexpr Duration kBetweenSends = std::chrono::milliseconds(20);
 }  // namespace
 
 void FrameSender::send(std::string frame) {
-  if (finished_) return;
   if (waiting_.empty()) {
     waiting_ = std::move(frame);
   } else {
     waiting_ += frame;
   }
-  flush();
-}
-
-void FrameSender::finish() {
-  finished_ = true;
   flush();
 }
 
@@ -46,7 +40,6 @@ void FrameSender::flush() {
   if (wanted && !watched_) writable_ = loop_.watch(socket_, EventLoop::Ready::Write, [this] { flush(); });
   if (!wanted) writable_ = {};
   watched_ = wanted;
-  if (!wanted && finished_) ::shutdown(socket_, SHUT_WR);
 }
 
 void FrameSender::flush_later() {

@@ -19,8 +19,6 @@ class FrameSender {
 
   // Of one whose reader has gone nothing is heard: its death is on the way.
   void send(std::string frame);
-  // Nothing more is sent after what waits; then the reader finds the end of file.
-  void finish();
 
  private:
   void flush();
@@ -28,7 +26,6 @@ class FrameSender {
 
   EventLoop &loop_;
   int socket_;
-  bool finished_ = false;
   bool watched_ = false;
   std::string waiting_;
   std::size_t sent_ = 0;  // of `waiting_`

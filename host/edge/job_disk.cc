@@ -98,7 +98,12 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
     if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back(problem_of(job, told.error()));
   }
   // What stays now goes at the end of the job.
-  for (const std::string &job : ours) (void)outputs_.at(job).clear_attempts(stuck[job]);
+  for (const StoredJob &job : *jobs) {
+    if (!ours.contains(job.name)) continue;
+    std::set<std::string> kept_folders = kept_attempts(job);
+    kept_folders.merge(stuck[job.name]);
+    (void)outputs_.at(job.name).clear_attempts(kept_folders);
+  }
   for (const StoredJob &job : *jobs)
     if (job.state == JobState::Running) kept.insert(job.identity.output);
   std::erase_if(locks_, [&](const auto &lock) { return !kept.contains(lock.first); });
@@ -355,6 +360,16 @@ MoveResult JobDisk::remove_files(const std::string &wanted) {
   return result;
 }
 
+// Folders of slices that go on at a checkpoint when somebody has them tried again.
+std::set<std::string> JobDisk::kept_attempts(const StoredJob &job) const {
+  std::set<std::string> kept;
+  const OutputFolder folder(job.identity.output);
+  for (const SliceRow &row : job.rows)
+    if (row.checkpoint && !row.checkpoint->attempt_dir.empty())
+      kept.insert(folder.attempt_name(row.checkpoint->attempt_dir));
+  return kept;
+}
+
 MoveResult JobDisk::follow_ended(const std::string &name) {
   ::unlink(merge_path(name).c_str());
   const Result<std::optional<StoredJob>> job = ledger_.load_job(name);
@@ -364,11 +379,11 @@ MoveResult JobDisk::follow_ended(const std::string &name) {
   const Result<bool> has_files = ledger_.has_files(name);
   if (!has_files) return ledger_failure(has_files.error());
   if (!*has_files) {
-    if (MoveResult done = folder.clear_attempts({}); !done) return done;
+    if (MoveResult done = folder.clear_attempts(kept_attempts(**job)); !done) return done;
     told_.push_back(name);
     return {};
   }
-  const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters};
+  const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters, kept_attempts(**job)};
   MoveResult finished =
       folder.finish(summary, [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(name, take); });
   if (finished) told_.push_back(name);
@@ -383,6 +398,13 @@ void JobDisk::drop_attempt(const std::string &attempt_dir) {
 OutputFolder *JobDisk::folder_of(const std::string &job) {
   const auto at = outputs_.find(job);
   return at == outputs_.end() ? nullptr : &at->second;
+}
+
+DiskResult<std::string> JobDisk::read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin) {
+  Result<std::optional<std::string>> data = ledger_.checkpoint_data(job, input, begin);
+  if (!data) return ledger_failure(data.error());
+  if (!*data) return disk_refusal({"ledger", "has no checkpoint of a slice of job " + job, {}});
+  return std::move(**data);
 }
 
 DiskResult<std::string> JobDisk::write_merge_input(const std::string &job) {

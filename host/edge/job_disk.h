@@ -47,6 +47,7 @@ class JobDisk {
   void close();
 
   [[nodiscard]] DiskResult<std::string> write_merge_input(const std::string &job);
+  [[nodiscard]] DiskResult<std::string> read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin);
 
  private:
   JobDisk(Ledger ledger, std::string merge_dir) : ledger_(std::move(ledger)), merge_dir_(std::move(merge_dir)) {}
@@ -66,6 +67,7 @@ class JobDisk {
   [[nodiscard]] Result<void> note_followed();
   void forget_followed();
 
+  [[nodiscard]] std::set<std::string> kept_attempts(const StoredJob &job) const;
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
   [[nodiscard]] MoveResult follow_planned(const StoredJob &job);
   [[nodiscard]] MoveResult follow_ended(const std::string &name);

@@ -25,11 +25,17 @@ struct MergeInputWork {
   std::string job;
   std::function<void(Result<std::string>)> done;
 };
+struct CheckpointWork {
+  std::string job;
+  std::int32_t input = 0;
+  std::int64_t begin = 0;
+  std::function<void(Result<std::string>)> done;
+};
 struct CheckWork {
   std::vector<Input> inputs;
   JobStore::Done done;
 };
-using Work = std::variant<CommitWork, MergeInputWork, CheckWork>;
+using Work = std::variant<CommitWork, MergeInputWork, CheckpointWork, CheckWork>;
 
 std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
   std::vector<BatchInWork *> batches;
@@ -124,6 +130,9 @@ class DurableJobStore::Thread {
       const Work &work = queue_.front();
       if (const auto *merge = std::get_if<MergeInputWork>(&work))
         trouble = answer_unless_it_may_pass(merge->done, disk_.write_merge_input(merge->job));
+      if (const auto *checkpoint = std::get_if<CheckpointWork>(&work))
+        trouble = answer_unless_it_may_pass(
+            checkpoint->done, disk_.read_checkpoint(checkpoint->job, checkpoint->input, checkpoint->begin));
       if (const auto *check = std::get_if<CheckWork>(&work))
         trouble = answer_unless_it_may_pass(check->done, check_inputs_now(check->inputs));
       if (!trouble) queue_.pop_front();
@@ -237,6 +246,11 @@ void DurableJobStore::commit(StoreBatch batch, Done done) {
 
 void DurableJobStore::write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) {
   thread_->add(MergeInputWork{job, std::move(done)});
+}
+
+void DurableJobStore::read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                                      std::function<void(Result<std::string>)> done) {
+  thread_->add(CheckpointWork{job, input, begin, std::move(done)});
 }
 
 void DurableJobStore::check_inputs(std::vector<Input> inputs, Done done) {

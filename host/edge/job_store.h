@@ -40,6 +40,8 @@ class DurableJobStore final : public JobStore {
 
   void commit(StoreBatch batch, Done done) override;
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
+  void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                       std::function<void(Result<std::string>)> done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
 
  private:

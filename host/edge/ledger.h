@@ -73,6 +73,12 @@ class Ledger {
   [[nodiscard]] Result<void> for_each_file(
       const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
   [[nodiscard]] Result<bool> has_files(const std::string &job);
+  // What the last checkpoint of the slice that begins here (local) saved, or nothing.
+  [[nodiscard]] Result<std::optional<std::string>> checkpoint_data(const std::string &job, std::int32_t input,
+                                                                   std::int64_t begin);
+  // What was put aside, in order of (input, begin); piece by piece like the others.
+  using TakeAside = std::function<Result<void>(std::int32_t input, const Aside &)>;
+  [[nodiscard]] Result<void> for_each_aside(const std::string &job, const TakeAside &take);
   // Did that job, in that output folder, commit that file?
   [[nodiscard]] Result<bool> owns_file(const std::string &job, const std::string &output, const OutputPlace &place,
                                        std::string_view name);
@@ -102,6 +108,9 @@ class Ledger {
   [[nodiscard]] Result<void> apply_step(const PutUsage &step);
   [[nodiscard]] Result<void> apply_step(const PutResult &step);
   [[nodiscard]] Result<void> apply_step(const AddCounters &step);
+  [[nodiscard]] Result<void> apply_step(const PutAside &step);
+  [[nodiscard]] Result<void> apply_step(const PutCheckpoint &step);
+  [[nodiscard]] Result<void> apply_step(const EndCheckpoint &step);
   [[nodiscard]] Result<void> apply_step(const MoveFiles &step);
   [[nodiscard]] Result<void> apply_step(const SetJobState &step);
   [[nodiscard]] Result<void> apply_step(const SetHalt &step);
@@ -114,6 +123,8 @@ class Ledger {
   [[nodiscard]] Result<void> put_row(std::int64_t key, const SliceRow &row);
   [[nodiscard]] Result<void> put_attempt(std::int64_t key, const Attempt &attempt);
   [[nodiscard]] Result<std::int64_t> build_id(const Build &build);
+  [[nodiscard]] Result<void> end_checkpoint(std::int64_t key, std::int32_t input, std::int64_t begin, bool take_back);
+  [[nodiscard]] Result<void> replan_checkpoints(std::int64_t key, const StoredJob &job);
 
   [[nodiscard]] Result<Manifest> load_manifest(std::int64_t key, InputKind kind, std::int64_t slice_size,
                                                std::int64_t unit, std::int64_t base);
@@ -121,6 +132,11 @@ class Ledger {
   [[nodiscard]] Result<void> load_rows(std::int64_t key, StoredJob &job);
   [[nodiscard]] Result<void> load_account(std::int64_t key, StoredJob &job);
   [[nodiscard]] Result<std::optional<StoredJob>> load(const std::string &name, bool with_rows);
+  using Checkpoints = std::map<std::int64_t, std::shared_ptr<const Checkpoint>>;  // by where the slice begins, global
+  [[nodiscard]] Result<Checkpoints> load_checkpoints(std::int64_t key);
+  [[nodiscard]] Result<Skipped> count_aside(std::int64_t key,
+                                            std::optional<std::pair<std::int64_t, std::int64_t>> slice);
+  [[nodiscard]] Result<bool> has_checkpoints();
   // Of a ledger that no host has opened since it got this table: read-only it stays without.
   [[nodiscard]] Result<bool> has_attempts();
   struct OwnedResult {

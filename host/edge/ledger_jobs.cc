@@ -34,6 +34,7 @@ Result<void> Ledger::apply_step(const ReplanJob &step) {
   if (!key) return tl::unexpected(key.error());
   if (Result<void> removed = remove_merge(*key); !removed) return removed;
   if (Result<void> removed = remove_plan(*key); !removed) return removed;
+  if (Result<void> replanned = replan_checkpoints(*key, job); !replanned) return replanned;
   const InputConfig &input = job.identity.input;
   Result<void> updated = database_.run(
       "UPDATE job SET output = ?, input_slice = ?, record_size = ?, range_begin = ?, range_end = ?, items_file = ?,"
@@ -85,6 +86,8 @@ Result<void> Ledger::remove_job(std::int64_t key) {
   for (const char *sql :
        {"DELETE FROM result WHERE job = ?", "DELETE FROM counter WHERE job = ?", "DELETE FROM file WHERE job = ?",
         "DELETE FROM move WHERE job = ?", "DELETE FROM attempt WHERE job = ?", "DELETE FROM usage WHERE job = ?",
+        "DELETE FROM checkpoint WHERE job = ?", "DELETE FROM checkpoint_counter WHERE job = ?",
+        "DELETE FROM checkpoint_file WHERE job = ?", "DELETE FROM aside WHERE job = ?",
         "DELETE FROM job WHERE key = ?"})
     if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
   return {};

@@ -6,13 +6,17 @@
 namespace hostler {
 namespace {
 
-SliceRow row_of(const SqlRow &row) {
-  return {row.integer(0),
-          row.integer(1),
-          static_cast<SliceState>(row.integer(2)),
-          static_cast<std::int32_t>(row.integer(3)),
-          static_cast<std::int32_t>(row.integer(4)),
-          row.text(5)};
+template <typename Checkpoints>
+SliceRow row_of(const SqlRow &row, const Checkpoints &checkpoints) {
+  SliceRow read{row.integer(0),
+                row.integer(1),
+                static_cast<SliceState>(row.integer(2)),
+                static_cast<std::int32_t>(row.integer(3)),
+                static_cast<std::int32_t>(row.integer(4)),
+                row.text(5),
+                nullptr};
+  if (const auto at = checkpoints.find(read.begin); at != checkpoints.end()) read.checkpoint = at->second;
+  return read;
 }
 
 constexpr std::size_t kRowsAtOnce = 1024;
@@ -122,10 +126,12 @@ Result<Manifest> Ledger::load_manifest(std::int64_t key, InputKind kind, std::in
 }
 
 Result<void> Ledger::load_rows(std::int64_t key, StoredJob &job) {
+  const Result<Checkpoints> checkpoints = load_checkpoints(key);
+  if (!checkpoints) return tl::unexpected(checkpoints.error());
   return database_.each(
       "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin", {key},
       [&](const SqlRow &row) -> Result<void> {
-        job.rows.push_back(row_of(row));
+        job.rows.push_back(row_of(row, *checkpoints));
         return {};
       });
 }
@@ -137,6 +143,13 @@ Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
         return {};
       });
   if (!read) return read;
+  const Result<bool> has_aside = has_checkpoints();
+  if (!has_aside) return tl::unexpected(has_aside.error());
+  if (*has_aside) {
+    const Result<Skipped> skipped = count_aside(key, std::nullopt);
+    if (!skipped) return tl::unexpected(skipped.error());
+    job.skipped = *skipped;
+  }
   return database_.each("SELECT name, total, merge FROM counter WHERE job = ?", {key},
                         [&](const SqlRow &row) -> Result<void> {
                           std::int64_t &total = job.counters[row.text(0)];
@@ -149,6 +162,8 @@ Result<void> Ledger::load_details(std::int64_t key, StoredJob &job) {
 Result<void> Ledger::for_each_row(const std::string &job, const TakeRow &take) {
   const Result<std::int64_t> key = key_of(job);
   if (!key) return tl::unexpected(key.error());
+  const Result<Checkpoints> checkpoints = load_checkpoints(*key);
+  if (!checkpoints) return tl::unexpected(checkpoints.error());
   std::int64_t from = 0;
   std::vector<SliceRow> rows;
   do {
@@ -157,7 +172,7 @@ Result<void> Ledger::for_each_row(const std::string &job, const TakeRow &take) {
         "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? AND begin >= ? ORDER BY begin"
         " LIMIT ?",
         {*key, from, static_cast<std::int64_t>(kRowsAtOnce)}, [&](const SqlRow &row) -> Result<void> {
-          rows.push_back(row_of(row));
+          rows.push_back(row_of(row, *checkpoints));
           return {};
         });
     for (const SliceRow &row : rows)

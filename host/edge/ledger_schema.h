@@ -38,6 +38,10 @@ CREATE TABLE removal(path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 // stopped, paused: entries, services among the stopped ones, by an operator. attempt: what joblog tells (core/attempt.h);
 // input -1 is the merge; no verdict is "done", and only what is not done can be looked up by its slice: of many millions
 // of slices nearly all are done.
+//
+// checkpoint: of slices that have not ended, by where they begin; `slice` (that again) and `position` are global.
+// checkpoint_counter, checkpoint_file: what all their segments have counted and written. aside: records that were put aside,
+// by the slice that begins at `slice`.
 inline constexpr const char *kLedgerLater = R"sql(
 CREATE TABLE IF NOT EXISTS stopped(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS paused(entry TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -49,6 +53,16 @@ CREATE TABLE IF NOT EXISTS attempt(job INTEGER, seq INTEGER, input INTEGER NOT N
   worker INTEGER NOT NULL, build INTEGER NOT NULL, began_at INTEGER NOT NULL, took_us INTEGER NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY(job, seq)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempt_failed ON attempt(job, input, begin) WHERE verdict <> '';
+CREATE TABLE IF NOT EXISTS checkpoint(job INTEGER, input INTEGER, begin INTEGER, slice INTEGER NOT NULL,
+  position INTEGER NOT NULL, state_version INTEGER NOT NULL, attempt_dir TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY(job, input, begin)) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoint_counter(job INTEGER, input INTEGER, begin INTEGER, name TEXT,
+  total INTEGER NOT NULL, PRIMARY KEY(job, input, begin, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoint_file(job INTEGER, input INTEGER, begin INTEGER, name TEXT, size INTEGER NOT NULL,
+  PRIMARY KEY(job, input, begin, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aside(job INTEGER, input INTEGER, begin INTEGER, end INTEGER NOT NULL,
+  slice INTEGER NOT NULL, bytes BLOB NOT NULL, reason TEXT NOT NULL, PRIMARY KEY(job, input, begin)) STRICT;
+CREATE INDEX IF NOT EXISTS aside_slice ON aside(job, input, slice);
 CREATE TABLE IF NOT EXISTS usage(job INTEGER PRIMARY KEY, workers INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
   peak_bytes INTEGER NOT NULL) STRICT;
 )sql";

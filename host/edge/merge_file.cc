@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "core/merge_input.h"
@@ -139,18 +140,49 @@ Result<void> write_committed(Ledger &ledger, const StoredJob &job, MergeInputWri
   return results ? rows.plain_until(plan.positions()) : results;
 }
 
-Result<void> write_quarantined(const StoredJob &job, MergeInputWriter &writer) {
-  for (const SliceRow &row : job.rows) {
-    if (row.state != SliceState::Quarantined || row.begin >= job.manifest.positions()) continue;
-    MergeRange range;
-    range.input = job.manifest.input_at(row.begin);
-    const Interval local = job.manifest.local(range.input, {row.begin, row.end});
-    range.begin = local.begin;
-    range.end = local.end;
-    range.reason = row.reason.c_str();
-    if (Result<void> written = writer.quarantined(range); !written) return written;
+// Goes over the quarantined rows once, giving out those before a place.
+class QuarantinedRows {
+ public:
+  QuarantinedRows(const StoredJob &job, MergeInputWriter &writer) : job_(job), writer_(writer) {}
+
+  Result<void> before(std::int32_t input, std::int64_t begin) {
+    for (; row_ < job_.rows.size() && job_.rows[row_].begin < job_.manifest.positions(); ++row_) {
+      const SliceRow &row = job_.rows[row_];
+      if (row.state != SliceState::Quarantined) continue;
+      MergeRange range;
+      range.input = job_.manifest.input_at(row.begin);
+      const Interval local = job_.manifest.local(range.input, {row.begin, row.end});
+      range.begin = local.begin;
+      range.end = local.end;
+      range.reason = row.reason.c_str();
+      if (std::pair(range.input, range.begin) > std::pair(input, begin)) break;
+      if (Result<void> written = writer_.quarantined(range); !written) return written;
+    }
+    return {};
   }
-  return {};
+  Result<void> rest() {
+    return before(std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int64_t>::max());
+  }
+
+ private:
+  const StoredJob &job_;
+  MergeInputWriter &writer_;
+  std::size_t row_ = 0;
+};
+
+// Slices, and single records.
+Result<void> write_quarantined(Ledger &ledger, const StoredJob &job, MergeInputWriter &writer) {
+  QuarantinedRows rows(job, writer);
+  const Result<void> records = ledger.for_each_aside(job.name, [&](std::int32_t input, const Aside &aside) {
+    if (Result<void> before = rows.before(input, aside.begin); !before) return before;
+    MergeRange range;
+    range.input = input;
+    range.begin = aside.begin;
+    range.end = aside.end;
+    range.reason = aside.reason.c_str();
+    return writer.quarantined(range);
+  });
+  return records ? rows.rest() : records;
 }
 
 }  // namespace
@@ -168,7 +200,7 @@ DiskResult<void> write_merge_file(Ledger &ledger, const std::string &name, const
   File file(std::move(fd), path);
   MergeInputWriter writer([&](std::string_view bytes) { return file.append(bytes); });
   Result<void> written = write_committed(ledger, **job, writer);
-  if (written) written = write_quarantined(**job, writer);
+  if (written) written = write_quarantined(ledger, **job, writer);
   for (const auto &[counter, total] : (*job)->counters)
     if (written) written = writer.counter(counter, total);
   if (written) written = writer.finish();

@@ -27,6 +27,7 @@ struct OutputSummary {
   std::string id;
   JobState state = JobState::Succeeded;
   std::map<std::string, std::int64_t> counters;
+  std::set<std::string> kept_attempts{};  // names of folders below .attempts that stay; no part of the manifest
 };
 
 // A folder that is ours alone. Its descriptor is not inherited by what is executed.
@@ -72,7 +73,7 @@ class OutputFolder {
   // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
   [[nodiscard]] MoveResult remove_file(const std::string &relative) const;
 
-  // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more. `files` calls its
+  // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more but those kept. `files` calls its
   // argument for each file; one that is no longer there is an error, and nothing is told then.
   using TakeFile = std::function<Result<void>(const OutputPlace &, std::string_view name)>;
   using ListFiles = std::function<Result<void>(const TakeFile &)>;

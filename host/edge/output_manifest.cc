@@ -105,7 +105,7 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   const std::string path = path_ + "/" + manifest;
   const std::string draft = std::string(kAttemptsFolder) + "/" + manifest;
   const std::string attempts(kAttemptsFolder);
-  if (MoveResult done = clear_attempts({}); !done) return done;
+  if (MoveResult done = clear_attempts(summary.kept_attempts); !done) return done;
   if (::mkdirat(output.get(), attempts.c_str(), 0777) != 0 && errno != EEXIST)
     return disk_failure(path, "cannot be drafted");
   // The folder may be of another user, whose processes may not all be gone.

@@ -76,7 +76,6 @@ void ReplayWorker::tell(const std::string &frames) const {
     if (count < 0) break;
     sent += static_cast<std::size_t>(count);
   }
-  ::shutdown(ours_.get(), SHUT_WR);  // there is no more
 }
 
 // To the end of all that hold the other side: a program that the plugin has started and left behind, too.
@@ -92,14 +91,22 @@ void ReplayWorker::listen(Ended &ended) const {
       const auto frame = reader.next();
       if (!frame || frame->empty()) break;
       auto message = decode_worker_message(*frame);
-      if (!message) return;
-      if (auto *slice = std::get_if<SliceEnded>(&*message)) ended.slice = std::move(*slice);
-      if (std::holds_alternative<LeaseEnded>(*message)) {
-        ended.whole = true;
-        return;
-      }
+      if (!message || !take(std::move(*message), ended)) return;
     }
   }
+}
+
+// False: there is no more to come. A checkpoint is kept nowhere.
+bool ReplayWorker::take(WorkerMessage message, Ended &ended) const {
+  if (const auto *segment = std::get_if<SegmentEnded>(&message)) {
+    ended.advanced = true;
+    for (const auto &[counter, delta] : segment->counters) ended.counters[counter] += delta;
+    ended.skipped.insert(ended.skipped.end(), segment->skipped.begin(), segment->skipped.end());
+    tell(encode(Checkpointed{segment->lease, segment->position, 0}));
+  }
+  if (auto *slice = std::get_if<SliceEnded>(&message)) ended.slice = std::move(*slice);
+  ended.whole = std::holds_alternative<LeaseEnded>(message);
+  return !ended.whole;
 }
 
 Result<ReplayWorker::Ended> ReplayWorker::run(const std::vector<std::string> &argv, const std::optional<User> &user,
@@ -112,7 +119,7 @@ Result<ReplayWorker::Ended> ReplayWorker::run(const std::vector<std::string> &ar
   // What the terminal sends is for the worker, or its debugger.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGQUIT, SIG_IGN);
-  tell(encode(HostMessage(start)) + encode(HostMessage(lease)));
+  tell(encode(HostMessage(start)) + encode(HostMessage(lease)) + encode(Dismissed{}));
   Ended ended;
   listen(ended);
   int status = 0;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ class ReplayWorker {
     std::optional<Crash> crash;
     std::optional<SliceEnded> slice;  // what it told of the slice, if it did
     bool whole = false;               // it told that all of the lease has ended
+    bool advanced = false;            // it has made a checkpoint; what it had left by then:
+    std::map<std::string, std::int64_t> counters;
+    std::vector<Aside> skipped;
   };
 
   // What the worker is to inherit: two descriptors, for the command line to name.
@@ -38,6 +42,7 @@ class ReplayWorker {
  private:
   ReplayWorker() = default;
   [[nodiscard]] Result<void> let_go() const;
+  [[nodiscard]] bool take(WorkerMessage message, Ended &ended) const;
   void tell(const std::string &frames) const;
   void listen(Ended &ended) const;
 

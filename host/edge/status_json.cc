@@ -69,6 +69,8 @@ void fields(Visitor &member, Is<JobProgress> auto &progress) {
   member("positions", progress.positions);
   member("positions_done", progress.positions_done);
   member("retries", progress.retries);
+  member("skipped", progress.skipped.records);
+  member("positions_skipped", progress.skipped.positions);
 }
 
 template <typename Visitor>
@@ -187,6 +189,22 @@ void fields(Visitor &member, Is<SliceStatus> auto &slice) {
   member("worker", slice.worker);
   member("verdict", slice.verdict);
   member("reason", slice.reason);
+  if (slice.checkpoint >= 0) member("checkpoint", slice.checkpoint);
+}
+
+template <typename Visitor>
+void fields(Visitor &member, Is<RecordStatus> auto &record) {
+  member("state", std::string("skipped"));
+  member("input", record.input);
+  member("path", record.path);
+  member("begin", record.begin);
+  member("end", record.end);
+  if (record.line > 0) member("line", record.line);
+  if (is_utf8(record.bytes))
+    member("bytes", record.bytes);
+  else
+    member("bytes_base64", base64(record.bytes));
+  member("reason", record.reason);
 }
 
 template <typename Visitor>
@@ -402,6 +420,9 @@ std::string to_json(const ResultStatus &result) {
 
 std::string to_json(const SliceStatus &slice) {
   return write(slice);
+}
+std::string to_json(const RecordStatus &record) {
+  return write(record);
 }
 std::string to_json(const AttemptStatus &attempt) {
   return write(attempt);

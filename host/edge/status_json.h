@@ -8,7 +8,8 @@
 //                          "last_exit": {"text", and unless that is empty "verdict", "code", "signal", "core"},
 //                          "crash_report" (a path), "slice", "beats", "ready", "note"}],
 //                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
-//                          "positions_done", "retries"}, "rate" (positions a second), "eta_seconds" (-1: not known),
+//                          "positions_done", "retries", "skipped" (records),
+//                          "positions_skipped"}, "rate" (positions a second), "eta_seconds" (-1: not known),
 //                          "output", "counters": {NAME: number}}]}
 //   error    {"error": "WHERE: WHAT (HINT)", "where", "what", "hint"}
 //   reload   {"fresh": [NAME...], "resume": [NAME...]}, answered by {"ok", "text": [line...], "error"}
@@ -68,6 +69,18 @@ struct SliceStatus {
   std::int32_t worker = -1;   // who works on it, or made the last attempt that was not done; -1: nobody that is known
   std::string verdict;        // of that attempt
   std::string reason;
+  std::int64_t checkpoint = -1;  // where its next attempt goes on, as the plugin counts; -1: at its begin
+};
+
+// A record that was put aside, in `hostler failed --json`.
+struct RecordStatus {
+  std::int32_t input = 0;
+  std::string path;  // empty without a file
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t line = 0;  // of the file, from 1 on; 0: not asked for, or not known
+  std::string bytes;      // goes as "bytes" when it is UTF-8, else as "bytes_base64" (RFC 4648, with padding)
+  std::string reason;
 };
 
 // One line of `hostler joblog --json`.
@@ -87,6 +100,7 @@ enum class Layout { Compact, Pretty };
 [[nodiscard]] std::string to_json(const std::vector<PluginStatus> &plugins);
 [[nodiscard]] std::string to_json(const ResultStatus &result);
 [[nodiscard]] std::string to_json(const SliceStatus &slice);
+[[nodiscard]] std::string to_json(const RecordStatus &record);
 [[nodiscard]] std::string to_json(const AttemptStatus &attempt);
 [[nodiscard]] std::string to_json(const JobReport &report);
 

@@ -22,9 +22,15 @@ namespace {
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kAppend = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
 
-Result<void> sync_fd(int fd, const std::string &path) {
-  if (::fsync(fd) == 0) return {};
-  return fail(path, std::string("cannot be made durable: ") + std::strerror(errno));
+Result<void> not_durable(const std::string &path, int error) {
+  return fail(path, std::string("cannot be made durable: ") + std::strerror(error));
+}
+
+// What is not there, or is somebody else's, will not come back.
+Result<void> not_restored(const std::string &path, int error) {
+  const bool gone = error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES || error == EPERM ||
+                    error == ENXIO || error == EISDIR;
+  return tl::unexpected(Error{path, std::string("cannot be gone on with: ") + std::strerror(error), {}, !gone});
 }
 
 }  // namespace
@@ -35,6 +41,44 @@ void AttemptFiles::begin(const Place &place) {
   close();
   dir_fd_.reset();
   dir_.clear();
+}
+
+Result<void> AttemptFiles::restore(const std::string &dir, const std::vector<OutputLength> &committed) {
+  if (dir.empty()) return {};
+  dir_fd_.reset(::open(dir.c_str(), kFolder));
+  if (!dir_fd_) return not_restored(dir, errno);
+  dir_ = dir;
+  for (const OutputLength &file : committed)
+    if (Result<void> restored = restore_file(file); !restored) return restored;
+  names_synced_ = files_.size();
+  return remove_others();
+}
+
+Result<void> AttemptFiles::restore_file(const OutputLength &committed) {
+  const std::string path = dir_ + "/" + committed.name;
+  // Something else than a file must not hold us up.
+  UniqueFd fd(::openat(dir_fd_.get(), committed.name.c_str(), kAppend | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return not_restored(path, errno);
+  if (!S_ISREG(status.st_mode) || status.st_size < committed.size)
+    return fail(path, S_ISREG(status.st_mode) ? "is shorter than what was committed" : "is not a regular file");
+  if (status.st_size > committed.size && ::ftruncate(fd.get(), committed.size) != 0) return not_restored(path, errno);
+  if (::fcntl(fd.get(), F_SETFL, O_APPEND) != 0) return not_restored(path, errno);
+  files_.push_back({committed.name, std::move(fd), status.st_dev, status.st_ino});
+  return {};
+}
+
+Result<void> AttemptFiles::remove_others() {
+  std::error_code error;
+  std::vector<std::filesystem::path> others;
+  for (auto entry = std::filesystem::directory_iterator(dir_, error); !error && entry != std::filesystem::end(entry);
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (std::ranges::find(files_, name, &File::name) == files_.end()) others.push_back(entry->path());
+  }
+  for (const auto &other : others)
+    if (!error) std::filesystem::remove_all(other, error);
+  return error ? not_restored(dir_, error.value()) : Result<void>{};
 }
 
 int AttemptFiles::make_dir() {
@@ -87,6 +131,8 @@ void AttemptFiles::close() {
   for (File &file : files_)
     if (!file.is_open()) (void)file.fd.release();
   files_.clear();
+  names_synced_ = 0;
+  sync_error_ = 0;
 }
 
 void AttemptFiles::drop_dir() {
@@ -105,16 +151,41 @@ Result<void> AttemptFiles::check() const {
   return {};
 }
 
-Result<void> AttemptFiles::sync() const {
-  for (const File &file : files_) {
-    // By another descriptor when the plugin has closed its own: what it wrote is the file's.
-    const UniqueFd other(file.is_open() ? -1 : ::openat(dir_fd_.get(), file.name.c_str(), kAppend));
-    if (auto synced = sync_fd(other ? other.get() : file.fd.get(), dir_ + "/" + file.name); !synced) return synced;
-  }
-  if (!dir_fd_) return {};
-  if (auto synced = sync_fd(dir_fd_.get(), dir_); !synced) return synced;
+Result<void> AttemptFiles::sync_file(const File &file) {
+  const std::string path = dir_ + "/" + file.name;
+  if (sync_error_ != 0) return not_durable(path, sync_error_);
+  // By another descriptor when the plugin has closed its own: what it wrote is the file's.
+  const UniqueFd other(file.is_open() ? -1 : ::openat(dir_fd_.get(), file.name.c_str(), kAppend));
+  if (::fsync(other ? other.get() : file.fd.get()) == 0) return {};
+  sync_error_ = errno;
+  return not_durable(path, sync_error_);
+}
+
+Result<void> AttemptFiles::sync_names() {
+  if (!dir_fd_ || names_synced_ == files_.size()) return {};
   const UniqueFd attempts(::open(attempts_dir_.c_str(), kFolder));
-  return sync_fd(attempts.get(), attempts_dir_);
+  if (::fsync(dir_fd_.get()) != 0 || ::fsync(attempts.get()) != 0) {
+    sync_error_ = errno;
+    return not_durable(dir_, sync_error_);
+  }
+  names_synced_ = files_.size();
+  return {};
+}
+
+Result<void> AttemptFiles::sync() {
+  for (const File &file : files_)
+    if (auto synced = sync_file(file); !synced) return synced;
+  return sync_names();
+}
+
+// The length comes first: what is written meanwhile may be on the disk, or not.
+int AttemptFiles::sync_lengths(std::vector<OutputLength> &lengths) {
+  for (const File &file : files_) {
+    struct stat status {};
+    if (::fstatat(dir_fd_.get(), file.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    lengths.push_back({file.name, status.st_size});
+  }
+  return sync() ? 0 : sync_error_;
 }
 
 std::vector<std::string> AttemptFiles::names() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/segment.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -25,14 +26,21 @@ class AttemptFiles {
   };
   void begin(const Place &place);
 
+  // The attempt goes on in the folder of a former one, with its files as they were committed: what they have grown since
+  // is cut off, and other files go. An error that may not pass: a part of what was committed is not there.
+  [[nodiscard]] Result<void> restore(const std::string &dir, const std::vector<OutputLength> &committed);
+
   // The descriptor of an append-only file, the same for the same name; or -errno.
   [[nodiscard]] int open(const char *name);
 
   // An error names a file that the plugin has removed, or put another one in the place of.
   [[nodiscard]] Result<void> check() const;
 
-  // All that was written, and the names of the files, are on the disk when this returns.
-  [[nodiscard]] Result<void> sync() const;
+  // All that was written, and the names of the files, are on the disk when this returns. A file that once could not be
+  // synced may have lost what was written to it: every further try fails likewise.
+  [[nodiscard]] Result<void> sync();
+  // The same, and how much of each file is on the disk for certain. Or an errno.
+  [[nodiscard]] int sync_lengths(std::vector<OutputLength> &lengths);
   void close();
 
   [[nodiscard]] bool empty() const { return files_.empty(); }
@@ -49,6 +57,10 @@ class AttemptFiles {
   };
   [[nodiscard]] int make_dir();
   [[nodiscard]] int open_again(File &file) const;
+  [[nodiscard]] Result<void> restore_file(const OutputLength &committed);
+  [[nodiscard]] Result<void> remove_others();
+  [[nodiscard]] Result<void> sync_file(const File &file);
+  [[nodiscard]] Result<void> sync_names();
   void drop_dir();
 
   std::string attempts_dir_;
@@ -56,6 +68,8 @@ class AttemptFiles {
   std::string dir_;
   UniqueFd dir_fd_;
   std::vector<File> files_;
+  std::size_t names_synced_ = 0;  // so many of them
+  int sync_error_ = 0;            // an errno
 };
 
 }  // namespace hostler

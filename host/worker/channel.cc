@@ -2,15 +2,39 @@
 
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <string>
 #include <utility>
 
+#include <hostler/plugin.h>
+
 namespace hostler {
 
 Channel::Received Channel::receive(HostMessage &message) {
+  if (later_.empty()) return read(message);
+  message = std::move(later_.front());
+  later_.pop_front();
+  return Received::Message;
+}
+
+std::int32_t Channel::await_answer(std::uint64_t lease, std::int64_t position) {
+  HostMessage message;
+  while (true) {
+    switch (read(message)) {
+      case Received::EndOfFile: ::_exit(HOSTLER_ERROR);
+      case Received::Interrupted: continue;
+      case Received::Message: break;
+    }
+    const auto *answer = std::get_if<Checkpointed>(&message);
+    if (answer != nullptr && answer->lease == lease && answer->position == position) return answer->error;
+    if (answer == nullptr) later_.push_back(std::move(message));
+  }
+}
+
+Channel::Received Channel::read(HostMessage &message) {
   while (true) {
     const auto frame = reader_.next();
     if (!frame) return Received::EndOfFile;

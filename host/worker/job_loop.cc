@@ -60,6 +60,7 @@ void JobLoop::run() {
         if (runtime_.stop_word() != 0) leave(0);
         break;
       case Channel::Received::Message:
+        if (std::holds_alternative<Dismissed>(message)) leave(0);
         if (const auto *lease = std::get_if<Lease>(&message)) work(*lease);
         break;
     }
@@ -76,7 +77,8 @@ void JobLoop::work(const Lease &lease) {
   const Interval whole{lease.begin - shift, lease.end - shift};
   if (whole.begin < 0 || whole.end > plan.positions()) leave(HOSTLER_ERROR);
   Claims &claims = runtime_.claims();
-  claims.lend({lease.id, &plan, whole, shift, start_.may_split && lease.kind != InputKind::File});
+  claims.lend({lease.id, &plan, whole, shift, start_.may_split && lease.kind != InputKind::File,
+               lease.saved ? lease.saved->position - shift : whole.begin});
   std::int64_t position = whole.begin;
   while (const auto span = claims.next_slice(runtime_, position)) {
     if (runtime_.stop_word() != 0) {
@@ -92,7 +94,7 @@ void JobLoop::work(const Lease &lease) {
   tell(LeaseEnded{lease.id, position + shift});
 }
 
-hostler_slice_t JobLoop::slice_of(const Lease &lease, const SliceSpan &span) const {
+hostler_slice_t JobLoop::slice_of(const Lease &lease, const SliceSpan &span, std::int64_t shift) const {
   hostler_slice_t slice{};
   slice.index = lease.first_index + span.index;
   slice.count = lease.plan_count;
@@ -105,21 +107,33 @@ hostler_slice_t JobLoop::slice_of(const Lease &lease, const SliceSpan &span) con
   slice.end = span.end;
   slice.unit = lease.unit;
   slice.resume = span.begin;
+  if (lease.saved) {
+    slice.resume = span.begin + lease.saved->position - (span.global.begin + shift);
+    slice.checkpoint = lease.saved->data.data();
+    slice.checkpoint_size = static_cast<std::int64_t>(lease.saved->data.size());
+  }
   return slice;
 }
 
 JobLoop::Next JobLoop::run_slice(const Lease &lease, const SliceSpan &span, std::int64_t shift) {
   const Interval global{span.global.begin + shift, span.global.end + shift};
-  page_.begin_slice(global.begin, span.begin);
+  const hostler_slice_t slice = slice_of(lease, span, shift);
+  page_.begin_slice(global.begin, slice.resume);
   const Input *input = has_files(lease.kind) ? &lease.inputs[static_cast<std::size_t>(span.input)] : nullptr;
   if (input != nullptr)
     if (std::string change = input_change(*input); !change.empty()) return refuse_changed(lease, global, change);
 
-  const hostler_slice_t slice = slice_of(lease, span);
   Claims &claims = runtime_.claims();
-  claims.enter(span, lease.unit);
+  claims.enter(span, lease.unit, slice.resume);
   const auto *entered =
       runtime_.enter(Inside::Slice, slice, {static_cast<std::int32_t>(slice.input), slice.begin, lease.id, false});
+  runtime_.work_on({lease.id, global.begin, global.begin - span.begin, input, lease.saved.has_value()});
+  if (lease.saved)
+    if (auto restored = runtime_.files().restore(lease.saved->attempt_dir, lease.saved->files); !restored) {
+      runtime_.leave();
+      runtime_.files().close();
+      return refuse_saved(lease, global, restored.error());
+    }
   const std::int32_t returned = returned_to_worker(page_, runtime_, hostler_call_run(plugin_.run, entered));
   const Claims::Covered covered = claims.covered(span);
   return settle(lease, {global.begin, covered.slice.end + shift}, returned, covered.claimed_to + shift, input);
@@ -143,7 +157,7 @@ void JobLoop::run_merge(const Lease &lease) {
     ended.reason = words(results.error().text());
     tell(ended);
   } else {
-    runtime_.claims().enter({}, 1);  // it has nothing to claim
+    runtime_.claims().enter({}, 1, 0);  // it has nothing to claim
     const auto *entered = runtime_.enter(Inside::Merge, slice, {0, 0, lease.id, true});
     const std::int32_t returned =
         returned_to_worker(page_, runtime_, hostler_call_merge(plugin_.merge, entered, (*results)->table()));
@@ -151,6 +165,18 @@ void JobLoop::run_merge(const Lease &lease) {
   }
   page_.set_stage(Stage::Idle);
   tell(LeaseEnded{lease.id, lease.end});
+}
+
+// Where its checkpoint had written it is not as it was.
+JobLoop::Next JobLoop::refuse_saved(const Lease &lease, Interval global, const Error &error) {
+  SliceEnded ended;
+  ended.lease = lease.id;
+  ended.slice = global;
+  ended.returned = HOSTLER_RETRY_LATER;
+  (error.may_pass ? ended.io_failed : ended.saved_lost) = true;
+  ended.reason = words(error.may_pass ? error.text() : error.text() + "; the slice begins anew");
+  tell(ended);
+  return Next::EndLease;
 }
 
 JobLoop::Next JobLoop::refuse_changed(const Lease &lease, Interval global, std::string change) {

@@ -26,9 +26,10 @@ class JobLoop {
   void run_merge(const Lease &lease);
   Next run_slice(const Lease &lease, const SliceSpan &span, std::int64_t shift);
   // The slice as the plugin sees it.
-  [[nodiscard]] hostler_slice_t slice_of(const Lease &lease, const SliceSpan &span) const;
+  [[nodiscard]] hostler_slice_t slice_of(const Lease &lease, const SliceSpan &span, std::int64_t shift) const;
   // Between the plugin's return and the host's commit: `input` must not have changed, and what was written be durable.
   Next settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to, const Input *input);
+  Next refuse_saved(const Lease &lease, Interval global, const Error &error);
   Next refuse_changed(const Lease &lease, Interval global, std::string change);
   [[nodiscard]] const CountedCode *rule_for(std::int32_t returned) const;
   void tell(const WorkerMessage &message);

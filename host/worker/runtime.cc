@@ -79,6 +79,10 @@ const hostler_slice_t *Runtime::enter(Inside inside, const hostler_slice_t &slic
   reason_.clear();
   result_.clear();
   has_result_ = false;
+  work_ = {};
+  has_checkpoint_ = false;
+  skipped_.clear();
+  skipped_size_ = 0;
   {
     const std::lock_guard lock(mutex_);
     counters_.clear();
@@ -87,14 +91,21 @@ const hostler_slice_t *Runtime::enter(Inside inside, const hostler_slice_t &slic
   return &own;
 }
 
+void Runtime::work_on(const Work &work) {
+  work_ = work;
+  has_checkpoint_ = work.has_checkpoint;
+}
+
 bool Runtime::left_nothing() const {
-  return !has_result_ && counters_.empty() && files_.empty() && reason_.empty();
+  return !has_result_ && counters_.empty() && files_.empty() && reason_.empty() && !has_checkpoint_ && skipped_.empty();
 }
 
 void Runtime::take(SliceEnded &ended) {
   ended.reason = reason_;
   ended.has_result = has_result_;
   ended.result = std::exchange(result_, {});
+  for (auto &[begin, record] : skipped_) ended.skipped.push_back(std::move(record));
+  skipped_.clear();
   const std::lock_guard lock(mutex_);
   for (const auto &[name, value] : counters_) ended.counters.emplace(name, value);
 }

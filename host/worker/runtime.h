@@ -39,6 +39,15 @@ class Runtime {
   // The plugin is about to be called with this slice, whose struct_size, worker, job_id and host are filled in here. The
   // slice is valid until leave().
   const hostler_slice_t *enter(Inside inside, const hostler_slice_t &slice, const AttemptFiles::Place &place);
+  // Jobs, after enter(): the slice in work, for what the plugin tells of it before it returns.
+  struct Work {
+    std::uint64_t lease = 0;
+    std::int64_t begin = 0;        // of the slice, global
+    std::int64_t shift = 0;        // plus this: a position of the plugin is global
+    const Input *input = nullptr;  // of a file
+    bool has_checkpoint = false;   // it goes on at one
+  };
+  void work_on(const Work &work);
   // Jobs: the lease in work.
   [[nodiscard]] Claims &claims() { return claims_; }
 
@@ -56,12 +65,17 @@ class Runtime {
   // What the slice left, after leave().
   [[nodiscard]] bool left_nothing() const;
   [[nodiscard]] AttemptFiles &files() { return files_; }
-  // Moves reason, result and counters out.
+  // Moves reason, result, counters and what was skipped out.
   void take(SliceEnded &ended);
   [[nodiscard]] const std::string &reason() const { return reason_; }
 
  private:
   friend struct Calls;
+  // segments.cc: 0, or -errno, and then nothing has changed.
+  int checkpoint(std::int64_t position, std::string_view data);
+  int end_segment(std::int64_t position, std::string_view data);
+  void put_back(const SegmentEnded &ended);
+  int skip(std::int64_t begin, std::int64_t end, std::string_view reason);
   static void on_stop_signal(int signal);
   void wake_stop_fd() const;
 
@@ -86,7 +100,11 @@ class Runtime {
   std::string reason_;
   std::string result_;
   bool has_result_ = false;
-  std::mutex mutex_;  // for what any thread may do: counters, ready, the making of stop_fd
+  Work work_;
+  bool has_checkpoint_ = false;
+  std::map<std::int64_t, Aside> skipped_;  // since the last checkpoint, by their begin
+  std::size_t skipped_size_ = 0;           // what they take of what is allowed
+  std::mutex mutex_;                       // for what any thread may do: counters, ready, the making of stop_fd
   std::map<std::string, std::int64_t, std::less<>> counters_;
   bool ready_told_ = false;
 };

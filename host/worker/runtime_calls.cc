@@ -149,6 +149,29 @@ struct Calls {
     return 0;
   }
 
+  static int checkpoint(const hostler_slice_t *, std::int64_t position, const void *data, std::int64_t size) noexcept {
+    Runtime &runtime = *the();
+    if (!is_in_slice(runtime)) return -EPERM;
+    if (size < 0 || (data == nullptr && size > 0)) return -EINVAL;
+    if (size > HOSTLER_MAX_CHECKPOINT) return -EMSGSIZE;
+    try {
+      return runtime.checkpoint(position, {static_cast<const char *>(data), static_cast<std::size_t>(size)});
+    } catch (const std::bad_alloc &) {
+      return -ENOMEM;
+    }
+  }
+
+  static int skip(const hostler_slice_t *, std::int64_t begin, std::int64_t end, const char *reason) noexcept {
+    Runtime &runtime = *the();
+    if (!is_in_slice(runtime)) return -EPERM;
+    if (reason == nullptr) return -EINVAL;
+    try {
+      return runtime.skip(begin, end, {reason, ::strnlen(reason, HOSTLER_MAX_REASON)});
+    } catch (const std::bad_alloc &) {
+      return -ENOMEM;
+    }
+  }
+
   static int fail(const hostler_slice_t *, const char *reason) noexcept {
     Runtime &runtime = *the();
     if (!runtime.page_.is_mine() || runtime.inside_.load(std::memory_order_relaxed) == Inside::Nothing) return -EPERM;
@@ -225,6 +248,10 @@ struct Calls {
   static bool may_ask(const Runtime &runtime) {
     return runtime.page_.is_mine() && runtime.inside_.load(std::memory_order_relaxed) != Inside::Prepare;
   }
+  // merge() has no positions.
+  static bool is_in_slice(const Runtime &runtime) {
+    return runtime.page_.is_mine() && runtime.inside_.load(std::memory_order_relaxed) == Inside::Slice;
+  }
   // Only what a job does is ever committed.
   static bool may_leave_something(const Runtime &runtime) {
     const Inside inside = runtime.inside_.load(std::memory_order_relaxed);
@@ -241,6 +268,8 @@ hostler_host_t host_table() {
   table.progress = Calls::progress;
   table.should_stop = Calls::should_stop;
   table.stop_fd = Calls::stop_fd;
+  table.checkpoint = Calls::checkpoint;
+  table.skip = Calls::skip;
   table.output = Calls::output;
   table.result = Calls::result;
   table.counter = Calls::counter;

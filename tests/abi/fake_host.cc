@@ -92,6 +92,16 @@ int64_t FakeHost::claim(const hostler_slice_t *slice, int64_t from, int64_t to) 
   return host.granted_;
 }
 
+void FakeHost::offer_checkpoints() {
+  table_.host.checkpoint = [](const hostler_slice_t *slice, int64_t position, const void *data, int64_t size) {
+    FakeHost &host = of(slice);
+    const int64_t last = host.checkpoints.empty() ? slice->resume : host.checkpoints.back().first;
+    if (position <= last || position > host.granted_) return -EINVAL;
+    host.checkpoints.emplace_back(position, std::string(static_cast<const char *>(data), static_cast<size_t>(size)));
+    return 0;
+  };
+}
+
 int FakeHost::open_output(const hostler_slice_t *slice, const char *name) {
   FakeHost &host = of(slice);
   const std::string path = host.dir_.path() + "/" + name;

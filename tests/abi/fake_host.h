@@ -46,6 +46,9 @@ class FakeHost {
   void set_range(int kind, int64_t begin, int64_t end);
   void set_items(const std::vector<std::string> &items, int64_t begin = 0);
 
+  /// Checkpoints are made, behind one another and within what is granted.
+  void offer_checkpoints();
+
   /// Writes the stop word and makes stop_fd readable.
   void stop(int word);
 
@@ -66,6 +69,7 @@ class FakeHost {
   std::vector<std::string> log;
   std::string result;
   std::string failure;
+  std::vector<std::pair<int64_t, std::string>> checkpoints;
   int ready = 0;
   int heartbeats = 0;
 

@@ -177,6 +177,40 @@ TEST(Lines, StartAtTheLineThatTheCheckpointNames) {
   EXPECT_EQ(seen, (std::vector<Line>{{4, "two"}, {8, "three"}}));
 }
 
+// Those of one block are granted together, and a line may go on behind what is granted.
+TEST(Lines, GoOnBehindEachOfThemAfterACheckpointThere) {
+  const TempDir dir;
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += std::string(static_cast<size_t>(i % 7), 'x') + std::to_string(i) + "\n";
+  const std::string path = dir.write("text", text);
+  const auto size = static_cast<int64_t>(text.size());
+  for (size_t stop_after = 1; stop_after <= 200; stop_after += 3) {
+    FakeHost host;
+    host.set_file(HOSTLER_LINES, path, 0, size);
+    host.offer_checkpoints();
+    std::vector<std::string> seen;
+    {
+      hostler::Slice slice(host.slice());
+      for (const std::string_view line : slice.lines()) {
+        seen.emplace_back(line);
+        if (seen.size() < stop_after) continue;
+        ASSERT_TRUE(slice.checkpoint(slice.span_of(line).end, "state"));
+        break;
+      }
+    }
+    ASSERT_EQ(host.checkpoints.size(), 1U);
+    ASSERT_LE(host.checkpoints[0].first, host.claimed());
+    FakeHost next;
+    next.set_file(HOSTLER_LINES, path, 0, size);
+    next.slice()->resume = host.checkpoints[0].first;
+    hostler::Slice slice(next.slice());
+    for (const std::string_view line : slice.lines()) seen.emplace_back(line);
+    std::string all;
+    for (const std::string &line : seen) all += line + "\n";
+    ASSERT_EQ(all, text) << stop_after;
+  }
+}
+
 TEST(Lines, StayValidAfterTheLoop) {
   const TempDir dir;
   FakeHost host;
@@ -478,6 +512,31 @@ TEST(Run, ComesBackLaterWhenTheDiskOfAnOutputIsFull) {
   };
   EXPECT_EQ(run_as_plugin(host, [](hostler::Slice &slice) { slice.output("x").write("lost"); }), HOSTLER_RETRY_LATER);
   EXPECT_EQ(host.failure, "output 'x': No space left on device");
+}
+
+TEST(Slice, SaysWhereItGoesOnAndWhatWasSaved) {
+  FakeHost host;
+  host.set_range(HOSTLER_RANGE, 0, 10);
+  hostler::Slice fresh(host.slice());
+  EXPECT_EQ(fresh.resume(), 0);
+  EXPECT_FALSE(fresh.saved());
+  host.slice()->resume = 4;
+  host.slice()->checkpoint = "state";
+  host.slice()->checkpoint_size = 5;
+  hostler::Slice resumed(host.slice());
+  EXPECT_EQ(resumed.resume(), 4);
+  EXPECT_EQ(resumed.saved(), "state");
+}
+
+TEST(Slice, MakesNoCheckpointBehindWhatItIsGranted) {
+  const TempDir dir;
+  FakeHost host;
+  host.set_file(HOSTLER_LINES, dir.write("text", "one\ntwo\n"), 0, 8);
+  host.offer_checkpoints();
+  host.grant_end = 2;
+  hostler::Slice slice(host.slice());
+  for (const std::string_view line : slice.lines()) EXPECT_FALSE(slice.checkpoint(slice.span_of(line).end));
+  EXPECT_TRUE(host.checkpoints.empty());
 }
 
 TEST(Run, DoesWithoutTheCallsThatAHostNeedNotOffer) {

@@ -96,7 +96,7 @@ class Worker {
   }
 
   void run_slice(const Lease &lease, const SliceSpan &slice) {
-    claims_.enter(slice, lease.unit);
+    claims_.enter(slice, lease.unit, slice.begin);
     std::int64_t next = slice.begin;
     while (true) {
       const std::int64_t end = claims_.claim(*this, next, next + 1 + static_cast<std::int64_t>(random_() % 5));

@@ -123,6 +123,7 @@ TEST_F(Worker, KeepsTheRulesOfTheAbiForAJob) {
   EXPECT_EQ(ended.result, "last");
   EXPECT_EQ(ended.counters.size(), 1024U);
   EXPECT_EQ(ended.counters.at("sum"), 42);
+  EXPECT_EQ(ended.skipped, (std::vector<Aside>{{42, 44, "", "bad"}}));
   EXPECT_EQ(ended.files.size(), 2U);
   EXPECT_EQ(ended.attempt_dir, h.dir.path("out/.attempts/0-40.17"));
   EXPECT_EQ(read_file(ended.attempt_dir + "/file"), "text\n");

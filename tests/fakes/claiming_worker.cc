@@ -85,7 +85,7 @@ class ClaimingWorker {
     }
     begin(slice_->global.begin + shift_);
     worker_.page.claimed_from = worker_.page.claimed_to = next_ = slice_->begin;
-    claims_.enter(*slice_, plan_.unit());
+    claims_.enter(*slice_, plan_.unit(), slice_->begin);
     if (how_.manner == Manner::Claims) return claim();
     working_on_whole_ = true;
     const Interval whole{slice_->global.begin + shift_, slice_->global.end + shift_};

@@ -136,6 +136,13 @@ void FakeSystem::lease(WorkerId id, const Lease &lease) {
   worker.after(latency_, [this, &worker, lease] { script_of(worker).on_lease(worker, lease); });
 }
 
+void FakeSystem::checkpointed(WorkerId id, const Checkpointed &answer) {
+  FakeWorker &worker = *find(id);
+  note("checkpointed", worker,
+       answer.error == 0 ? fmt::format("{}", answer.position) : fmt::format("error {}", answer.error));
+  worker.after(Duration{}, [this, &worker, answer] { script_of(worker).on_checkpointed(worker, answer); });
+}
+
 void FakeSystem::ask_for_share(WorkerId worker) {
   FakeWorker &asked = *find(worker);
   ++asked.shares;

@@ -44,6 +44,7 @@ struct Script {
   std::function<void(FakeWorker &)> on_stop = [](FakeWorker &worker) {
     if (worker.stop == StopWord::Cancel) worker.return_from_run(0);
   };
+  std::function<void(FakeWorker &, const Checkpointed &)> on_checkpointed = [](FakeWorker &, const Checkpointed &) {};
   bool survives_abort = false;
   std::function<void(FakeWorker &)> on_dismiss = [](FakeWorker &worker) { worker.leave({false, 0, false}); };
 };
@@ -62,6 +63,7 @@ class FakeSystem final : public System {
   void spawn(WorkerId worker, const SpawnRequest &request) override;
   void start(WorkerId worker, const Start &start) override;
   void lease(WorkerId worker, const Lease &lease) override;
+  void checkpointed(WorkerId worker, const Checkpointed &answer) override;
   void ask_for_share(WorkerId worker) override;
   void set_count(WorkerId worker, std::int32_t count) override;
   void stop(WorkerId worker, StopWord word, int signal) override;

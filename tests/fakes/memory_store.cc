@@ -25,10 +25,13 @@ void MemoryStore::apply(const StoreStep &step) {
     rows_[create->job.name].clear();
     attempts_[create->job.name].clear();
     results_[create->job.name].clear();
+    checkpoints_[create->job.name].clear();
+    asides_[create->job.name].clear();
   } else if (const auto *replan = std::get_if<ReplanJob>(&step)) {
     jobs_[replan->job.name] = replan->job;
     rows_[replan->job.name].clear();
     for (const SliceRow &row : replan->job.rows) rows_[replan->job.name][row.begin] = row;
+    replan_checkpoints(replan->job);
   } else if (const auto *put = std::get_if<PutRows>(&step)) {
     for (const RowDelta &delta : put->deltas) {
       if (delta.erase) rows_[put->job].erase(*delta.erase);
@@ -47,6 +50,14 @@ void MemoryStore::apply(const StoreStep &step) {
       job.counters[key] += delta;
       if (counters->merge) job.merge_counters[key] += delta;
     }
+  } else if (const auto *aside = std::get_if<PutAside>(&step)) {
+    auto &kept = asides_[aside->job][{aside->input, aside->begin}];
+    kept.insert(kept.end(), aside->records.begin(), aside->records.end());
+  } else if (const auto *segment = std::get_if<PutCheckpoint>(&step)) {
+    checkpoints_[segment->job][{segment->input, segment->begin}] = {segment->global, segment->checkpoint,
+                                                                    segment->data};
+  } else if (const auto *ended = std::get_if<EndCheckpoint>(&step)) {
+    end_checkpoint(ended->job, {ended->input, ended->begin}, ended->take_back);
   } else if (const auto *state = std::get_if<SetJobState>(&step)) {
     jobs_[state->job].state = state->state;
     jobs_[state->job].reason = state->reason;
@@ -64,6 +75,52 @@ void MemoryStore::apply(const StoreStep &step) {
     else
       halted_.erase(mark->entry);
   }
+}
+
+void MemoryStore::end_checkpoint(const std::string &job, const Place &place, bool take_back) {
+  const auto node = checkpoints_[job].extract(place);
+  if (node.empty() || !take_back) return;
+  for (const auto &[key, total] : node.mapped().checkpoint->counters) jobs_[job].counters[key] -= total;
+  asides_[job].erase(place);
+}
+
+// As the ledger does: what no row goes on with is taken back.
+void MemoryStore::replan_checkpoints(const StoredJob &job) {
+  std::map<Place, const SliceRow *> kept;
+  for (const SliceRow &row : job.rows) {
+    const SliceSpan slice = job.manifest.slice_from(row.begin);
+    if (row.checkpoint) kept[{slice.input, slice.begin}] = &row;
+  }
+  std::vector<Place> gone;
+  for (auto &[place, segments] : checkpoints_[job.name]) {
+    const auto at = kept.find(place);
+    if (at == kept.end()) {
+      asides_[job.name].erase(place);  // the job's counters are those that it says
+      gone.push_back(place);
+    } else {
+      segments.global = at->second->begin;
+      segments.checkpoint = at->second->checkpoint;
+    }
+  }
+  for (const Place &place : gone) checkpoints_[job.name].erase(place);
+}
+
+std::vector<Aside> MemoryStore::asides(const std::string &name) const {
+  std::vector<Aside> all;
+  if (const auto found = asides_.find(name); found != asides_.end())
+    for (const auto &[place, records] : found->second) all.insert(all.end(), records.begin(), records.end());
+  std::sort(all.begin(), all.end(), [](const Aside &a, const Aside &b) { return a.begin < b.begin; });
+  return all;
+}
+
+void MemoryStore::read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                                  std::function<void(Result<std::string>)> done) {
+  system_.at(system_.now() + milliseconds(1), [this, job, input, begin, done = std::move(done), life = life_] {
+    if (life != life_) return;
+    const auto found = checkpoints_[job].find({input, begin});
+    if (found == checkpoints_[job].end()) return done(fail("ledger", "has no checkpoint"));
+    done(found->second.data);
+  });
 }
 
 void MemoryStore::write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) {
@@ -85,14 +142,27 @@ void MemoryStore::check_inputs(std::vector<Input>, Done done) {
 std::vector<SliceRow> MemoryStore::rows(const std::string &name) const {
   std::vector<SliceRow> rows;
   if (const auto found = rows_.find(name); found != rows_.end())
-    for (const auto &[begin, row] : found->second) rows.push_back(row);
+    for (const auto &[begin, row] : found->second) rows.push_back(with_checkpoint(name, row));
   return rows;
+}
+
+// The rows that were put have the checkpoints of their time.
+SliceRow MemoryStore::with_checkpoint(const std::string &job, SliceRow row) const {
+  row.checkpoint.reset();
+  const auto found = checkpoints_.find(job);
+  if (found == checkpoints_.end()) return row;
+  for (const auto &[place, segments] : found->second)
+    if (segments.global == row.begin) row.checkpoint = segments.checkpoint;
+  return row;
 }
 
 std::vector<StoredJob> MemoryStore::load() const {
   std::vector<StoredJob> jobs;
   for (auto [name, job] : jobs_) {
     job.rows = rows(name);
+    if (const auto found = asides_.find(name); found != asides_.end())
+      for (const auto &[place, records] : found->second)
+        for (const Aside &record : records) job.skipped += {1, record.end - record.begin};
     jobs.push_back(std::move(job));
   }
   return jobs;

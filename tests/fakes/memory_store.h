@@ -18,6 +18,8 @@ class MemoryStore final : public JobStore {
 
   void commit(StoreBatch batch, Done done) override;
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
+  void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                       std::function<void(Result<std::string>)> done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
 
   // What is in it now.
@@ -35,6 +37,8 @@ class MemoryStore final : public JobStore {
   [[nodiscard]] std::vector<SliceRow> rows(const std::string &name) const;
   // Results by global begin of the slice's local position; the merge's under -1.
   [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
+  // What is put aside, in order.
+  [[nodiscard]] std::vector<Aside> asides(const std::string &name) const;
   // Each transaction fails from now on (until given empty words).
   void fail_with(std::string words) { failing_ = std::move(words); }
   // The disk is full: nothing that is asked from now on is ever answered.
@@ -50,6 +54,17 @@ class MemoryStore final : public JobStore {
   std::map<std::string, StoredJob> jobs_;
   std::map<std::string, std::map<std::int64_t, SliceRow>> rows_;
   std::map<std::string, std::map<std::int64_t, std::string>> results_;
+  struct Segments {
+    std::int64_t global = 0;
+    std::shared_ptr<const Checkpoint> checkpoint;
+    std::string data;
+  };
+  using Place = std::pair<std::int32_t, std::int64_t>;  // of a slice
+  void replan_checkpoints(const StoredJob &job);
+  [[nodiscard]] SliceRow with_checkpoint(const std::string &job, SliceRow row) const;
+  void end_checkpoint(const std::string &job, const Place &place, bool take_back);
+  std::map<std::string, std::map<Place, Segments>> checkpoints_;
+  std::map<std::string, std::map<Place, std::vector<Aside>>> asides_;
   std::map<std::string, Halt> halted_;
   std::map<std::string, std::map<std::int64_t, Attempt>> attempts_;
   std::string failing_;

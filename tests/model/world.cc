@@ -77,6 +77,10 @@ class WatchedStore final : public JobStore {
     });
     work_off();
   }
+  void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                       std::function<void(Result<std::string>)> done) override {
+    inner_.read_checkpoint(job, input, begin, std::move(done));
+  }
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override {
     waiting_.push_back([this, job, done = std::move(done)] {
       inner_.write_merge_input(job,
@@ -190,6 +194,7 @@ class Between final : public System, public SystemEvents {
     if (const std::string wrong = oracle_.leased(worker, lease); !wrong.empty()) findings_.add(wrong);
     system_.lease(worker, lease);
   }
+  void checkpointed(WorkerId worker, const Checkpointed &answer) override { system_.checkpointed(worker, answer); }
   void ask_for_share(WorkerId worker) override { system_.ask_for_share(worker); }
   void set_count(WorkerId worker, std::int32_t count) override { system_.set_count(worker, count); }
   void stop(WorkerId worker, StopWord word, int signal) override {

@@ -29,7 +29,7 @@ static int everywhere(const hostler_slice_t *slice) {
   EXPECT(slice->struct_size == sizeof *slice && has_room(slice, sizeof *slice));
   EXPECT(host->struct_size == sizeof *host && has_room(host, sizeof *host));
   EXPECT(strcmp(slice->worker, "entry") == 0);
-  EXPECT(host->checkpoint == NULL && host->skip == NULL && host->extension == NULL);
+  EXPECT(host->checkpoint != NULL && host->skip != NULL && host->extension == NULL);
   EXPECT(host->at(slice, 7) == 0 && host->heartbeat(slice) == 0);
   EXPECT(host->progress(slice, 1, 0) == 0 && host->progress(slice, -1, 0) == -EINVAL);
   EXPECT(host->should_stop(slice) == HOSTLER_GO_ON);
@@ -50,6 +50,7 @@ static int as_service(const hostler_slice_t *slice) {
   EXPECT(host->claim(slice, 0, 1) == 0);
   EXPECT(host->output(slice, "file") == -EPERM && host->result(slice, "x", 1) == -EPERM);
   EXPECT(host->counter(slice, "name", 1) == -EPERM);
+  EXPECT(host->checkpoint(slice, 1, NULL, 0) == -EPERM && host->skip(slice, 0, 1, "bad") == -EPERM);
   EXPECT(host->count(slice) == 5);
   return HOSTLER_DONE;
 }
@@ -105,11 +106,29 @@ static int results_and_counters(const hostler_slice_t *slice) {
   return HOSTLER_DONE;
 }
 
+/* After claims(): all is granted. What is refused changes nothing, and the host hears of none of it. */
+static int segments(const hostler_slice_t *slice) {
+  const hostler_host_t *host = slice->host;
+  const int64_t begin = slice->begin;
+  const int64_t end = slice->end;
+  EXPECT(host->checkpoint(slice, begin, "x", 1) == -EINVAL && host->checkpoint(slice, end + 1, "x", 1) == -EINVAL);
+  EXPECT(host->checkpoint(slice, end, NULL, 1) == -EINVAL && host->checkpoint(slice, end, "x", -1) == -EINVAL);
+  EXPECT(host->checkpoint(slice, end, "x", HOSTLER_MAX_CHECKPOINT + (int64_t)1) == -EMSGSIZE);
+  EXPECT(host->skip(slice, begin, begin, "bad") == -EINVAL && host->skip(slice, begin - 1, begin, "bad") == -EINVAL);
+  EXPECT(host->skip(slice, end - 1, end + 1, "bad") == -EINVAL && host->skip(slice, begin, end, NULL) == -EINVAL);
+  EXPECT(host->skip(slice, begin + 2, begin + 4, "bad") == 0);
+  EXPECT(host->skip(slice, begin + 2, begin + 4, "again") == 0); /* it is put aside already */
+  EXPECT(host->skip(slice, begin + 3, begin + 5, "bad") == -EINVAL && host->skip(slice, begin, end, "") == -EINVAL);
+  return HOSTLER_DONE;
+}
+
 static int as_job(const hostler_slice_t *slice) {
   EXPECT(slice->kind == HOSTLER_RANGE && slice->path == NULL && slice->items == NULL && slice->unit == 1);
   EXPECT(slice->resume == slice->begin && slice->checkpoint == NULL && slice->checkpoint_size == 0);
   EXPECT(strcmp(slice->job_id, "job-1") == 0 && slice->host->count(slice) == slice->count);
-  if (claims(slice) != HOSTLER_DONE || outputs(slice) != HOSTLER_DONE) return HOSTLER_ERROR;
+  EXPECT(slice->host->skip(slice, slice->end - 1, slice->end + 1, "bad") == -EINVAL);
+  if (claims(slice) != HOSTLER_DONE || segments(slice) != HOSTLER_DONE) return HOSTLER_ERROR;
+  if (outputs(slice) != HOSTLER_DONE) return HOSTLER_ERROR;
   return results_and_counters(slice);
 }
 
@@ -121,6 +140,7 @@ int prepare(const hostler_slice_t *slice) {
   EXPECT(host->progress(slice, 0, 0) == -EPERM && host->should_stop(slice) == -EPERM);
   EXPECT(host->stop_fd(slice) == -EPERM && host->output(slice, "x") == -EPERM && host->ready(slice) == -EPERM);
   EXPECT(host->result(slice, "x", 1) == -EPERM && host->counter(slice, "x", 1) == -EPERM);
+  EXPECT(host->checkpoint(slice, 1, NULL, 0) == -EPERM && host->skip(slice, 0, 1, "bad") == -EPERM);
   EXPECT(host->count(slice) == -EPERM);
   return HOSTLER_DONE;
 }

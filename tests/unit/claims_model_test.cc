@@ -184,7 +184,7 @@ class History {
 
   template <typename Host>
   void run_slice(WorkerId worker, const Lease &lease, Claims &claims, const SliceSpan &slice, Host &host) {
-    claims.enter(slice, lease.unit);
+    claims.enter(slice, lease.unit, slice.begin);
     std::int64_t next = slice.begin;
     while (true) {
       const std::int64_t end = claims.claim(host, next, next + shape_.block * lease.unit);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -60,7 +61,21 @@ Lease a_lease() {
   lease.items_first = 100;
   lease.items = {"a", "", std::string("b\0c", 3)};
   lease.merge_input = "/state/merge";
+  lease.saved = Saved{120, std::string("\0state", 6), "/out/.attempts/0-100.3", {{"a.txt", 12}, {"b.txt", 0}}};
   return lease;
+}
+
+SegmentEnded a_segment_ended() {
+  SegmentEnded ended;
+  ended.lease = 9;
+  ended.begin = 5;
+  ended.position = 7;
+  ended.data = std::string("\0\1", 2);
+  ended.counters = {{"lines", 12}};
+  ended.skipped = {{5, 6, std::string("x\0", 2), "bad"}};
+  ended.attempt_dir = "/out/.attempts/0-5.9";
+  ended.files = {{"a.txt", 3}};
+  return ended;
 }
 
 SliceEnded a_slice_ended() {
@@ -76,6 +91,8 @@ SliceEnded a_slice_ended() {
   ended.refused = StopWord::Deadline;
   ended.input_changed = true;
   ended.io_failed = true;
+  ended.saved_lost = true;
+  ended.skipped = {{7, 9, "bytes", "bad"}, {9, 10, "", ""}};
   ended.result = std::string("\0\1\2", 3);
   ended.has_result = true;
   ended.counters = {{"lines", 12}, {"errors", -1}};
@@ -85,10 +102,10 @@ SliceEnded a_slice_ended() {
 }
 
 std::vector<HostMessage> host_messages() {
-  return {a_start(), a_lease(), Start{}, Lease{}};
+  return {a_start(), a_lease(), Start{}, Lease{}, Checkpointed{9, 7, 28}, Dismissed{}};
 }
 std::vector<WorkerMessage> worker_messages() {
-  return {Loaded{}, Ready{}, a_slice_ended(), SliceEnded{}, LeaseEnded{7, 8}};
+  return {Loaded{}, Ready{}, a_slice_ended(), SliceEnded{}, LeaseEnded{7, 8}, LeaseCut{7, 8}, a_segment_ended()};
 }
 
 std::string_view without_size(const std::string &frame) {
@@ -161,8 +178,8 @@ TEST(Messages, OfRandomBytesNeverCrash) {
 }
 
 TEST(Messages, OfAWorkerBeyondTheLimitsOfTheAbiAreRefused) {
-  const auto refused = [](const SliceEnded &ended) {
-    return !decode_worker_message(without_size(encode(WorkerMessage(ended)))).has_value();
+  const auto refused = [](const WorkerMessage &message) {
+    return !decode_worker_message(without_size(encode(message))).has_value();
   };
   SliceEnded ended = a_slice_ended();
   EXPECT_FALSE(refused(ended));
@@ -182,6 +199,24 @@ TEST(Messages, OfAWorkerBeyondTheLimitsOfTheAbiAreRefused) {
   ended = a_slice_ended();
   ended.result.assign((std::size_t{16} << 20) + 1, 'x');
   EXPECT_TRUE(refused(ended));
+}
+
+TEST(Messages, OfASegmentBeyondTheLimitsOfTheAbiAreRefused) {
+  const auto refused = [](const std::function<void(SegmentEnded &)> &change) {
+    SegmentEnded ended = a_segment_ended();
+    change(ended);
+    return !decode_worker_message(without_size(encode(WorkerMessage(ended)))).has_value();
+  };
+  EXPECT_FALSE(refused([](SegmentEnded &) {}));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.position = ended.begin; }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.data.assign((std::size_t{16} << 20) + 1, 'x'); }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.files = {{"../up", 1}}; }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.files = {{"a", -1}}; }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.attempt_dir.clear(); }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.counters[""] = 1; }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.skipped[0].end = ended.skipped[0].begin; }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.skipped[0].bytes.assign(65537, 'x'); }));
+  EXPECT_TRUE(refused([](SegmentEnded &ended) { ended.skipped[0].reason.assign(1025, 'x'); }));
 }
 
 TEST(Messages, ListsOfAWorkerAreNotReadBeyondAllMeasure) {

@@ -66,7 +66,7 @@ extern "C" {
 #define HOSTLER_ERROR 70       /* failed: tried again later, a counted attempt. So is every number not listed here */
 #define HOSTLER_RETRY_LATER 75 /* not now: tried again later, not counted as an attempt */
 #define HOSTLER_BAD_CONFIG 78  /* final: the whole entry stops; a person has to look at its settings */
-#define HOSTLER_YIELD 85       /* stopped early: go on from the last checkpoint. For a plugin that does not claim */
+#define HOSTLER_YIELD 85       /* stopped early: go on from the last checkpoint, of which this attempt has made one */
 
 /* ---- constants ------------------------------------------------------------------------------------------------ */
 
@@ -183,12 +183,17 @@ struct hostler_host_t {
   int (*stop_fd)(const hostler_slice_t *slice);
 
   /* R. Ends a segment: 0 only after all before `position` is durable: counters, skips, what was written to outputs, and
-   * `size` bytes of `data` for the next attempt. `position` lies in (resume, end of the last grant]. An error changes
-   * nothing. It costs about one fsync: call it once a second, not once a record.
+   * `size` bytes of `data` for the next attempt. `position` lies behind resume and the last checkpoint, up to the end of
+   * the last grant (without any claim: of the slice), and is begin plus a multiple of unit, or the end. Of LINES it is
+   * where a line begins that is not done, or the end: the next attempt takes `resume` for the begin of a line. An error
+   * changes nothing: -EPERM in a service and in merge, -EOVERFLOW when the job cannot take the counters, -ESTALE when the
+   * input has changed, -ENOENT when an output is not the file that output() made, or what a sync of the outputs met, as
+   * -ENOSPC; then every further one fails likewise. A full disk of the host's own is waited for.
+   * It costs about one fsync: call it once a second, not once a record. Flush your own buffers before.
    * May be NULL on a host that does not offer it: then every attempt starts at `begin`. */
   int (*checkpoint)(const hostler_slice_t *slice, int64_t position, const void *data, int64_t size);
 
-  /* R. A descriptor of an append-only file in a folder of this attempt's own; the file becomes visible when the host
+  /* R. A descriptor of an append-only file in a folder of this attempt's own (it holds what is before a checkpoint); the file becomes visible when the host
    * commits the slice, and never if it does not. `name` is one path component of plain text (UTF-8 without control
    * characters), in merge none of parts, .attempts, manifest.json and _SUCCESS. The same name gives the same descriptor.
    * It belongs to the host, which syncs and closes it after run: do not close it (fdopen a dup), and flush your own
@@ -202,7 +207,10 @@ struct hostler_host_t {
    * bring the job beyond HOSTLER_MAX_COUNTERS names, or a total out of int64_t, fails. Returns 0. */
   int (*counter)(const hostler_slice_t *slice, const char *name, int64_t delta);
 
-  /* R. A bad record at [begin, end): its bytes are put aside with the reason, the run goes on. Returns 0.
+  /* R. A bad record at [begin, end): its bytes, 64 KiB of them at most, are put aside with the reason once the segment or
+   * slice commits, and count against the entry's max_skipped; the run goes on. It begins within what is granted, behind
+   * the last checkpoint; a line or record of a file may end behind it. One that overlaps another is -EINVAL, the same
+   * again is 0, and -EMSGSIZE means that it is time for a checkpoint: a segment holds 8 MiB of them. Returns 0.
    * May be NULL on a host that does not offer it: then return HOSTLER_BAD_DATA instead. */
   int (*skip)(const hostler_slice_t *slice, int64_t begin, int64_t end, const char *reason);
 
@@ -257,7 +265,8 @@ struct hostler_results_t {
    * may be below 0. */
   int64_t (*counter)(hostler_results_t *results, const char *name);
 
-  /* R. The next range that was given up, in order; as next. A job for which this yields anything ends partial. */
+  /* R. The next range that was given up, or record that was skipped, in order; as next. A job for which this yields
+   * anything ends partial. */
   int (*quarantined)(hostler_results_t *results, hostler_range_t *out);
 };
 

@@ -32,6 +32,7 @@
 #include <exception>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,8 +66,7 @@ class Slice {
     expect_kind({HOSTLER_LINES, HOSTLER_RECORDS, HOSTLER_FILE}, "bytes()");
     input_.claims().cover_all();
     const int64_t end = input_.claims().granted();
-    return slice_->kind == HOSTLER_LINES ? input_.whole_lines(slice_->resume, end)
-                                         : input_.window().view(slice_->resume, end);
+    return slice_->kind == HOSTLER_LINES ? input_.whole_lines(end) : input_.window().view(slice_->resume, end);
   }
 
   /// The records: as copies of a T of just that size, or as their bytes.
@@ -87,6 +87,9 @@ class Slice {
     expect_kind({HOSTLER_ITEMS}, "items()");
     return Items(&input_);
   }
+
+  /// Where a line of lines(), or a record of records<>(), stands in its file: for skip() and checkpoint().
+  Span span_of(std::string_view record) { return input_.span_of(record); }
 
   int64_t claim(int64_t from, int64_t to) { return input_.claims().claim(from, to); }
   void at(int64_t position) { slice_->host->at(slice_, position); }
@@ -125,6 +128,15 @@ class Slice {
     return *outputs_.emplace_back(std::make_unique<Output>(fd, name));
   }
 
+  /// The first position that is not done: where the last checkpoint stood, or the slice begins.
+  int64_t resume() const { return slice_->resume; }
+  /// What the last checkpoint saved; nothing for a slice that begins at its begin.
+  std::optional<std::string_view> saved() const {
+    if (slice_->checkpoint == nullptr) return std::nullopt;
+    return std::string_view(static_cast<const char *>(slice_->checkpoint),
+                            static_cast<size_t>(slice_->checkpoint_size));
+  }
+
   /// False where the host does not offer it; then bad data is for Verdict(HOSTLER_BAD_DATA, ...).
   bool skip(int64_t begin, int64_t end, const std::string &reason) {
     if (slice_->host->skip == nullptr) return false;
@@ -132,9 +144,19 @@ class Slice {
     return true;
   }
 
-  /// Flushes the outputs and ends a segment. False where the host does not offer it.
+  /// The same for a line or record that lines() or records<>() gave.
+  bool skip(std::string_view record, const std::string &reason) {
+    const Span span = span_of(record);
+    return skip(span.begin, span.end, reason);
+  }
+
+  /// Flushes the outputs and ends a segment: all before `position` is done, which is where a record begins, as
+  /// span_of(line).end is. False where the host does not offer it, or wants the slice to end here: then nothing has
+  /// changed, and the loop ends soon.
   bool checkpoint(int64_t position, std::string_view state = {}) {
     if (slice_->host->checkpoint == nullptr) return false;
+    if (position > slice_->end) position = slice_->end;  // the last line goes on behind it
+    if (!input_.claims().cover_up_to(position)) return false;
     flush();
     const auto size = static_cast<int64_t>(state.size());
     detail::checked(slice_->host->checkpoint(slice_, position, state.data(), size), "checkpoint");

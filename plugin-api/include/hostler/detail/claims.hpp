@@ -39,6 +39,15 @@ class Claims {
     return true;
   }
 
+  /// Claims what is missing up to `position`, of work that claims at all. False: not granted.
+  bool cover_up_to(int64_t position) {
+    if (granted_ == slice_->resume) return true;  // nothing is claimed: whoever works so has the whole slice
+    while (granted_ < position) {
+      if (!extend(position - granted_)) return false;
+    }
+    return true;
+  }
+
   /// Claims all that is left.
   void cover_all() {
     while (extend(slice_->end - granted_)) continue;

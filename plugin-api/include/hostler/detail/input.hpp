@@ -6,6 +6,16 @@
 
 #include <optional>
 
+namespace hostler {
+
+/// The positions [begin, end) of a record in its file.
+struct Span {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+}  // namespace hostler
+
 namespace hostler::detail {
 
 /// The claims and the mapped file of one slice. Lives as long as the slice, so that a line may be kept after its loop.
@@ -33,17 +43,29 @@ class Input {
     return *rest_;
   }
 
-  /// Where the first line starts that starts in [from, to); `to` when none does.
-  int64_t first_line(int64_t from, int64_t to) {
-    if (from == 0 || from >= to) return from;
+  /// Where the first line starts that starts in [resume, to); `to` when none does. Where a checkpoint stood a line starts:
+  /// it is only what comes before the slice that may reach into it.
+  int64_t first_line(int64_t to) {
+    const int64_t from = slice_->resume;
+    if (from == 0 || from >= to || from > slice_->begin) return from;
     const char *before = window().data(from - 1);
     const void *newline = std::memchr(before, '\n', static_cast<size_t>(to - from));
     return newline == nullptr ? to : window().position(static_cast<const char *>(newline)) + 1;
   }
 
-  /// The lines that start in [from, to), as they stand in the file.
-  std::string_view whole_lines(int64_t from, int64_t to) {
-    const int64_t first = first_line(from, to);
+  /// Where a line or record, which is a view of the mapped file, stands there: with its '\n' if it has one.
+  Span span_of(std::string_view record) {
+    const bool in_window = window().holds(record.data());
+    const Mapping &source = in_window ? window() : rest();
+    const int64_t begin = source.position(record.data());
+    const int64_t end = begin + static_cast<int64_t>(record.size());
+    const bool has_newline = slice_->kind != HOSTLER_RECORDS && end < source.end() && *source.data(end) == '\n';
+    return {begin, has_newline ? end + 1 : end};
+  }
+
+  /// The lines that start in [resume, to), as they stand in the file.
+  std::string_view whole_lines(int64_t to) {
+    const int64_t first = first_line(to);
     if (first >= to) return {};
     const int64_t last_byte = to - 1;  // the last line is the one it belongs to
     if (const auto end = line_end(window(), last_byte)) return window().view(first, *end);

@@ -67,7 +67,7 @@ class Lines {
 
   Iterator begin() {
     last_ = false;
-    const int64_t first = input_->first_line(slice_->resume, slice_->end);
+    const int64_t first = input_->first_line(slice_->end);
     return {this, window_->data(first), window_->data(window_->end())};
   }
   std::default_sentinel_t end() const { return {}; }

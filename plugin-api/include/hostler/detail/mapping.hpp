@@ -30,6 +30,7 @@ class Mapping {
   /// One past the last position that is mapped.
   int64_t end() const { return end_; }
   int64_t file_size() const { return file_size_; }
+  bool holds(const char *byte) const { return byte >= base_ && byte - base_ <= end_ - begin_; }
   const char *data(int64_t position) const { return base_ + (position - begin_); }
   int64_t position(const char *byte) const { return begin_ + (byte - base_); }
   std::string_view view(int64_t from, int64_t to) const { return {data(from), static_cast<size_t>(to - from)}; }

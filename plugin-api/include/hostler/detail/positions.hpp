@@ -28,6 +28,8 @@ class Positions {
     void operator++(int) { ++*this; }
     /// The position in the slice: the offset of a record, the number of an item.
     int64_t position() const { return position_; }
+    /// … and of the next one.
+    int64_t next_position() const { return position_ + source_->step(); }
     friend bool operator==(const Iterator &it, std::default_sentinel_t) { return it.source_ == nullptr; }
 
    private:
