@@ -1,6 +1,5 @@
 // Commands that look at a configuration and its plugins: check, plugins.
 #include <fmt/format.h>
-#include <hostler/plugin.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -87,7 +86,7 @@ PluginStatus inspect(const std::string &file, const Config &config, const Plugin
   }
   plugin.id = build->id;
   plugin.version = build->version;
-  plugin.abi = fmt::format("{}.{}", HOSTLER_ABI_MAJOR, HOSTLER_ABI_MINOR);  // or it would have been refused
+  plugin.abi = build->abi;
   plugin.build = build->hash.substr(0, 12);
   return plugin;
 }

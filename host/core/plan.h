@@ -21,9 +21,10 @@ struct Build {
   std::string library;  // the copy in the store that workers load
   std::string id;
   std::string version;
-  std::int32_t flags = 0;
-  std::int32_t state_version = 0;
+  std::int64_t flags = 0;
+  std::int64_t state_version = 0;
   bool has_merge = false;
+  std::string abi;                                                       // that it was built for: "1.0"
   [[nodiscard]] bool is_splittable() const { return (flags & 1) != 0; }  // HOSTLER_SPLITTABLE
   bool operator==(const Build &) const = default;
 };

@@ -29,6 +29,8 @@ bool parse_fact(std::string_view key, std::string_view value, PluginFacts &facts
     facts.id = value;
   else if (key == "version")
     facts.version = value;
+  else if (key == "abi")
+    facts.abi = value;
   else if (key == "error")
     facts.error = value;
   else if (key == "flags")
@@ -47,8 +49,8 @@ bool parse_fact(std::string_view key, std::string_view value, PluginFacts &facts
 }  // namespace
 
 std::string format_facts(const PluginFacts &facts) {
-  return fmt::format("id {}\nversion {}\nflags {}\nstate_version {}\nprepare {}\nmerge {}\nerror {}\nend\n",
-                     one_line(facts.id), one_line(facts.version), facts.flags, facts.state_version,
+  return fmt::format("id {}\nversion {}\nabi {}\nflags {}\nstate_version {}\nprepare {}\nmerge {}\nerror {}\nend\n",
+                     one_line(facts.id), one_line(facts.version), one_line(facts.abi), facts.flags, facts.state_version,
                      facts.has_prepare ? 1 : 0, facts.has_merge ? 1 : 0, one_line(facts.error));
 }
 

@@ -13,6 +13,7 @@ namespace hostler {
 struct PluginFacts {
   std::string id;
   std::string version;
+  std::string abi;  // "1.0"
   std::int64_t flags = 0;
   std::int64_t state_version = 0;
   bool has_prepare = false;

@@ -333,8 +333,9 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
   }
   build.id = facts->id;
   build.version = facts->version;
-  build.flags = static_cast<std::int32_t>(facts->flags);
-  build.state_version = static_cast<std::int32_t>(facts->state_version);
+  build.abi = facts->abi;
+  build.flags = facts->flags;
+  build.state_version = facts->state_version;
   build.has_merge = facts->has_merge;
   return build;
 }

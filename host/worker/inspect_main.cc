@@ -37,6 +37,7 @@ PluginFacts inspect(const std::string &library) {
   }
   facts.id = plugin->about->id;
   facts.version = plugin->about->version;
+  facts.abi = fmt::format("{}.{}", plugin->about->abi_major, plugin->about->abi_minor);
   facts.flags = plugin->about->flags;
   facts.state_version = plugin->about->state_version;
   facts.has_prepare = plugin->prepare != nullptr;

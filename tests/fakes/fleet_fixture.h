@@ -26,7 +26,7 @@ inline PreparedEntry service_entry(const std::string &name, std::int32_t count) 
   entry.config.plugin = "/plugins/" + name + ".so";
   entry.config.count = count;
   entry.config.restart.jitter = 0;
-  entry.build = {"b1", "/store/b1/" + name + ".so", name, "1.0", 0, 0, false};
+  entry.build = {"b1", "/store/b1/" + name + ".so", name, "1.0", 0, 0, false, "1.0"};
   return entry;
 }
 

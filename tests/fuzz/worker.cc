@@ -23,7 +23,7 @@ PreparedEntry service_entry(const std::string &name) {
   entry.config.name = name;
   entry.config.plugin = "/plugins/" + name + ".so";
   entry.config.count = 2;
-  entry.build = {"b1", "/store/b1/" + name + ".so", name, "1.0", 0, 0, true};
+  entry.build = {"b1", "/store/b1/" + name + ".so", name, "1.0", 0, 0, true, "1.0"};
   return entry;
 }
 
