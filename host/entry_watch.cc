@@ -40,9 +40,9 @@ void Entry::watch_anew(Slot &slot) {
   keep_watch(slot);
 }
 
-// Whoever ends its slice before it stops may take its time, but not for ever.
+// Whoever ends its slice before it stops, and has no time limit for that, may take its time, but not for ever.
 bool Entry::is_watched_in_run(const Slot &slot) const {
-  return slot.state == WorkerState::Running || (is_draining(slot) && has_work(slot));
+  return slot.state == WorkerState::Running || (is_draining(slot) && !slot.timer.is_set() && has_work(slot));
 }
 
 // Brings the next look forward, if this slot asks for an earlier one.
