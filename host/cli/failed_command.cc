@@ -94,7 +94,7 @@ Result<void> print_records(JobLedger &job, const FailedCommand &command) {
 }  // namespace
 
 Outcome<ExitCode> run_failed(const FailedCommand &command) {
-  const Outcome<ExitCode> slices = run_slices({command.address, command.job, SliceState::Quarantined, command.json});
+  Outcome<ExitCode> slices = run_slices({command.address, command.job, SliceState::Quarantined, command.json});
   if (!slices) return slices;
   auto job = JobLedger::open(state_dir_of(command.address).path, command.job);
   if (!job) return give_up(ExitCode::Failed, job.error());

@@ -115,7 +115,7 @@ Result<void> bring_checkpoint(JobLedger &job, const SliceRange &slice, const Wor
   saved.data = std::move(*data).value_or("");
   if (saved.attempt_dir.empty()) return {};
   const std::string copy = workshop.attempts() + "/" + attempt_folder(slice.input, slice.begin, false, lease.id);
-  const auto copied = copy_committed(saved.attempt_dir, saved.files, copy, user);
+  Result<void> copied = copy_committed(saved.attempt_dir, saved.files, copy, user);
   saved.attempt_dir = copy;
   return copied;
 }
