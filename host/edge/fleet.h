@@ -49,7 +49,7 @@ class Fleet final : public System {
   void spawn(WorkerId id, const SpawnRequest &request) override;
   void start(WorkerId id, const Start &start) override;
   void lease(WorkerId id, const Lease &lease) override;
-  void checkpointed(WorkerId worker, const Checkpointed &answer) override;
+  void checkpointed(WorkerId id, const Checkpointed &answer) override;
   void ask_for_share(WorkerId id) override;
   void set_count(WorkerId id, std::int32_t count) override;
   void stop(WorkerId id, StopWord word, int signal) override;
