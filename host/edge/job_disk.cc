@@ -282,6 +282,7 @@ void JobDisk::unlock(const std::string &job) {
 
 std::optional<Error> JobDisk::follow_up(const std::vector<BatchInWork *> &batches) {
   std::optional<Error> trouble;
+  make_places(batches);
   for (BatchInWork *batch : batches) {
     while (!batch->outcome && batch->followed < batch->steps.size()) {
       const MoveResult followed = follow_step(batch->steps[batch->followed]);
@@ -308,6 +309,15 @@ std::optional<Error> JobDisk::follow_up(const std::vector<BatchInWork *> &batche
   }
   for (BatchInWork *batch : batches) settle(*batch);
   return trouble;
+}
+
+// What goes wrong here does so again, and is told, when the files are moved.
+void JobDisk::make_places(const std::vector<BatchInWork *> &batches) {
+  for (const BatchInWork *batch : batches)
+    for (std::size_t i = batch->followed; i < batch->steps.size() && !batch->outcome; ++i) {
+      const auto *move = as<MoveFiles>(batch->steps[i]);
+      if (OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job)) (void)folder->make_place(*move);
+    }
 }
 
 // All is done and on the disk: what was in work is no longer needed.

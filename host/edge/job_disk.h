@@ -68,6 +68,7 @@ class JobDisk {
   void forget_followed();
 
   [[nodiscard]] std::set<std::string> kept_attempts(const StoredJob &job) const;
+  void make_places(const std::vector<BatchInWork *> &batches);
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
   [[nodiscard]] MoveResult follow_planned(const StoredJob &job);
   [[nodiscard]] MoveResult follow_ended(const std::string &name);

@@ -50,8 +50,12 @@ DiskResult<UniqueFd> open_folder(const std::string &path, std::initializer_list<
   return folder;
 }
 
-MoveResult make_below(int folder, const std::string &name, const std::string &path, UniqueFd &made) {
-  if (::mkdirat(folder, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return disk_failure(path, "cannot be made");
+MoveResult make_below(int folder, const std::string &name, const std::string &path, UniqueFd &made, bool &is_new) {
+  if (::mkdirat(folder, name.c_str(), kFolderMode) == 0) {
+    is_new = true;
+  } else if (errno != EEXIST) {
+    return disk_failure(path, "cannot be made");
+  }
   made = open_below(folder, name);
   if (!made) return disk_failure(path, "cannot be opened");
   return {};
@@ -240,15 +244,21 @@ MoveResult OutputFolder::open_target(const MoveFiles &move, UniqueFd &target) {
     return {};
   }
   UniqueFd parts_fd;
-  if (MoveResult made = make_below(output.get(), parts(), path_ + "/" + parts(), parts_fd); !made) return made;
+  if (MoveResult made = make_below(output.get(), parts(), path_ + "/" + parts(), parts_fd, dirty_); !made) return made;
   const std::string part = part_folder(move.input, move.begin);
-  return make_below(parts_fd.get(), part, path_ + "/" + parts() + "/" + part, target);
+  return make_below(parts_fd.get(), part, path_ + "/" + parts() + "/" + part, target, dirty_);
 }
 
+MoveResult OutputFolder::make_place(const MoveFiles &move) {
+  UniqueFd target;
+  return open_target(move, target);
+}
+
+// A file whose new folder is forgotten is lost, so first that has to last.
 MoveResult OutputFolder::place(const MoveFiles &move) {
   UniqueFd target;
   if (MoveResult opened = open_target(move, target); !opened) return opened;
-  dirty_ = true;
+  if (MoveResult synced = sync(); !synced) return synced;
   // A folder that is gone was moved from before: then all files have their places.
   const auto attempt = open_folder(path_, {attempts(), attempt_name(move.attempt_dir)});
   if (!attempt) return tl::unexpected(attempt.error());
@@ -257,6 +267,7 @@ MoveResult OutputFolder::place(const MoveFiles &move) {
     if (!is_output_name(name, move.merge)) return hopeless(path, "is no name for an output");
     if (MoveResult moved = move_file(*attempt, target, name, path); !moved) return moved;
   }
+  dirty_ = move.merge;
   return move.merge ? MoveResult{} : sync_fd(target.get(), path_);
 }
 

@@ -61,6 +61,8 @@ class OutputFolder {
   [[nodiscard]] std::string attempt_name(std::string_view attempt_dir) const;
   // Could place() do this? Asked before the commit point, from which there is no way back.
   [[nodiscard]] MoveResult check_attempt(const MoveFiles &move) const;
+  // Makes the folder that the files go to. Done for many before place() moves the first, they become durable together.
+  [[nodiscard]] MoveResult make_place(const MoveFiles &move);
   // Moves the files of one attempt to their places; those that have them already are fine.
   [[nodiscard]] MoveResult place(const MoveFiles &move);
   // Makes what was placed durable.
@@ -82,7 +84,7 @@ class OutputFolder {
  private:
   [[nodiscard]] MoveResult open_target(const MoveFiles &move, UniqueFd &target);
   std::string path_;
-  bool dirty_ = false;  // folders were made since the last sync()
+  bool dirty_ = true;  // what was made since the last sync() may be forgotten; a former host may have left such
 };
 
 }  // namespace hostler

@@ -225,7 +225,7 @@ def main():
     parser.add_argument("hostler")
     parser.add_argument("plugin")
     parser.add_argument("recorder")
-    parser.add_argument("--cuts", type=int, default=30, help="so many, evenly spread; 0: after each call")
+    parser.add_argument("--cuts", type=int, default=30, help="so many, at random, and those around each rename; 0: after each call")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at", type=int, help="only after so many calls")
     arguments = parser.parse_args()
@@ -242,7 +242,9 @@ def main():
         elif arguments.cuts == 0:
             chosen = list(every)
         else:
-            chosen = sorted(random.Random(arguments.seed).sample(every, min(arguments.cuts, len(every))))
+            picked = random.Random(arguments.seed).sample(every, min(arguments.cuts, len(every)))
+            renamed = [count for count, call in enumerate(cuts.calls, 1) if call[0] == RENAME]
+            chosen = sorted({*picked, *renamed, *(count + 1 for count in renamed)})
         for number, count in enumerate(chosen):
             for dice in (None, random.Random(arguments.seed * 1000003 + count)):
                 if dice is not None and arguments.at is None and number % 2 == 0:
