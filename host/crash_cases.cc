@@ -15,7 +15,6 @@ std::string report_text(const CrashCase &crash) {
                      thread_words(crash.crash), crash.library, crash.build);
 }
 
-// What stands below run() is always the same, and the host's.
 Backtrace plugin_part(Backtrace backtrace) {
   auto &frames = backtrace.frames;
   frames.erase(std::find_if(frames.begin(), frames.end(),
@@ -25,6 +24,10 @@ Backtrace plugin_part(Backtrace backtrace) {
 }
 
 }  // namespace
+
+std::vector<std::string> plugin_lines(const Backtrace &backtrace) {
+  return lines(plugin_part(backtrace), kMostLines);
+}
 
 std::string with_site(const std::string &words, const std::string &site, const std::string &better) {
   const std::size_t at = site.empty() ? std::string::npos : words.rfind(site);
@@ -56,7 +59,7 @@ void CrashCases::log(const CrashCase &crash, const Backtrace &backtrace, const s
   if (backtrace.repeated) return say(fmt::format("crash: again in {}{}", site, report));
   say(fmt::format("crash: {} in {}, build {}{}", signal_words(crash.crash), thread_words(crash.crash),
                   crash.build.substr(0, 12), report));
-  for (const std::string &line : lines(plugin_part(backtrace), kMostLines)) say("  " + line);
+  for (const std::string &line : plugin_lines(backtrace)) say("  " + line);
   if (!backtrace.problem.empty()) say("crash: " + backtrace.problem);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/crash.h"
 #include "core/log_level.h"
@@ -44,6 +45,9 @@ class CrashCases {
   LogSink log_;
   std::unordered_map<WorkerId, CrashCase> cases_;
 };
+
+// What stands above run(), a line a frame: the rest is always the same, and the host's.
+[[nodiscard]] std::vector<std::string> plugin_lines(const Backtrace &backtrace);
 
 // `words` with the site in them, if there is one, replaced by a better one.
 [[nodiscard]] std::string with_site(const std::string &words, const std::string &site, const std::string &better);

@@ -8,6 +8,11 @@
 #include "core/units.h"
 
 namespace hostler {
+namespace {
+
+constexpr double kEarly = 0.1;
+
+}  // namespace
 
 Entry::Entry(Surroundings &around, PreparedEntry prepared)
     : around_(around), prepared_(std::move(prepared)), turn_(around.timers), watch_(around.timers) {}
@@ -132,7 +137,10 @@ void Entry::spawn(Slot &slot) {
   slot.deadline_slice = -1;
   slot.overdue.clear();
   slot.crash.reset();
-  slot.spawned_since = around_.system.now();
+  slot.spawned_since = slot.weighed = around_.system.now();
+  slot.slices_given = 0;
+  slot.spent.clear();
+  if (config().recycle != RecycleConfig{}) slot.early = around_.system.random() * kEarly;
   around_.system.spawn(*slot.worker, {name(), slot.instance, count_});
 }
 
@@ -291,7 +299,7 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement, const Departure &d
                    *std::exchange(slot.crash, nullptr)});
 }
 
-void Entry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
+void Entry::on_explained(const CrashCase &crash, const std::string &better, const Backtrace &backtrace) {
   const std::string words = with_site(crash.verdict, crash.crash.site, better);
   const auto explain = [&](std::string &text) {
     if (text.ends_with(crash.verdict)) text.replace(text.size() - crash.verdict.size(), crash.verdict.size(), words);
@@ -301,7 +309,7 @@ void Entry::on_explained(const CrashCase &crash, const std::string &better, cons
       std::find_if(slots_.begin(), slots_.end(), [&](const auto &slot) { return slot->last_crash == crash.worker; });
   if (found == slots_.end()) return;
   Slot &slot = **found;
-  slot.crash_report = report;
+  slot.crash_report = backtrace.file;
   explain(slot.last_exit.text);
   explain(slot.note);
 }

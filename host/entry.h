@@ -37,6 +37,9 @@ struct Surroundings {
   std::uint32_t umask = 027;
   // A fresh id whose events come to this entry.
   std::function<WorkerId(Entry &)> enroll;
+  // The job whose slice must run with no other beside it, or null; and do other jobs hold nothing that they may work on?
+  const Entry *alone = nullptr;
+  std::function<bool(const Entry &)> others_are_idle{};
   // A worker of an entry has crashed: find out where.
   std::function<void(CrashCase)> crashed;
   // Something has changed that others may wait for: an entry is up, or has ended, or is quiet.
@@ -82,8 +85,8 @@ class Entry {
   void on_garbage(WorkerId worker, const Error &error);
   void on_crash(WorkerId worker, const Crash &crash);
   virtual void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) = 0;
-  // More is known about a crash: `better` are the words for its place, and `report` the path of the file about it.
-  virtual void on_explained(const CrashCase &crash, const std::string &better, const std::string &report);
+  // More is known about a crash: `better` are the words for its place.
+  virtual void on_explained(const CrashCase &crash, const std::string &better, const Backtrace &backtrace);
 
   // No process of it is left, and nothing of it is on its way to the disk.
   [[nodiscard]] virtual bool is_quiet() const;
@@ -131,6 +134,10 @@ class Entry {
     std::string overdue;               // why the host ends it, or empty
     TimePoint spawned_since{};
     TimePoint running_since{};
+    std::int64_t slices_given = 0;  // jobs: to this worker
+    double early = 0;     // by this part of what `recycle:` allows it makes place early, so that not all do at once
+    std::string spent;    // why it is to make place for a new process, or empty
+    TimePoint weighed{};  // when its memory was looked at last
     RestartPolicy policy;
     std::int32_t short_lives = 0;  // processes in a row that failed within moments of their start
     bool in_turn = false;          // in Backoff with the delay over: waits for its turn to be tried again
@@ -171,6 +178,11 @@ class Entry {
   void note_exit(Slot &slot, const Judgement &judgement, const Departure &departure);
   // The slot's worker was given work, or is past some of it: its watch begins anew.
   void watch_anew(Slot &slot);
+  // entry_recycle.cc: why the worker is to make place for a new process, or empty. It does without being charged.
+  [[nodiscard]] const std::string &why_spent(Slot &slot);
+  void recycle(Slot &slot);
+  // Slices that it may still be given.
+  [[nodiscard]] std::int64_t slice_quota(const Slot &slot) const;
   // Restart by the policy of `restart:`, or give up; what it put off itself is no failure.
   void restart_by_policy(Slot &slot, const Judgement &judgement);
   void restart_after(Slot &slot, Duration delay);

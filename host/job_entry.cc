@@ -30,18 +30,29 @@ JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob store
       create_(std::move(create)),
       job_(settings(), stored_.manifest, stored_.rows, first_lease, stored_.skipped),
       due_(around.timers),
+      again_(around.timers),
       share_(around.timers) {
   stored_.rows.clear();  // job_ has them
+  for (const DiedIn &death : std::exchange(stored_.died_in, {})) job_.host_died_in(death);
 }
 
 JobSettings JobEntry::settings() const {
-  return {config().attempts, config().max_temporary, config().max_failed,  config().restart,
-          build().has_merge, config().max_skipped,   build().state_version};
+  JobSettings settings;
+  settings.attempts = config().attempts;
+  settings.max_temporary = config().max_temporary;
+  settings.max_failed = config().max_failed;
+  settings.backoff = config().restart;
+  settings.has_merge = build().has_merge;
+  settings.max_skipped = config().max_skipped;
+  settings.max_bisect = config().max_bisect;
+  settings.state_version = build().state_version;
+  return settings;
 }
 
 void JobEntry::start() {
   wanted_ = true;
   patient_ = false;
+  code_or_data_.begin_anew(build().hash);
   failure_.clear();
   waiting_.clear();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
@@ -49,6 +60,7 @@ void JobEntry::start() {
   if (stored_.state != JobState::Running) return around_.changed();
   resize(count());
   create();
+  if (!create_) commit_changes();  // how the last host died, when slices of this job ran
   want_workers();
 }
 
@@ -70,6 +82,7 @@ void JobEntry::update(PreparedEntry prepared, bool replace) {
   Entry::update(std::move(prepared), replace);
   if (out_of_step_) failure_ = failure;
   failure_changed();
+  if (code_or_data_.build() != build().hash) code_or_data_.begin_anew(build().hash);
   job_.set_settings(settings());
   if (!wanted_ || stored_.state != JobState::Running) return;
   resize(count());
@@ -158,28 +171,41 @@ void JobEntry::hand_out(Slot &slot) {
   if (slot.state != WorkerState::Running || slot.leaving || slot.told_deadline || !failure_.empty() || !wanted_) return;
   if (job_.state() != JobState::Running) return;
   auto &held = held_leases_[*slot.worker];
-  if (held.empty() && !hand_out_one(slot)) {
+  if (config().recycle != RecycleConfig{} && job_.has_due(around_.system.now()))
+    if (!why_spent(slot).empty()) return held.empty() ? recycle(slot) : void();
+  if (held.empty() && !hand_out_one(slot) && !hand_out_alone(slot)) {
     wait_for_due();
     return ask_for_shares();
   }
-  if (held.size() == 1 && job_.ready_slices() > 4 * static_cast<std::int64_t>(slots_.size())) hand_out_one(slot);
+  if (held.size() == 1 && slice_quota(slot) > 0 && job_.ready_slices() > 4 * static_cast<std::int64_t>(slots_.size()))
+    hand_out_one(slot);
 }
 
 bool JobEntry::hand_out_one(Slot &slot) {
   const WorkerId worker = *slot.worker;
   const TimePoint now = around_.system.now();
-  auto lease = job_.lease(worker, now, lease_size_.next(job_.ready_slices(), count()));
+  if (!may_begin()) return false;
+  auto lease = job_.lease(worker, now, std::min(lease_size_.next(job_.ready_slices(), count()), slice_quota(slot)));
   if (!lease) return false;
-  const std::uint64_t id = lease->id;
-  const bool merge = lease->begin == job_.manifest().positions();
-  const bool saved = lease->saved.has_value();
-  held_leases_[worker].push_back({std::move(*lease), now, false});
+  hold(slot, std::move(*lease));
+  return true;
+}
+
+// Durable first.
+void JobEntry::hold(Slot &slot, Lease given) {
+  const WorkerId worker = *slot.worker;
+  const TimePoint now = around_.system.now();
+  slot.slices_given += std::max<std::int64_t>(job_.manifest().slices_in({given.begin, given.end}), 1);
+  const std::uint64_t id = given.id;
+  const bool merge = given.begin == job_.manifest().positions();
+  const bool saved = given.saved.has_value();
+  quiet_until_.reset();
+  held_leases_[worker].push_back({std::move(given), now, false});
   StoreBatch batch;
   push_changes(batch);
   commit(std::move(batch), [this, worker, id, merge, saved] {
     merge ? send_merge(worker, id) : saved ? send_saved(worker, id) : send(worker, id);
   });
-  return true;
 }
 
 // The lease is durable: the worker may have it, if it is still there and still wanted. If not, its exit returns the lease.

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/code_or_data.h"
 #include "core/job.h"
 #include "core/lease_size.h"
 #include "entry.h"
@@ -37,7 +38,7 @@ class JobEntry final : public Entry {
   void on_spawn_failed(WorkerId worker, const Error &error) override;
   void on_message(WorkerId worker, const WorkerMessage &message) override;
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override;
-  void on_explained(const CrashCase &crash, const std::string &better, const std::string &report) override;
+  void on_explained(const CrashCase &crash, const std::string &better, const Backtrace &backtrace) override;
   [[nodiscard]] bool is_quiet() const override;
   [[nodiscard]] bool is_calm() const override { return Entry::is_calm() && !creating_ && !is_ending(); }
   [[nodiscard]] bool is_up() const override {
@@ -52,11 +53,17 @@ class JobEntry final : public Entry {
   // The job as the ledger has it now.
   [[nodiscard]] StoredJob stored() const;
   [[nodiscard]] const StoredJob &planned() const { return stored_; }
+  // A slice of it has to run with no other of any job beside it, or does.
+  [[nodiscard]] bool needs_solitude() const;
+  [[nodiscard]] bool holds_leases() const;
   // The ledger has it, or a former one of its name.
   [[nodiscard]] bool is_created() const { return !create_ || !std::holds_alternative<CreateJob>(*create_); }
   [[nodiscard]] std::uint64_t next_lease() const { return job_.next_lease(); }
 
  private:
+  // What could not be handed out, as others must be through first, is tried again after this.
+  static constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+
   struct Held {  // a lease on its way to a worker or with it
     Lease lease;
     TimePoint since{};
@@ -95,6 +102,7 @@ class JobEntry final : public Entry {
   void wait_for_due();
   void hand_out(Slot &slot);
   bool hand_out_one(Slot &slot);
+  void hold(Slot &slot, Lease given);
   void send(WorkerId worker, std::uint64_t lease);
   void send_merge(WorkerId worker, std::uint64_t lease);
   void send_saved(WorkerId worker, std::uint64_t lease);
@@ -103,8 +111,20 @@ class JobEntry final : public Entry {
   void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
-  void left(Slot &slot, Departure gone);
-  void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun);
+  void left(Slot &slot, Departure gone, const std::optional<Culprit> &culprit);
+  void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun,
+                   const std::optional<Culprit> &culprit);
+  // job_entry_poison.cc
+  void blame(WorkerId worker, const Departure &gone);
+  void put_record(WorkerId worker, std::int64_t begin, const Culprit &culprit, StoreBatch &batch);
+  [[nodiscard]] StoreBatch explain_record(WorkerId worker, const Backtrace &backtrace);
+  [[nodiscard]] bool may_begin();
+  [[nodiscard]] bool is_past_first_claim(WorkerId worker, const WorkerPart &page) const;
+  void note_crash(const Slot &slot, const WorkerPart &page, std::int64_t begun, const Judgement &judgement);
+  void note_success(const Slot &slot);
+  bool hand_out_alone(Slot &slot);
+  void wait_alone();
+  void look_again(Duration after = kLookAgain);
   // job_entry_segments.cc: checkpoints.
   void segment_ended(Slot &slot, const SegmentEnded &ended);
   void answer(WorkerId worker, const SegmentEnded &ended, std::int32_t error);
@@ -153,8 +173,11 @@ class JobEntry final : public Entry {
   bool creating_ = false;
   Job job_;
   LeaseSize lease_size_;
+  CodeOrData code_or_data_;
   TimerQueue::Timer due_;
-  TimerQueue::Timer share_;  // somebody may straggle by then
+  TimerQueue::Timer again_;               // somebody may be handed out what could not be just now
+  std::optional<TimePoint> quiet_until_;  // a slice that may kill the host waits for it
+  TimerQueue::Timer share_;               // somebody may straggle by then
   TimePoint shares_looked_{};
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
   std::int64_t helpers_ = 0;  // shares that were asked for and are about to come: each is work for one more
@@ -164,7 +187,8 @@ class JobEntry final : public Entry {
   std::int64_t commits_ = 0;                                    // on their way to the disk
   // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
-  bool ending_ = false;       // the verdict is on its way to the ledger
+  std::unordered_map<WorkerId, IsolatedRecord> unexplained_records_;  // … that were isolated for it
+  bool ending_ = false;                                               // the verdict is on its way to the ledger
   bool out_of_step_ = false;  // the ledger refused something: only a start of the host knows where the job stands
   TimePoint sampled_{};
   std::int64_t sampled_positions_ = 0;

@@ -70,6 +70,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (!outcome) return protocol_error(slot, outcome.error().text());
   if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
   watch_anew(slot);
+  if (judgement.verdict == Verdict::Done) note_success(slot);
   if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
     log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
 
@@ -135,6 +136,7 @@ void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   auto &held = held_leases_[*slot.worker];
   for (const Held &each : held)
     if (each.lease.id == ended.lease) note_done(slot, each, ended.up_to);
+  if (noted_[*slot.worker].run) note_success(slot);
   settle(noted_[*slot.worker]);
   forget_lease(*slot.worker, ended.lease, ended.up_to);
   watch_anew(slot);
@@ -164,7 +166,7 @@ void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPa
   const auto begun = slice_begun(*slot, page);
   const bool in_file =
       begun && *begun < job_.manifest().positions() && has_files(job_.manifest().kind());  // not in merge()
-  if (!in_file || !status.signaled || status.value != SIGBUS) return left(*slot, std::move(gone));
+  if (!in_file || !status.signaled || status.value != SIGBUS) return blame(worker, gone);
   // A file that shrinks under a mapping kills with SIGBUS: ask the file before blaming the slice.
   const auto input = static_cast<std::size_t>(job_.manifest().slice_at(*begun).input);
   ++commits_;
@@ -172,13 +174,14 @@ void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPa
     --commits_;
     Slot *slot = slot_of(worker);
     if (slot == nullptr) return;
-    left(*slot, gone);
-    if (!same) fail_entry(same.error().text());
+    if (same) return blame(worker, gone);
+    left(*slot, gone, {});
+    fail_entry(same.error().text());
   });
 }
 
 // Only what the messages said is done; the page tells which slice to charge.
-void JobEntry::left(Slot &slot, Departure gone) {
+void JobEntry::left(Slot &slot, Departure gone, const std::optional<Culprit> &culprit) {
   const auto begun = slice_begun(slot, gone.page);
   // A verdict that did not arrive as a message does not count.
   if (begun) gone.page.stage = static_cast<std::uint32_t>(Stage::Running);
@@ -194,10 +197,11 @@ void JobEntry::left(Slot &slot, Departure gone) {
   note_exit(slot, judgement, gone);
   if (slot.last_crash == slot.worker) unexplained_.emplace(*slot.worker, begun);
   if (begun) note_lost(slot, *begun, judgement, gone.status);
+  if (begun && !merge) note_crash(slot, gone.page, *begun, judgement);
   note_usage(gone.status.usage);
   settle(noted_[*slot.worker]);
   noted_.erase(*slot.worker);
-  lose_leases(slot, judgement, begun);
+  lose_leases(slot, judgement, begun, culprit);
   const bool leaving = slot.leaving;
   forget_worker(slot);
 
@@ -211,27 +215,35 @@ void JobEntry::left(Slot &slot, Departure gone) {
   } else {
     restart_by_policy(slot, judgement);
   }
+  if (const auto verdict = code_or_data_.verdict(count());
+      verdict && failure_.empty() && job_.state() == JobState::Running)
+    fail_entry(*verdict + "; the last: " + judgement.reason);
   drop_surplus();
   want_workers();
   check_end();
 }
 
-void JobEntry::on_explained(const CrashCase &crash, const std::string &better, const std::string &report) {
-  Entry::on_explained(crash, better, report);
+void JobEntry::on_explained(const CrashCase &crash, const std::string &better, const Backtrace &backtrace) {
+  Entry::on_explained(crash, better, backtrace);
   failure_changed();
   const auto node = unexplained_.extract(crash.worker);
   if (node.empty()) return;
   if (node.mapped()) job_.explain(*node.mapped(), crash.verdict, with_site(crash.verdict, crash.crash.site, better));
   explain_attempt(crash.worker, crash.verdict, with_site(crash.verdict, crash.crash.site, better));
-  if (!out_of_step_) commit_changes();
+  if (!out_of_step_) commit_changes(explain_record(crash.worker, backtrace));
   check_end();
 }
 
-void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun) {
+void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun,
+                           const std::optional<Culprit> &culprit) {
   const WorkerId worker = *slot.worker;
-  const SliceOutcome outcome = job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random());
-  if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
+  const SliceOutcome outcome =
+      job_.lost(worker, begun, judgement, around_.system.now(), around_.system.random(), culprit);
+  if (const auto unexplained = unexplained_.find(worker); outcome.begin && unexplained != unexplained_.end())
+    unexplained->second = outcome.begin;
   StoreBatch batch;
+  if (outcome.state == SliceState::Isolated) put_record(worker, *outcome.begin, *culprit, batch);
+  if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
   const bool merge = begun && *begun == job_.manifest().positions();
   if (begun) {
     const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_from(*begun);

@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace hostler {
+namespace {
+
+constexpr Duration kBetweenWeighings = std::chrono::seconds(5);
+
+}  // namespace
 
 void Service::start() {
   wanted_ = true;
@@ -19,6 +24,7 @@ void Service::start() {
 
 void Service::update(PreparedEntry prepared, bool replace) {
   Entry::update(std::move(prepared), replace);
+  if (has_workers()) keep_weighing();
   fill_up();
 }
 
@@ -41,7 +47,10 @@ void Service::fill_start(Start &start) const {
 void Service::on_message(WorkerId worker, const WorkerMessage &message) {
   Slot *slot = slot_of(worker);
   if (slot == nullptr) return;
-  if (std::holds_alternative<Loaded>(message)) entered_run(*slot);
+  if (std::holds_alternative<Loaded>(message)) {
+    entered_run(*slot);
+    keep_weighing();
+  }
   if (std::holds_alternative<Ready>(message)) slot->ready = true;
 }
 
@@ -71,6 +80,22 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
     case Verdict::LoadLater: restart_by_policy(*slot, judgement); break;
   }
   drop_surplus();
+}
+
+void Service::keep_weighing() {
+  if (config().recycle.memory == 0) return weigh_.cancel();
+  if (!weigh_.is_set()) weigh_.set(around_.system.now() + kBetweenWeighings, [this] { weigh_all(); });
+}
+
+void Service::weigh_all() {
+  weigh_.cancel();
+  bool any = false;
+  for (auto &slot : slots_) {
+    if (slot->state != WorkerState::Running) continue;
+    any = true;
+    if (!why_spent(*slot).empty()) recycle(*slot);
+  }
+  if (any) keep_weighing();
 }
 
 bool Service::has_failed() const {

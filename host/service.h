@@ -1,13 +1,15 @@
 // A service: `count` workers that run for as long as they like; worker i gets slice i of count.
 #pragma once
 
+#include <utility>
+
 #include "entry.h"
 
 namespace hostler {
 
 class Service final : public Entry {
  public:
-  using Entry::Entry;
+  Service(Surroundings &around, PreparedEntry prepared) : Entry(around, std::move(prepared)), weigh_(around.timers) {}
 
   void start() override;
   void update(PreparedEntry prepared, bool replace) override;
@@ -23,6 +25,9 @@ class Service final : public Entry {
   [[nodiscard]] bool has_work(const Slot &) const override { return true; }
   void gave_up(Slot &) override {}  // its neighbours go on
   void fill_up();
+  void keep_weighing();
+  void weigh_all();
+  TimerQueue::Timer weigh_;  // the next look at the memory of all of them; not set without `recycle:`
 };
 
 }  // namespace hostler

@@ -44,6 +44,7 @@ Supervisor::Supervisor(System &system, JobStore &store, LogSink log, std::vector
                 owners_[++last_worker_] = &entry;
                 return last_worker_;
               },
+              nullptr, [this](const Entry &entry) { return others_are_idle(entry); },
               [this](CrashCase crash) { crashes_.open(std::move(crash)); },
               // Not at once: whoever reports a change is in the middle of it.
               [this] {
@@ -284,6 +285,7 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
       take_back_dropped(job, resumed->rows);
       job.manifest = std::move(resumed->manifest);
       job.rows = std::move(resumed->rows);
+      job.died_in.clear();  // of rows that begin anew
       job.identity = identity_of(config);
       job.state = JobState::Running;
       job.reason.clear();
@@ -321,7 +323,19 @@ void Supervisor::stop_at_once(std::function<void()> stopped) {
     for (auto &[name, entry] : *map) entry->kill();
 }
 
+// Nobody but this job has something handed out.
+bool Supervisor::others_are_idle(const Entry &entry) const {
+  for (const auto *map : {&entries_, &retiring_})
+    for (const auto &[name, other] : *map) {
+      const auto *job = dynamic_cast<const JobEntry *>(other.get());
+      if (job != nullptr && job != &entry && job->holds_leases()) return false;
+    }
+  return true;
+}
+
 void Supervisor::settle() {
+  const auto *alone = dynamic_cast<const JobEntry *>(around_.alone);
+  if (alone != nullptr && !alone->needs_solitude()) around_.alone = nullptr;
   sweep_retired();
   if (!stopping_) start_what_may();
   if (settled_) settled_();
@@ -471,7 +485,7 @@ void Supervisor::on_backtrace(WorkerId worker, const Backtrace &backtrace) {
   if (explained)
     for (auto *map : {&entries_, &retiring_})
       if (const auto found = map->find(explained->crash.entry); found != map->end())
-        found->second->on_explained(explained->crash, explained->site, backtrace.file);
+        found->second->on_explained(explained->crash, explained->site, backtrace);
   around_.changed();
 }
 

@@ -101,6 +101,7 @@ class Supervisor final : public SystemEvents {
   [[nodiscard]] std::unique_ptr<Entry> make_job(Arrival &arrival);
   [[nodiscard]] std::string new_job_id();
 
+  [[nodiscard]] bool others_are_idle(const Entry &entry) const;
   void settle();
   void sweep_retired();
   void start_what_may();

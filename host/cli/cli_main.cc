@@ -233,7 +233,7 @@ class CommandLine {
     slices->add_option("NAME", arguments_.slices.job, "The job")->required();
     slices
         ->add_option("--state", arguments_.slices_state,
-                     "Only these: ready, running, committing, done, backoff or quarantined; "
+                     "Only these: ready, running, committing, done, backoff, quarantined or isolated; "
                      "or, any other word, the host's state folder")
         ->type_name("STATE|DIR")
         ->allow_extra_args(false);

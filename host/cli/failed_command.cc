@@ -14,6 +14,7 @@
 #include "cli/job_ledger.h"
 #include "cli/say.h"
 #include "core/plain_text.h"
+#include "core/slice_range.h"
 #include "edge/status_json.h"
 #include "edge/unique_fd.h"
 
@@ -22,13 +23,13 @@ namespace {
 
 constexpr std::size_t kMostShown = 60;  // bytes of a record, on a terminal
 
-// The number of the line that a position lies in, from 1 on; positions of one file come in order, so it is read once.
+// The number of the line that a position lies in, from 1 on; positions of one file come in order, so it is read once or twice.
 class LineCounter {
  public:
   // 0: it cannot be told, as the file is not as the job has read it.
   std::int64_t line_at(const Input &input, std::int64_t position) {
-    if (path_ != input.path) open(input);
-    if (!file_ || position < at_) return 0;
+    if (path_ != input.path || position < at_) open(input);
+    if (!file_) return 0;
     std::array<char, std::size_t{64} << 10> piece;
     while (at_ < position) {
       const auto wanted = std::min<std::int64_t>(position - at_, std::ssize(piece));
@@ -61,35 +62,72 @@ std::string shown(const std::string &bytes) {
   return bytes.size() > kMostShown ? text + "…" : text;
 }
 
+// Lines of a backtrace, below its record.
+void print_backtrace(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    say("    {}\n", lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+
 void print_line(const RecordStatus &record, bool first) {
   if (first) say("{:<40} {:<24} {}\n", "RECORD IN", "FROM-TO", "WHY: BYTES");
   const std::string place = record.path.empty() ? fmt::format("input {}", record.input) : record.path;
   const std::string line = record.line > 0 ? fmt::format(":{}", record.line) : "";
   say("{:<40} {:<24} {}{}\n", place + line, fmt::format("{}-{}", record.begin, record.end), in_one_line(record.reason),
       record.bytes.empty() ? "" : ": " + shown(record.bytes));
+  print_backtrace(record.backtrace.value_or(""));
 }
 
-Result<void> print_records(JobLedger &job, const FailedCommand &command) {
-  const Manifest &plan = job.job().manifest;
-  LineCounter lines;
-  bool first = true;
-  return job.ledger().for_each_aside(job.job().name, [&](std::int32_t number, const Aside &aside) -> Result<void> {
-    RecordStatus record;
+class Records {
+ public:
+  Records(JobLedger &job, const FailedCommand &command) : job_(job), command_(command) {}
+
+  Result<void> print_skipped() {
+    return job_.ledger().for_each_aside(job_.job().name, [&](std::int32_t input, const Aside &aside) -> Result<void> {
+      print(input, {{}, {}, aside.begin, aside.end, 0, aside.bytes, aside.reason, std::nullopt});
+      return {};
+    });
+  }
+  Result<void> print_isolated() {
+    const std::string &name = job_.job().name;
+    return job_.ledger().for_each_row(name, [&](const SliceRow &row) -> Result<void> {
+      if (row.state != SliceState::Isolated) return {};
+      const SliceRange range = range_of(job_.job().manifest, {row.begin, row.end});
+      const auto known = job_.ledger().isolated(name, range.input, range.begin);
+      if (!known) return tl::unexpected<Error>(known.error());
+      const IsolatedRecord record = known->value_or(IsolatedRecord{range.input, {range.begin, range.end}, {}, {}});
+      print(range.input, {{},
+                          {},
+                          record.at.begin,
+                          record.at.end,
+                          0,
+                          record.bytes.value_or(""),
+                          row.reason,
+                          record.backtrace.value_or("")});
+      return {};
+    });
+  }
+
+ private:
+  void print(std::int32_t number, RecordStatus record) {
+    const auto &inputs = job_.job().manifest.inputs();
     record.input = number;
-    record.begin = aside.begin;
-    record.end = aside.end;
-    record.bytes = aside.bytes;
-    record.reason = aside.reason;
-    if (number >= 0 && static_cast<std::size_t>(number) < plan.inputs().size()) {
-      const Input &input = plan.inputs()[static_cast<std::size_t>(number)];
+    if (number >= 0 && static_cast<std::size_t>(number) < inputs.size()) {
+      const Input &input = inputs[static_cast<std::size_t>(number)];
       record.path = input.path;
-      if (command.lines && !input.path.empty()) record.line = lines.line_at(input, aside.begin);
+      if (command_.lines && !input.path.empty()) record.line = lines_.line_at(input, record.begin);
     }
-    command.json ? write_text(stdout, to_json(record)) : print_line(record, first);
-    first = false;
-    return {};
-  });
-}
+    command_.json ? write_text(stdout, to_json(record)) : print_line(record, first_);
+    first_ = false;
+  }
+
+  JobLedger &job_;
+  const FailedCommand &command_;
+  LineCounter lines_;
+  bool first_ = true;
+};
 
 }  // namespace
 
@@ -98,7 +136,10 @@ Outcome<ExitCode> run_failed(const FailedCommand &command) {
   if (!slices) return slices;
   auto job = JobLedger::open(state_dir_of(command.address).path, command.job);
   if (!job) return give_up(ExitCode::Failed, job.error());
-  if (const auto printed = print_records(*job, command); !printed) return give_up(ExitCode::Failed, printed.error());
+  Records records(*job, command);
+  auto printed = records.print_skipped();
+  if (printed) printed = records.print_isolated();
+  if (!printed) return give_up(ExitCode::Failed, printed.error());
   return *slices;
 }
 

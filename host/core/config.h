@@ -55,6 +55,13 @@ struct Tolerance {
   bool operator==(const Tolerance &) const = default;
 };
 
+// A worker makes place for a new process after so many slices, or beyond so much resident memory; 0: never.
+struct RecycleConfig {
+  std::int64_t slices = 0;
+  std::int64_t memory = 0;  // bytes
+  bool operator==(const RecycleConfig &) const = default;
+};
+
 enum class OnChange { Ask, Fresh, Resume };
 
 // What a rule of `on_exit:` makes of a child that left so: for slices Done to Quarantine, for services Restart and Reap,
@@ -89,11 +96,13 @@ struct EntryConfig {
   Tolerance max_failed;
   Tolerance max_skipped;  // a number: records; a percentage: of positions
   std::int32_t max_temporary = 100;
-  bool split = true;  // jobs: a slice may be cut, if the plugin allows it
+  std::int32_t max_bisect = 256;  // attempts that bisecting one slice may cost; 0: none is bisected
+  bool split = true;              // jobs: a slice may be cut, if the plugin allows it
   OnChange on_change = OnChange::Ask;
   std::optional<Duration> time_limit;  // jobs: of a slice, and of merge()
   std::optional<Duration> watchdog;    // no claim, heartbeat or progress for so long: hung
   StopConfig stop;
+  RecycleConfig recycle;
   Limits limits;
   std::optional<User> user;  // who is not the host's own
   std::vector<std::string> depends_on;

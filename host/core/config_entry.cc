@@ -155,6 +155,16 @@ constexpr Field<StopConfig> kStopFields[] = {
     {"grace", stop_duration<&StopConfig::grace>},
 };
 
+constexpr Field<Draft> kRecycleFields[] = {
+    {"slices",
+     [](const Node &value, const Place &place, Draft &draft) {
+       note_job_key("recycle.slices", value, place, draft);
+       return store(read_integer(value, place, 1, kMostRestarts), draft.entry.config.recycle.slices);
+     }},
+    {"memory", [](const Node &value, const Place &place,
+                  Draft &draft) { return store(read_size(value, place), draft.entry.config.recycle.memory); }},
+};
+
 // Of a time_limit or watchdog: shorter than this nothing can be told apart.
 Result<void> read_watch(const Node &value, const Place &place, std::optional<Duration> &into) {
   if (auto time = store(read_duration(value, place), into.emplace()); !time) return time;
@@ -262,6 +272,11 @@ constexpr Field<Draft> kEntryFields[] = {
        note_job_key("max_temporary", value, place, draft);
        return store(read_integer(value, place, 0, kMostRestarts), draft.entry.config.max_temporary);
      }},
+    {"max_bisect",
+     [](const Node &value, const Place &place, Draft &draft) {
+       note_job_key("max_bisect", value, place, draft);
+       return store(read_integer(value, place, 0, kMostAttempts), draft.entry.config.max_bisect);
+     }},
     {"split", read_split},
     {"on_change", read_on_change},
     {"time_limit",
@@ -273,16 +288,16 @@ constexpr Field<Draft> kEntryFields[] = {
                     Draft &draft) { return read_watch(value, place, draft.entry.config.watchdog); }},
     {"stop", [](const Node &value, const Place &place,
                 Draft &draft) { return read_map<StopConfig>(value, place, kStopFields, draft.entry.config.stop); }},
+    {"recycle", [](const Node &value, const Place &place,
+                   Draft &draft) { return read_map<Draft>(value, place, kRecycleFields, draft); }},
     {"limits",
      [](const Node &value, const Place &place, Draft &draft) { return read_limits(value, place, draft.limits); }},
     {"user", read_user},
     {"depends_on", read_depends_on},
     {"preload", nullptr, kNotYet},
-    {"recycle", nullptr, kNotYet},
     {"rollout", nullptr, kNotYet},
     {"reslice", nullptr, kNotYet},
     {"schedule", nullptr, kNotYet},
-    {"max_bisect", nullptr, kNotYet},
     {"slice", nullptr, kInInput},
     {"lines", nullptr, kInInput},
     {"records", nullptr, kInInput},
@@ -358,6 +373,7 @@ void append_entry_keys(std::vector<std::string> &keys) {
   append_on_exit_keys(keys);
   append_limits_keys(keys);
   append_keys<RestartConfig>("workers[].restart.", kRestartFields, keys);
+  append_keys<Draft>("workers[].recycle.", kRecycleFields, keys);
   append_keys<StopConfig>("workers[].stop.", kStopFields, keys);
 }
 

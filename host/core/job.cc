@@ -35,6 +35,10 @@ std::int64_t affordable_end(const Manifest &manifest, std::int64_t begin, std::i
   return end;
 }
 
+std::string counted(std::int64_t records) {
+  return records == 1 ? "1 record" : fmt::format("{} records", records);
+}
+
 template <typename T>
 std::vector<T> part(const std::vector<T> &all, std::int64_t first, std::int64_t end) {
   return {all.begin() + first, all.begin() + end};
@@ -58,6 +62,9 @@ Job::Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, st
   for (const SliceRow &row : table_.rows())
     if (row.state == SliceState::Backoff && row.begin != table_.merge_position())
       waiting_.emplace(TimePoint::min(), row.begin);
+  recall_bisecting();
+  for (const SliceRow &row : table_.rows())
+    if (row.trouble.waits) change_trouble(row.begin, acquit);
   settle();
 }
 
@@ -163,8 +170,13 @@ bool Job::others_ended() const {
          table_.slices(SliceState::Backoff) == 0;
 }
 
+bool Job::merge_is_ready() const {
+  const SliceRow *row = table_.find(table_.merge_position());
+  return settings_.has_merge && others_ended() && (row == nullptr || row->state == SliceState::Ready);
+}
+
 bool Job::merge_due(TimePoint now) const {
-  if (!settings_.has_merge || !others_ended()) return false;
+  if (!settings_.has_merge || !others_ended() || merge_is_dangerous()) return false;
   const SliceRow *row = table_.find(table_.merge_position());
   if (row == nullptr) return true;
   switch (row->state) {
@@ -173,7 +185,8 @@ bool Job::merge_due(TimePoint now) const {
     case SliceState::Leased:
     case SliceState::Committing:
     case SliceState::Done:
-    case SliceState::Quarantined: return false;
+    case SliceState::Quarantined:
+    case SliceState::Isolated: return false;
   }
   return false;
 }
@@ -199,9 +212,11 @@ JobProgress Job::progress() const {
   progress.leased = table_.slices(SliceState::Leased) + table_.slices(SliceState::Committing);
   progress.backoff = table_.slices(SliceState::Backoff);
   progress.quarantined = table_.slices(SliceState::Quarantined);
+  progress.isolated = table_.slices(SliceState::Isolated);
   progress.positions = manifest().positions();
   progress.positions_done = table_.positions_done() + table_.positions_checkpointed();
   progress.skipped = skipped_;
+  progress.positions_isolated = table_.positions_isolated();
   progress.retries = table_.retries();
   progress.done = progress.slices - table_.unfinished_slices();
   return progress;
@@ -213,18 +228,29 @@ std::string Job::place(std::int64_t global) const {
   return fmt::format("{}-{}", slice.input, slice.begin);
 }
 
-std::string Job::first_quarantined() const {
-  const SliceRow *row = table_.find(*table_.quarantined().begin());
-  return fmt::format("the first is slice {}: {}", place(row->begin), row->reason);
+std::string Job::first_of(const std::set<std::int64_t> &rows) const {
+  const SliceRow *row = table_.find(*rows.begin());
+  return fmt::format("{}: {}", place(row->begin), row->reason);
 }
 
-bool Job::may_skip() const {
-  return skipped_.records <= settings_.max_skipped.count ||
-         settings_.max_skipped.allows(skipped_.positions, manifest().positions());
+Skipped Job::aside() const {
+  Skipped all = skipped_;
+  all += {table_.slices(SliceState::Isolated), table_.positions_isolated()};
+  return all;
 }
 
-std::string Job::skipped_words() const {
-  return fmt::format("{} {} skipped", skipped_.records, skipped_.records == 1 ? "record" : "records");
+bool Job::may_skip(const Skipped &aside) const {
+  return aside.records <= settings_.max_skipped.count ||
+         settings_.max_skipped.allows(aside.positions, manifest().positions());
+}
+
+// What is said of both comes before the first of the isolated ones, whose reason may be long.
+std::string Job::aside_words(std::string_view verdict) const {
+  const std::int64_t isolated = table_.slices(SliceState::Isolated);
+  const std::string skipped = skipped_.records > 0 ? counted(skipped_.records) + " skipped" : "";
+  if (isolated == 0) return fmt::format("{}{}", skipped, verdict);
+  return fmt::format("{}{} isolated{}; the first is {}", skipped.empty() ? "" : skipped + ", ", counted(isolated),
+                     verdict, first_of(table_.isolated()));
 }
 
 void Job::settle() {
@@ -233,19 +259,22 @@ void Job::settle() {
   const std::int64_t bad = table_.slices(SliceState::Quarantined);
   if (!others_ended()) return;  // a slice that is given up holds up no other
   if (!settings_.max_failed.allows(bad, all))
-    return settle_as(JobState::Failed, fmt::format("{} of {} slices quarantined, more than max_failed allows; {}", bad,
-                                                   all, first_quarantined()));
-  if (!may_skip()) return settle_as(JobState::Failed, skipped_words() + ", more than max_skipped allows");
+    return settle_as(JobState::Failed,
+                     fmt::format("{} of {} slices quarantined, more than max_failed allows; the first is slice {}", bad,
+                                 all, first_of(table_.quarantined())));
+  if (!may_skip(aside())) return settle_as(JobState::Failed, aside_words(", more than max_skipped allows"));
   if (settings_.has_merge) {
     const SliceRow *merge = table_.find(table_.merge_position());
     if (merge == nullptr) return;
     if (merge->state == SliceState::Quarantined) return settle_as(JobState::Failed, "merge: " + merge->reason);
     if (merge->state != SliceState::Done) return;
   }
-  if (bad == 0 && skipped_.records == 0) return settle_as(JobState::Succeeded, {});
-  if (bad == 0) return settle_as(JobState::Partial, skipped_words());
-  settle_as(JobState::Partial, fmt::format("{} of {} slices quarantined{}; {}", bad, all,
-                                           skipped_.records == 0 ? "" : ", " + skipped_words(), first_quarantined()));
+  std::string words;
+  if (bad > 0)
+    words = fmt::format("{} of {} slices quarantined; the first is slice {}", bad, all, first_of(table_.quarantined()));
+  if (aside().records > 0) words += (words.empty() ? "" : "; ") + aside_words({});
+  const JobState state = words.empty() ? JobState::Succeeded : JobState::Partial;
+  settle_as(state, std::move(words));
 }
 
 void Job::settle_as(JobState state, std::string reason) {

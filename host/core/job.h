@@ -9,7 +9,8 @@
 //
 // A charged failure is followed by a backoff, until `attempts` are used up: then the slice is quarantined. RETRY_LATER
 // is not charged, but after `max_temporary` of them the next one quarantines. BAD_DATA quarantines at once. What was
-// interrupted, or concerns the whole entry (its plugin, its settings, its input), goes back as if never handed out.
+// interrupted, or concerns the whole entry (its plugin, its settings, its input), goes back as if never handed out. A
+// crash that can be blamed on a part of the slice (core/poison.h) leads to that part being isolated: job_poison.cc.
 //
 // A checkpoint ends a segment of a slice (core/segment.h): from then on the slice, when it comes back, is handed out by
 // itself, and goes on there; one that was saved by another version of the plugin's state is dropped as the slice is handed
@@ -20,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,7 +33,9 @@
 
 #include "core/config.h"
 #include "core/exit_status.h"
+#include "core/host_deaths.h"
 #include "core/messages.h"
+#include "core/poison.h"
 #include "core/segment.h"
 #include "core/slice_table.h"
 #include "core/slicing.h"
@@ -53,6 +57,7 @@ struct JobSettings {
   bool has_merge = false;
   Tolerance max_skipped{};         // a number is one of records, a percentage one of positions
   std::int64_t state_version = 0;  // of the build that new leases are worked on with
+  std::int32_t max_bisect = 256;   // attempts that bisecting one slice may cost; 0: none is bisected
 };
 
 struct JobProgress {
@@ -65,6 +70,8 @@ struct JobProgress {
   std::int64_t positions_done = 0;
   std::int64_t retries = 0;  // attempts beyond the first
   Skipped skipped;
+  std::int64_t isolated = 0;  // records
+  std::int64_t positions_isolated = 0;
 };
 
 // A slice has no checkpoint any more: it is done, or begins anew.
@@ -77,7 +84,8 @@ struct CheckpointEnd {
 // What became of one failed slice.
 struct SliceOutcome {
   SliceState state = SliceState::Ready;
-  std::string reason;  // "slice 3-16777216: killed by SIGSEGV; attempt 2 of 4, again in 200ms"
+  std::string reason;                   // "slice 3-16777216: killed by SIGSEGV; attempt 2 of 4, again in 200ms"
+  std::optional<std::int64_t> begin{};  // of the row that has the reason, when it is another one than the slice's
 };
 
 class Job {
@@ -88,6 +96,15 @@ class Job {
   // `skipped`: what is put aside so far.
   Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, std::uint64_t first_lease = 1,
       const Skipped &skipped = {});
+
+  // The host had died while this slice (or the merge) ran; to be told at its start.
+  void host_died_in(const DiedIn &death);
+  // What is left to do has to run alone, and nothing of this job runs. Then lease_alone() hands it out, and lease() nothing.
+  [[nodiscard]] bool wants_solitude() const;
+  [[nodiscard]] std::int64_t next_alone() const;
+  // Then nothing may be at work for so long before it: should the host die in that time, it was not that slice.
+  [[nodiscard]] Duration wait_alone();
+  [[nodiscard]] std::optional<Lease> lease_alone(WorkerId worker);
 
   // The next run of slices for a worker, at most `max_slices`; retried slices and the merge are handed out singly.
   // Nothing when nothing is due. The lease is held until ended() or lost() have accounted for all of it.
@@ -113,16 +130,18 @@ class Job {
   // The files of a slice have their places.
   void committed(Interval slice);
   // The worker is gone. `begun`: the slice it was in, by its page (checked against the leases); it is charged by the
-  // judgement, the rest goes back. Nothing begun: all goes back.
+  // judgement, the rest goes back. Nothing begun: all goes back. `culprit`: what a crash of a slice that may be cut is to
+  // be blamed on.
   [[nodiscard]] SliceOutcome lost(WorkerId worker, std::optional<std::int64_t> begun, const Judgement &judgement,
-                                  TimePoint now, double random);
+                                  TimePoint now, double random, const std::optional<Culprit> &culprit = {});
 
   // More is known of why the slice that begins here (or the merge) failed: where its reason is `was`, it is `better` now.
   void explain(std::int64_t begin, const std::string &was, const std::string &better);
 
-  // What is given up is tried again, as if it had never been handed out: the slices (or the merge) that begin at these
-  // global positions; all when there is none. The job runs again if it had ended, and a merge that has ended is to be
-  // made again. How many; an error, and nothing has changed, when one is not quarantined, or merge() is at work.
+  // What is given up is tried again, as if it had never been handed out: the slices, isolated records or the merge that
+  // begin at these global positions; all when there is none. The job runs again if it had ended, and a merge that has
+  // ended is to be made again. How many; an error, and nothing has changed, when one is not given up, or merge() is at
+  // work.
   [[nodiscard]] Result<std::int64_t> retry(const std::vector<std::int64_t> &begins);
   // Ended by a person's word: nothing more is handed out, and there is no merge. What comes back of it goes back.
   void cancel();
@@ -169,6 +188,9 @@ class Job {
   };
 
   [[nodiscard]] bool merge_due(TimePoint now) const;
+  [[nodiscard]] bool merge_is_ready() const;
+  [[nodiscard]] bool merge_is_dangerous() const;
+  void change_trouble(std::int64_t begin, const std::function<void(Trouble &)> &change);
   [[nodiscard]] bool others_ended() const;
   [[nodiscard]] std::int64_t lease_end(Interval untouched, std::int64_t max_slices) const;
   [[nodiscard]] Lease hand_out(WorkerId worker, Interval interval, std::int32_t attempt);
@@ -189,15 +211,26 @@ class Job {
   [[nodiscard]] SliceOutcome put_off(SliceRow row, const std::string &reason, TimePoint now, double random);
   [[nodiscard]] SliceOutcome quarantine(SliceRow row, const std::string &reason, const std::string &why);
   void back_off(SliceRow row, TimePoint due);
-  [[nodiscard]] std::string first_quarantined() const;
-  [[nodiscard]] bool may_skip() const;
-  [[nodiscard]] std::string skipped_words() const;
+  // job_poison.cc
+  [[nodiscard]] SliceOutcome crashed(SliceRow row, const std::string &reason, const Culprit &culprit, TimePoint now,
+                                     double random);
+  [[nodiscard]] bool may_isolate(Interval record) const;
+  [[nodiscard]] SliceOutcome isolate(SliceRow row, const std::string &reason, const Culprit &culprit);
+  [[nodiscard]] SliceOutcome bisect(SliceRow row, const std::string &reason, Interval at);
+  void put_part(const SliceRow &whole, Interval part, std::int32_t bisected);
+  void recall_bisecting();
+  [[nodiscard]] std::string first_of(const std::set<std::int64_t> &rows) const;
+  // What is skipped and what is isolated.
+  [[nodiscard]] Skipped aside() const;
+  [[nodiscard]] bool may_skip(const Skipped &aside) const;
+  [[nodiscard]] std::string aside_words(std::string_view verdict) const;
   void settle();
   void settle_as(JobState state, std::string reason);
 
   JobSettings settings_;
   SliceTable table_;
   std::map<WorkerId, Holder> holders_;
+  std::map<std::int64_t, std::int32_t> bisected_;         // attempts so far, by the slice's index in the plan
   std::set<std::pair<TimePoint, std::int64_t>> waiting_;  // rows in backoff, without the merge
   TimePoint merge_due_ = TimePoint::min();
   std::uint64_t next_lease_ = 1;

@@ -97,6 +97,7 @@ Result<void> Job::cut(WorkerId worker, const LeaseCut &given) {
   rest.begin = given.cut;
   if (given.cut > kept.begin) rest.checkpoint.reset();
   kept.end = given.cut;
+  rest.trouble = rest.trouble.within({rest.begin, rest.end});
   held->whole.end = given.cut;
   table_.put(std::move(kept));
   table_.give_back(std::move(rest));
@@ -143,7 +144,7 @@ void Job::committed(Interval slice) {
 }
 
 SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const Judgement &judgement, TimePoint now,
-                       double random) {
+                       double random, const std::optional<Culprit> &culprit) {
   SliceOutcome outcome;
   const auto holder = holders_.find(worker);
   if (holder == holders_.end()) return outcome;
@@ -160,7 +161,9 @@ SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const
     // `on_exit:` that calls it done is another matter: what it left is given up, as the rule says.
     if (fate.verdict == Verdict::Done && fate.rule < 0)
       fate = {Verdict::RetryLater, "done, but its worker was gone before it could tell"};
-    outcome = decide(std::move(*charged), fate, false, now, random);
+    const bool crash = fate.verdict == Verdict::Crash || fate.verdict == Verdict::OutOfMemory;
+    outcome = crash && culprit ? crashed(std::move(*charged), fate.reason.substr(0, kMaxReason), *culprit, now, random)
+                               : decide(std::move(*charged), fate, false, now, random);
   }
   settle();
   return outcome;
@@ -183,6 +186,7 @@ void Job::explain(std::int64_t begin, const std::string &was, const std::string 
 void Job::finish(SliceRow row) {
   if (row.begin >= row.end) return;
   row.state = SliceState::Done;
+  row.trouble = {};
   end_checkpoint(row, false);
   if (row.plain()) row.reason.clear();
   table_.put(std::move(row));
@@ -192,6 +196,7 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
   const std::string reason = judgement.reason.substr(0, kMaxReason);
   switch (judgement.verdict) {
     case Verdict::Done:
+      row.trouble = {};
       if (has_files) {
         row.state = SliceState::Committing;
         end_checkpoint(row, false);
@@ -259,6 +264,7 @@ SliceOutcome Job::quarantine(SliceRow row, const std::string &reason, const std:
 }
 
 void Job::back_off(SliceRow row, TimePoint due) {
+  if (is_dangerous(row.trouble)) return table_.give_back(std::move(row));  // it waits for all others anyway
   if (row.begin == table_.merge_position()) {
     merge_due_ = due;
   } else {

@@ -61,9 +61,11 @@ JobReporter::JobReporter(const StoredJob &job) : job_(job), tally_(job.manifest)
 
 void JobReporter::add(const SliceRow &row) {
   tally_.add(row);
-  if (row.state != SliceState::Quarantined || report_.quarantined.size() >= JobReport::kMost) return;
+  const bool isolated = row.state == SliceState::Isolated;
+  std::vector<GivenUp> &list = isolated ? report_.isolated : report_.quarantined;
+  if ((row.state != SliceState::Quarantined && !isolated) || list.size() >= JobReport::kMost) return;
   const SliceRange range = range_of(job_.manifest, {row.begin, row.end});
-  report_.quarantined.push_back({job_.name + "." + place_name(range), row.reason});
+  list.push_back({job_.name + "." + place_name(range), row.reason});
 }
 
 void JobReporter::add(const Attempt &attempt) {
@@ -118,6 +120,9 @@ std::string report_text(const JobReport &report) {
                                  in_one_line(report.reason));
   text += fmt::format("  slices       {} of {} done, {} quarantined, {} attempts, {} of them failed\n", progress.done,
                       progress.slices, progress.quarantined, report.attempts, report.failures);
+  if (progress.isolated > 0)
+    text += fmt::format("  records      {} isolated, {}\n", progress.isolated,
+                        amount(static_cast<double>(progress.positions_isolated), report.unit));
   text +=
       fmt::format("  input        {} of {} done\n", amount(static_cast<double>(progress.positions_done), report.unit),
                   amount(static_cast<double>(progress.positions), report.unit));
@@ -132,10 +137,14 @@ std::string report_text(const JobReport &report) {
   for (const auto &[counter, total] : report.counters) text += fmt::format("  counter      {} {}\n", counter, total);
   for (const SlowSlice &slow : report.slowest)
     text += fmt::format("  slowest      {}  {}, worker {}\n", slow.slice, times(slow.took), slow.worker);
-  for (const GivenUp &given_up : report.quarantined)
-    text += fmt::format("  quarantined  {}  {}\n", given_up.slice, in_one_line(given_up.reason));
-  const auto more = progress.quarantined - static_cast<std::int64_t>(report.quarantined.size());
-  if (more > 0) text += fmt::format("  quarantined  {} more: hostler failed {}\n", more, report.job);
+  const auto list = [&](std::string_view what, const std::vector<GivenUp> &all, std::int64_t count) {
+    for (const GivenUp &each : all)
+      text += fmt::format("  {:<11}  {}  {}\n", what, each.slice, in_one_line(each.reason));
+    const std::int64_t more = count - static_cast<std::int64_t>(all.size());
+    if (more > 0) text += fmt::format("  {:<11}  {} more: hostler failed {}\n", what, more, report.job);
+  };
+  list("quarantined", report.quarantined, progress.quarantined);
+  list("isolated", report.isolated, progress.isolated);
   return text;
 }
 

@@ -38,6 +38,7 @@ struct JobReport {
   std::vector<std::string> builds;   // the first 12 digits of those that did some of it, in their order
   std::vector<SlowSlice> slowest;    // at most kMost
   std::vector<GivenUp> quarantined;  // the first kMost
+  std::vector<GivenUp> isolated;     // records, the first kMost
   std::map<std::string, std::int64_t> counters;
 
   static constexpr std::size_t kMost = 5;

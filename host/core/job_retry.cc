@@ -25,11 +25,15 @@ Result<std::int64_t> Job::retry(const std::vector<std::int64_t> &begins) {
   std::vector<std::int64_t> again = begins;
   if (again.empty()) {
     again.assign(table_.quarantined().begin(), table_.quarantined().end());
+    again.insert(again.end(), table_.isolated().begin(), table_.isolated().end());
     if (merge == SliceState::Quarantined) again.push_back(merge_at);
   }
   if (again.empty()) return fail({}, "nothing of it is quarantined");
+  const auto is_given_up = [&](std::int64_t begin) {
+    return state_of(begin) == SliceState::Quarantined || state_of(begin) == SliceState::Isolated;
+  };
   for (const std::int64_t begin : again)
-    if (state_of(begin) != SliceState::Quarantined)
+    if (!is_given_up(begin))
       return fail({}, title(begin) + " is not quarantined", "hostler failed shows those that are");
 
   std::int64_t count = 0;
@@ -37,14 +41,16 @@ Result<std::int64_t> Job::retry(const std::vector<std::int64_t> &begins) {
     SliceRow row = table_.take(begin);
     row.attempts = row.temporaries = 0;
     row.reason.clear();
+    row.trouble = {};
     table_.give_back(std::move(row));
   };
   for (const std::int64_t begin : again) {
-    if (state_of(begin) != SliceState::Quarantined) continue;  // named twice
+    if (!is_given_up(begin)) continue;  // named twice
     forget(begin);
     ++count;
   }
   if (table_.find(merge_at) != nullptr) forget(merge_at);
+  bisected_.clear();
   state_ = JobState::Running;
   state_reason_.clear();
   settle();

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "core/attempt.h"
 #include "core/error.h"
 #include "core/job.h"
+#include "core/poison.h"
 #include "core/segment.h"
 #include "core/slicing.h"
 
@@ -35,7 +37,8 @@ struct StoredJob {
   std::int64_t attempts_noted = 0;                     // the last Attempt::seq
   std::string last_build;                              // hash, of the last of them; empty: none
   WorkerUsage usage;
-  std::string problem;  // why it cannot go on (files that were committed have no place), or empty; not stored
+  std::vector<DiedIn> died_in;  // slices that ran when the last host died; not stored
+  std::string problem;          // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;
 };
@@ -81,6 +84,18 @@ struct AddCounters {
   std::string job;
   std::map<std::string, std::int64_t> deltas;
   bool merge = false;  // counted by merge(), which a resumed job runs again
+};
+// What is known of a record that was isolated, for a person: its row has the reason. Bytes are told once, the backtrace when
+// it was found.
+struct IsolatedRecord {
+  std::int32_t input = 0;
+  Interval at;  // local, whole, also where it leaves its slice
+  std::optional<std::string> bytes;
+  std::optional<std::string> backtrace;  // lines
+};
+struct PutIsolated {
+  std::string job;
+  IsolatedRecord record;
 };
 // Records of the slice that begins here, to be kept for a person.
 struct PutAside {
@@ -139,7 +154,7 @@ struct SetHalt {
   Halt halt = Halt::None;
 };
 using StoreStep = std::variant<CreateJob, ReplanJob, ReopenJob, PutRows, PutUsage, PutResult, AddCounters, PutAside,
-                               PutCheckpoint, EndCheckpoint, MoveFiles, DropAttempt, SetJobState, SetHalt>;
+                               PutIsolated, PutCheckpoint, EndCheckpoint, MoveFiles, DropAttempt, SetJobState, SetHalt>;
 using StoreBatch = std::vector<StoreStep>;
 
 class JobStore {
@@ -161,6 +176,8 @@ class JobStore {
                                std::function<void(Result<std::string>)> done) = 0;
   // Says whether the files are as the manifest has them: an error names the first that is not.
   virtual void check_inputs(std::vector<Input> inputs, Done done) = 0;
+  // Finds a record in its file; an error when the file cannot be read or is not as the manifest has it.
+  virtual void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) = 0;
 };
 
 }  // namespace hostler

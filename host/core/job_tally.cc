@@ -9,12 +9,18 @@ std::int64_t JobTally::touched(const SliceRow &row) const {
 }
 
 void JobTally::add(const SliceRow &row) {
-  so_far_.retries += row.attempts + row.temporaries - (row.state == SliceState::Quarantined ? 1 : 0);
+  so_far_.retries += row.attempts + row.temporaries -
+                     (row.state == SliceState::Quarantined || row.state == SliceState::Isolated ? 1 : 0);
   if (const auto gap = gaps_.before(row.begin)) not_done_ += touched(*gap);
   gaps_.pass(row);
   if (row.begin >= plan_.positions()) return;
   if (row.state == SliceState::Done) {
     so_far_.positions_done += row.end - row.begin;
+    return;
+  }
+  if (row.state == SliceState::Isolated) {
+    ++so_far_.isolated;
+    so_far_.positions_isolated += row.end - row.begin;
     return;
   }
   const std::int64_t slices = touched(row);
@@ -25,7 +31,8 @@ void JobTally::add(const SliceRow &row) {
     case SliceState::Backoff: so_far_.backoff += slices; break;
     case SliceState::Quarantined: so_far_.quarantined += slices; break;
     case SliceState::Ready:
-    case SliceState::Done: break;
+    case SliceState::Done:
+    case SliceState::Isolated: break;
   }
   if (row.checkpoint && row.state != SliceState::Quarantined)
     so_far_.positions_done += row.checkpoint->position - row.begin;

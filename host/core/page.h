@@ -16,7 +16,7 @@ namespace hostler {
 
 inline constexpr std::size_t kPageSize = 4096;
 inline constexpr std::size_t kSlotSize = std::size_t{128} << 10;  // from one worker's page to the next one's
-inline constexpr std::uint32_t kPageLayout = 3;
+inline constexpr std::uint32_t kPageLayout = 4;
 
 // How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
 enum class Stage : std::uint32_t {
@@ -41,7 +41,9 @@ struct HostPart {
   std::uint32_t stop = 0;   // StopWord
   std::uint32_t share = 0;  // how often the host has asked the worker to give away a part of its lease
   std::int32_t count = 0;   // live number of instances of a service
-  std::array<std::uint8_t, 44> unused{};
+  std::uint32_t unused = 0;
+  std::uint64_t job = 0;  // core/host_deaths.h: whose slices it works on
+  std::array<std::uint8_t, 32> more{};
 };
 
 struct WorkerPart {
@@ -49,6 +51,7 @@ struct WorkerPart {
   std::uint32_t stage = 0;        // Stage
   std::uint64_t beats = 0;        // claims, heartbeats and progress calls; the host times them
   std::int64_t begun = -1;        // global position of the slice begun last
+  std::int64_t begun_at = 0;      // … when: nanoseconds of CLOCK_MONOTONIC
   std::int64_t done_up_to = -1;   // global position: all before it, within the lease, has returned DONE
   std::int64_t claimed_from = 0;  // local positions, of the last claim granted
   std::int64_t claimed_to = 0;

@@ -59,6 +59,8 @@ Words host_changes(const EntryConfig &was, const EntryConfig &now) {
   differ(words, "attempts", std::to_string(was.attempts), std::to_string(now.attempts));
   differ(words, "max_temporary", std::to_string(was.max_temporary), std::to_string(now.max_temporary));
   differ_quietly(words, "max_failed", was.max_failed, now.max_failed);
+  differ(words, "max_bisect", std::to_string(was.max_bisect), std::to_string(now.max_bisect));
+  differ_quietly(words, "recycle", was.recycle, now.recycle);
   differ_quietly(words, "max_skipped", was.max_skipped, now.max_skipped);
   differ_quietly(words, "depends_on", was.depends_on, now.depends_on);
   if (was.on_change != now.on_change) words.emplace_back("on_change changed");

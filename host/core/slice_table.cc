@@ -4,10 +4,18 @@
 #include <iterator>
 #include <utility>
 
+#include "core/host_deaths.h"
+
 namespace hostler {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {"ready", "running", "committing", "done", "backoff", "quarantined"};
+constexpr std::array<std::string_view, 7> kNames = {"ready",   "running",     "committing", "done",
+                                                    "backoff", "quarantined", "isolated"};
+
+// Nothing of it is to be done any more.
+bool is_settled(SliceState state) {
+  return state == SliceState::Done || state == SliceState::Isolated;
+}
 
 }  // namespace
 
@@ -102,6 +110,39 @@ void SliceTable::give_back(SliceRow row) {
   }
 }
 
+std::optional<SliceRow> SliceTable::take_waiting(std::int64_t position) {
+  if (position == merge_position()) {
+    const SliceRow *merge = find(position);
+    if (merge == nullptr) return SliceRow{position, position + 1, SliceState::Ready, 0, 0, {}};
+    return merge->state == SliceState::Ready ? std::optional(take(position)) : std::nullopt;
+  }
+  if (position < 0 || position > merge_position()) return std::nullopt;
+  const auto row = rows_.upper_bound(position);
+  if (row != rows_.begin() && std::prev(row)->second.end > position) {
+    if (std::prev(row)->second.state != SliceState::Ready) return std::nullopt;
+    SliceRow found = remove(std::prev(row));
+    const Interval whole{found.begin, found.end};
+    const Interval slice = manifest_.slice_at(position, whole).global;
+    SliceRow rest = found;
+    rest.end = slice.begin;
+    give_back(rest);
+    rest.begin = slice.end;
+    rest.end = whole.end;
+    give_back(std::move(rest));
+    found.begin = slice.begin;
+    found.end = slice.end;
+    return found;
+  }
+  const auto stretch = std::prev(untouched_.upper_bound(position));
+  const Interval whole{stretch->first, stretch->second};
+  const Interval slice = manifest_.slice_at(position, whole).global;
+  tally_untouched(whole, -1);
+  untouched_.erase(stretch);
+  if (whole.begin < slice.begin) add_untouched({whole.begin, slice.begin});
+  if (slice.end < whole.end) add_untouched({slice.end, whole.end});
+  return SliceRow{slice.begin, slice.end, SliceState::Ready, 0, 0, {}};
+}
+
 const SliceRow *SliceTable::find(std::int64_t begin) const {
   const auto at = rows_.find(begin);
   return at == rows_.end() ? nullptr : &at->second;
@@ -148,10 +189,14 @@ std::int64_t SliceTable::slices_touched(Interval interval) const {
 }
 
 void SliceTable::tally(const SliceRow &row, std::int64_t sign) {
-  retries_ += sign * (row.attempts + row.temporaries - (row.state == SliceState::Quarantined ? 1 : 0));
+  retries_ += sign * (row.attempts + row.temporaries -
+                      (row.state == SliceState::Quarantined || row.state == SliceState::Isolated ? 1 : 0));
   if (row.begin >= merge_position()) return;
   if (row.state == SliceState::Done) {
     positions_done_ += sign * (row.end - row.begin);
+  } else if (row.state == SliceState::Isolated) {
+    positions_isolated_ += sign * (row.end - row.begin);
+    slices_[static_cast<std::size_t>(row.state)] += sign;
   } else {
     slices_[static_cast<std::size_t>(row.state)] += sign * slices_touched({row.begin, row.end});
     if (!begins_a_slice(row.begin)) parts_ += sign;
@@ -170,12 +215,12 @@ bool SliceTable::begins_a_slice(std::int64_t position) const {
 }
 
 std::int64_t SliceTable::unfinished_slices() const {
-  std::int64_t sum = untouched_slices_;
+  std::int64_t sum = untouched_slices_ - slices(SliceState::Isolated);
   for (const std::int64_t slices : slices_) sum += slices;
   if (parts_ == 0) return sum;
   std::vector<Interval> open;
   for (const auto &[begin, row] : rows_)
-    if (row.state != SliceState::Done && begin < merge_position()) open.push_back({begin, row.end});
+    if (!is_settled(row.state) && begin < merge_position()) open.push_back({begin, row.end});
   const auto rows = static_cast<std::ptrdiff_t>(open.size());
   for (const auto &[begin, end] : untouched_) open.push_back({begin, end});
   std::inplace_merge(open.begin(), open.begin() + rows, open.end(),
@@ -195,8 +240,9 @@ void SliceTable::insert(SliceRow row) {
   note(row.begin);
   tally(row, 1);
   if (row.begin < merge_position()) {
-    if (row.state == SliceState::Ready) ready_.insert(row.begin);
+    if (row.state == SliceState::Ready) (is_dangerous(row.trouble) ? dangerous_ : ready_).insert(row.begin);
     if (row.state == SliceState::Quarantined) quarantined_.insert(row.begin);
+    if (row.state == SliceState::Isolated) isolated_.insert(row.begin);
   }
   const std::int64_t begin = row.begin;
   rows_.insert_or_assign(begin, std::move(row));
@@ -208,7 +254,9 @@ SliceRow SliceTable::remove(std::map<std::int64_t, SliceRow>::iterator at) {
   rows_.erase(at);
   tally(row, -1);
   ready_.erase(row.begin);
+  dangerous_.erase(row.begin);
   quarantined_.erase(row.begin);
+  isolated_.erase(row.begin);
   return row;
 }
 

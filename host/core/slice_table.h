@@ -17,10 +17,20 @@
 
 #include "core/segment.h"
 #include "core/slicing.h"
+#include "core/trouble.h"
 
 namespace hostler {
 
-enum class SliceState : std::int32_t { Ready = 0, Leased = 1, Committing = 2, Done = 3, Backoff = 4, Quarantined = 5 };
+// Isolated: one record that has killed its workers, taken out of its slice; what is left of that goes on without it.
+enum class SliceState : std::int32_t {
+  Ready = 0,
+  Leased = 1,
+  Committing = 2,
+  Done = 3,
+  Backoff = 4,
+  Quarantined = 5,
+  Isolated = 6
+};
 [[nodiscard]] std::string_view name(SliceState state);  // round-trip by from_name
 [[nodiscard]] std::optional<SliceState> slice_state_from_name(std::string_view text);
 
@@ -33,8 +43,9 @@ struct SliceRow {
   std::string reason;            // of the last failure
   // Where the next attempt at the slice that begins here goes on; null: at its begin. None once the slice is done.
   std::shared_ptr<const Checkpoint> checkpoint{};
+  Trouble trouble{};  // what it remembers of crashes
   // Nothing that a later attempt or a reader would miss.
-  [[nodiscard]] bool plain() const { return attempts == 0 && temporaries == 0 && !checkpoint; }
+  [[nodiscard]] bool plain() const { return attempts == 0 && temporaries == 0 && !checkpoint && !trouble.any(); }
   bool operator==(const SliceRow &) const = default;
 };
 
@@ -64,18 +75,25 @@ class SliceTable {
   void put(SliceRow row);
   // Ready again: untouched when there is nothing to remember. A slice with a checkpoint is a row of its own then.
   void give_back(SliceRow row);
+  // Takes the slice that holds this position, or the merge, out of what waits to be handed out; nothing when it does not.
+  [[nodiscard]] std::optional<SliceRow> take_waiting(std::int64_t position);
 
   [[nodiscard]] const SliceRow *find(std::int64_t begin) const;
-  // Ready rows that remember something, and quarantined ones, by their begin; the merge is not among them.
+  // By their begin, without the merge: ready rows that remember something, those of them that must run alone, and what is
+  // given up.
   [[nodiscard]] const std::set<std::int64_t> &ready() const { return ready_; }
+  [[nodiscard]] const std::set<std::int64_t> &dangerous() const { return dangerous_; }
   [[nodiscard]] const std::set<std::int64_t> &quarantined() const { return quarantined_; }
+  [[nodiscard]] const std::set<std::int64_t> &isolated() const { return isolated_; }
 
   // Slices in this state (not of Done), without the merge.
   [[nodiscard]] std::int64_t slices(SliceState state) const { return slices_[static_cast<std::size_t>(state)]; }
   [[nodiscard]] std::int64_t untouched_slices() const { return untouched_slices_; }
-  // Slices of the plan of which something is not done. Above, each part of a slice that was cut counts as one.
+  // Slices of the plan of which something is neither done nor isolated. Above, each part of a slice that was cut counts
+  // as one.
   [[nodiscard]] std::int64_t unfinished_slices() const;
   [[nodiscard]] std::int64_t positions_done() const { return positions_done_; }
+  [[nodiscard]] std::int64_t positions_isolated() const { return positions_isolated_; }
   // Behind a checkpoint of a slice that waits for its next attempt.
   [[nodiscard]] std::int64_t positions_checkpointed() const { return positions_checkpointed_; }
   // Failed attempts that another one follows or followed.
@@ -103,12 +121,15 @@ class SliceTable {
   std::map<std::int64_t, SliceRow> rows_;                   // by begin
   std::map<std::int64_t, std::int64_t> untouched_;          // begin → end, never adjacent
   std::map<std::int64_t, std::optional<SliceRow>> former_;  // rows changed since take_changes(), as they were
-  std::set<std::int64_t> ready_;
+  std::set<std::int64_t> ready_;                            // without the dangerous ones
+  std::set<std::int64_t> dangerous_;
   std::set<std::int64_t> quarantined_;
-  std::array<std::int64_t, 6> slices_{};
+  std::set<std::int64_t> isolated_;
+  std::array<std::int64_t, 7> slices_{};
   std::int64_t untouched_slices_ = 0;
   std::int64_t parts_ = 0;  // what is not done and begins inside a slice
   std::int64_t positions_done_ = 0;
+  std::int64_t positions_isolated_ = 0;
   std::int64_t positions_checkpointed_ = 0;
   std::int64_t retries_ = 0;
 };

@@ -56,6 +56,8 @@ class System {
   // SIGKILL to its whole group.
   virtual void kill(WorkerId worker) = 0;
   [[nodiscard]] virtual WorkerPart page(WorkerId worker) = 0;
+  // Resident memory of the worker's process in bytes; 0: not known.
+  [[nodiscard]] virtual std::int64_t resident(WorkerId worker) = 0;
   // Finds the backtrace of a crash that on_crash() told of, and keeps `report` and it in a file of the entry's.
   // on_backtrace() follows, once; it may have found nothing, as what workers leave is kept for a short time only, or tell
   // what was found for another crash of the same place.

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "core/host_deaths.h"
 #include "core/units.h"
 #include "daemon/control_api.h"
 #include "daemon/host_signals.h"
@@ -101,6 +102,8 @@ class Host {
                                     problem.what, job.name);
     }
     fleet_ = std::move(*fleet);
+    for (StoredJob &job : opened->jobs)
+      job.died_in = died_in(job.id, job.rows, fleet_->former_pages(), EventLoop::now());
     store_ = std::move(opened->store);
     supervisor_ =
         std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs), std::move(opened->halted));

@@ -17,9 +17,11 @@
 
 #include <fmt/format.h>
 
+#include "core/host_deaths.h"
 #include "edge/frame_sender.h"
 #include "edge/last_question.h"
 #include "edge/pidfd.h"
+#include "edge/process_memory.h"
 
 namespace hostler {
 namespace {
@@ -105,6 +107,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       logs_(logs),
       lock_(std::move(lock)),
       pages_(std::move(pages)),
+      former_pages_(pages_.take_former()),
       cgroups_(paths.state_dir),
       binary_(std::move(binary)),
       alarm_(loop),
@@ -247,6 +250,7 @@ void Fleet::start(WorkerId id, const Start &start) {
   worker->is_job = start.job;
   if (start.user) worker->user = {start.user->uid, start.user->gid};
   worker->host_part.go = 1;
+  worker->host_part.job = start.job ? page_mark(start.job_id) : 0;
   worker->host_part.count = start.count;
   Result<void> confined;
   if (start.limits.group) confined = confine(*worker, start.limits);
@@ -321,6 +325,12 @@ void Fleet::kill(WorkerId id) {
 WorkerPart Fleet::page(WorkerId id) {
   const Worker *worker = find(id);
   return worker == nullptr || !worker->page ? WorkerPart{} : pages_.read(*worker->page);
+}
+
+std::int64_t Fleet::resident(WorkerId id) {
+  const Worker *worker = find(id);
+  if (worker == nullptr || worker->pid == 0 || worker->status) return 0;
+  return resident_bytes(worker->pid);
 }
 
 // As long as the worker is not reaped, both numbers are its own. It may not be the leader of its group yet.

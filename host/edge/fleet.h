@@ -12,6 +12,7 @@
 #include <random>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/error.h"
 #include "core/messages.h"
@@ -38,6 +39,8 @@ class Fleet final : public System {
   // Raises this process's limit of open files as far as it may go; workers get back what there was.
   [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, LogFiles &logs, FleetLock lock,
                                                              const FleetPaths &paths);
+  // The pages of workers that ran when the host before this one died, if it did not end by itself.
+  [[nodiscard]] const std::vector<Page> &former_pages() const { return former_pages_; }
   // Who is told; to be called once, before the loop runs.
   void serve(SystemEvents &events) { events_ = &events; }
   // Kills and reaps what is left; no events come of it.
@@ -56,6 +59,7 @@ class Fleet final : public System {
   void dismiss(WorkerId id) override;
   void kill(WorkerId id) override;
   [[nodiscard]] WorkerPart page(WorkerId id) override;
+  [[nodiscard]] std::int64_t resident(WorkerId id) override;
   void investigate(WorkerId id, const std::string &entry, const std::string &report) override;
 
   // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
@@ -95,6 +99,7 @@ class Fleet final : public System {
   LogFiles &logs_;
   FleetLock lock_;
   PageFile pages_;
+  std::vector<Page> former_pages_;
   FleetCgroups cgroups_;
   UniqueFd binary_;
   EventLoop::Timer alarm_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "edge/job_disk.h"
+#include "edge/record_file.h"
 
 namespace hostler {
 namespace {
@@ -35,7 +36,11 @@ struct CheckWork {
   std::vector<Input> inputs;
   JobStore::Done done;
 };
-using Work = std::variant<CommitWork, MergeInputWork, CheckpointWork, CheckWork>;
+struct RecordWork {
+  RecordQuery query;
+  std::function<void(Result<FoundRecord>)> done;
+};
+using Work = std::variant<CommitWork, MergeInputWork, CheckpointWork, CheckWork, RecordWork>;
 
 std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
   std::vector<BatchInWork *> batches;
@@ -135,6 +140,7 @@ class DurableJobStore::Thread {
             checkpoint->done, disk_.read_checkpoint(checkpoint->job, checkpoint->input, checkpoint->begin));
       if (const auto *check = std::get_if<CheckWork>(&work))
         trouble = answer_unless_it_may_pass(check->done, check_inputs_now(check->inputs));
+      if (const auto *record = std::get_if<RecordWork>(&work)) answer(record->done, find_record(record->query));
       if (!trouble) queue_.pop_front();
     }
     if (std::optional<Error> waits = follow_up()) trouble = waits;
@@ -255,6 +261,10 @@ void DurableJobStore::read_checkpoint(const std::string &job, std::int32_t input
 
 void DurableJobStore::check_inputs(std::vector<Input> inputs, Done done) {
   thread_->add(CheckWork{std::move(inputs), std::move(done)});
+}
+
+void DurableJobStore::read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) {
+  thread_->add(RecordWork{std::move(query), std::move(done)});
 }
 
 }  // namespace hostler

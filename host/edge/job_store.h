@@ -43,6 +43,7 @@ class DurableJobStore final : public JobStore {
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
+  void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override;
 
  private:
   class Thread;

@@ -101,6 +101,7 @@ void Ledger::give_back_room() {
 
 // By execute(), which leaves failure_may_pass() as it is.
 void Ledger::rollback() {
+  troubled_.reset();
   forget_transaction();
   if (in_transaction()) (void)database_.execute("ROLLBACK");
 }

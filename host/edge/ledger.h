@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -73,6 +74,9 @@ class Ledger {
   [[nodiscard]] Result<void> for_each_file(
       const std::string &job, const std::function<Result<void>(const OutputPlace &, std::string_view name)> &take);
   [[nodiscard]] Result<bool> has_files(const std::string &job);
+  // Of the record that begins here (local), if its row says that it is isolated.
+  [[nodiscard]] Result<std::optional<IsolatedRecord>> isolated(const std::string &job, std::int32_t input,
+                                                               std::int64_t begin);
   // What the last checkpoint of the slice that begins here (local) saved, or nothing.
   [[nodiscard]] Result<std::optional<std::string>> checkpoint_data(const std::string &job, std::int32_t input,
                                                                    std::int64_t begin);
@@ -108,6 +112,7 @@ class Ledger {
   [[nodiscard]] Result<void> apply_step(const PutUsage &step);
   [[nodiscard]] Result<void> apply_step(const PutResult &step);
   [[nodiscard]] Result<void> apply_step(const AddCounters &step);
+  [[nodiscard]] Result<void> apply_step(const PutIsolated &step);
   [[nodiscard]] Result<void> apply_step(const PutAside &step);
   [[nodiscard]] Result<void> apply_step(const PutCheckpoint &step);
   [[nodiscard]] Result<void> apply_step(const EndCheckpoint &step);
@@ -123,6 +128,12 @@ class Ledger {
   [[nodiscard]] Result<void> put_row(std::int64_t key, const SliceRow &row);
   [[nodiscard]] Result<void> put_attempt(std::int64_t key, const Attempt &attempt);
   [[nodiscard]] Result<std::int64_t> build_id(const Build &build);
+  // ledger_trouble.cc
+  [[nodiscard]] Result<void> recall_troubled();
+  [[nodiscard]] Result<void> put_trouble(const std::pair<std::int64_t, std::int64_t> &row, const Trouble &trouble);
+  [[nodiscard]] Result<void> remove_trouble(std::int64_t key);
+  [[nodiscard]] Result<std::map<std::int64_t, Trouble>> load_trouble(std::int64_t key);
+  [[nodiscard]] Result<bool> has_table(const char *name);
   [[nodiscard]] Result<void> end_checkpoint(std::int64_t key, std::int32_t input, std::int64_t begin, bool take_back);
   [[nodiscard]] Result<void> replan_checkpoints(std::int64_t key, const StoredJob &job);
 
@@ -173,6 +184,7 @@ class Ledger {
   std::map<std::string, std::int64_t> keys_;  // of jobs, as this transaction knows them
   std::map<CounterKey, Total> counters_;
   std::map<RowKey, PendingRow> rows_;
+  std::optional<std::set<RowKey>> troubled_;  // rows that remember crashes; nothing: to be looked up
   std::map<AttemptKey, Attempt> attempts_;
   std::map<std::string, std::int64_t> builds_;  // ids by hash and library
   // What the batch in work has changed, as it was.

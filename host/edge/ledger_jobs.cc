@@ -75,7 +75,10 @@ Result<void> Ledger::insert_plan(std::int64_t key, const StoredJob &job) {
     return database_.run("INSERT INTO param VALUES (?, ?, ?)", {key, param.first, param.second});
   });
   if (!params) return params;
-  return for_all(job.rows, [&](const SliceRow &row) { return put_row(key, row); });
+  return for_all(job.rows, [&](const SliceRow &row) -> Result<void> {
+    Result<void> put = put_row(key, row);
+    return put ? put_trouble({key, row.begin}, row.trouble) : put;
+  });
 }
 
 Result<void> Ledger::remove_job(std::int64_t key) {
@@ -86,9 +89,9 @@ Result<void> Ledger::remove_job(std::int64_t key) {
   for (const char *sql :
        {"DELETE FROM result WHERE job = ?", "DELETE FROM counter WHERE job = ?", "DELETE FROM file WHERE job = ?",
         "DELETE FROM move WHERE job = ?", "DELETE FROM attempt WHERE job = ?", "DELETE FROM usage WHERE job = ?",
-        "DELETE FROM checkpoint WHERE job = ?", "DELETE FROM checkpoint_counter WHERE job = ?",
-        "DELETE FROM checkpoint_file WHERE job = ?", "DELETE FROM aside WHERE job = ?",
-        "DELETE FROM job WHERE key = ?"})
+        "DELETE FROM isolated WHERE job = ?", "DELETE FROM checkpoint WHERE job = ?",
+        "DELETE FROM checkpoint_counter WHERE job = ?", "DELETE FROM checkpoint_file WHERE job = ?",
+        "DELETE FROM aside WHERE job = ?", "DELETE FROM job WHERE key = ?"})
     if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
   return {};
 }
@@ -97,7 +100,7 @@ Result<void> Ledger::remove_plan(std::int64_t key) {
   for (const char *sql : {"DELETE FROM input WHERE job = ?", "DELETE FROM item WHERE job = ?",
                           "DELETE FROM param WHERE job = ?", "DELETE FROM slice WHERE job = ?"})
     if (Result<void> removed = database_.run(sql, {key}); !removed) return removed;
-  return {};
+  return remove_trouble(key);
 }
 
 Result<void> Ledger::remove_merge(std::int64_t key) {

@@ -48,6 +48,7 @@ Result<void> Ledger::write_pending() {
     const auto &[key, begin] = at;
     Result<void> written =
         row ? put_row(key, *row) : database_.run("DELETE FROM slice WHERE job = ? AND begin = ?", {key, begin});
+    if (written) written = put_trouble(at, row ? row->trouble : Trouble{});
     if (!written) return written;
   }
   rows_.clear();
@@ -67,6 +68,7 @@ Result<void> Ledger::write_pending() {
 
 void Ledger::undo_pending() {
   keys_.clear();
+  troubled_.reset();
   for (; !counter_undo_.empty(); counter_undo_.pop_back())
     counters_[counter_undo_.back().first] = counter_undo_.back().second;
   for (; !row_undo_.empty(); row_undo_.pop_back()) {

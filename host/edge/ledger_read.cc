@@ -14,7 +14,8 @@ SliceRow row_of(const SqlRow &row, const Checkpoints &checkpoints) {
                 static_cast<std::int32_t>(row.integer(3)),
                 static_cast<std::int32_t>(row.integer(4)),
                 row.text(5),
-                nullptr};
+                nullptr,
+                {}};
   if (const auto at = checkpoints.find(read.begin); at != checkpoints.end()) read.checkpoint = at->second;
   return read;
 }
@@ -126,12 +127,15 @@ Result<Manifest> Ledger::load_manifest(std::int64_t key, InputKind kind, std::in
 }
 
 Result<void> Ledger::load_rows(std::int64_t key, StoredJob &job) {
+  const Result<std::map<std::int64_t, Trouble>> trouble = load_trouble(key);
+  if (!trouble) return tl::unexpected(trouble.error());
   const Result<Checkpoints> checkpoints = load_checkpoints(key);
   if (!checkpoints) return tl::unexpected(checkpoints.error());
   return database_.each(
       "SELECT begin, end, state, attempts, temporaries, reason FROM slice WHERE job = ? ORDER BY begin", {key},
       [&](const SqlRow &row) -> Result<void> {
         job.rows.push_back(row_of(row, *checkpoints));
+        if (const auto at = trouble->find(row.integer(0)); at != trouble->end()) job.rows.back().trouble = at->second;
         return {};
       });
 }

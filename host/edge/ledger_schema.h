@@ -37,6 +37,8 @@ CREATE TABLE removal(path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 //
 // stopped, paused: entries, services among the stopped ones, by an operator. attempt: what joblog tells (core/attempt.h);
 // input -1 is the merge; no verdict is "done", and only what is not done can be looked up by its slice: of many millions
+// of slices nearly all are done. trouble: what the row of a slice remembers of crashes (core/trouble.h). isolated: what is
+// known of records, as long as the rows that begin there say that they are.
 // of slices nearly all are done.
 //
 // checkpoint: of slices that have not ended, by where they begin; `slice` (that again) and `position` are global.
@@ -53,6 +55,10 @@ CREATE TABLE IF NOT EXISTS attempt(job INTEGER, seq INTEGER, input INTEGER NOT N
   worker INTEGER NOT NULL, build INTEGER NOT NULL, began_at INTEGER NOT NULL, took_us INTEGER NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY(job, seq)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempt_failed ON attempt(job, input, begin) WHERE verdict <> '';
+CREATE TABLE IF NOT EXISTS trouble(job INTEGER, begin INTEGER, text TEXT NOT NULL, PRIMARY KEY(job, begin))
+  STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS isolated(job INTEGER, input INTEGER, begin INTEGER, end INTEGER NOT NULL, bytes BLOB,
+  backtrace TEXT, PRIMARY KEY(job, input, begin)) STRICT;
 CREATE TABLE IF NOT EXISTS checkpoint(job INTEGER, input INTEGER, begin INTEGER, slice INTEGER NOT NULL,
   position INTEGER NOT NULL, state_version INTEGER NOT NULL, attempt_dir TEXT NOT NULL, data BLOB NOT NULL,
   PRIMARY KEY(job, input, begin)) STRICT;

@@ -140,7 +140,7 @@ Result<void> write_committed(Ledger &ledger, const StoredJob &job, MergeInputWri
   return results ? rows.plain_until(plan.positions()) : results;
 }
 
-// Goes over the quarantined rows once, giving out those before a place.
+// Goes over what is quarantined or isolated once, giving out those before a place.
 class QuarantinedRows {
  public:
   QuarantinedRows(const StoredJob &job, MergeInputWriter &writer) : job_(job), writer_(writer) {}
@@ -148,7 +148,7 @@ class QuarantinedRows {
   Result<void> before(std::int32_t input, std::int64_t begin) {
     for (; row_ < job_.rows.size() && job_.rows[row_].begin < job_.manifest.positions(); ++row_) {
       const SliceRow &row = job_.rows[row_];
-      if (row.state != SliceState::Quarantined) continue;
+      if (row.state != SliceState::Quarantined && row.state != SliceState::Isolated) continue;
       MergeRange range;
       range.input = job_.manifest.input_at(row.begin);
       const Interval local = job_.manifest.local(range.input, {row.begin, row.end});

@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -25,6 +26,7 @@ off_t offset_of(std::uint32_t index) {
 
 // The file grows by so many slots at a time.
 constexpr std::uint32_t kStep = 64;
+constexpr off_t kMostSlots = 1'000'000;  // that a former host can have had
 
 // FNV-1a: the name only has to differ between the state folders of one user.
 std::uint64_t hash_of(const std::string &text) {
@@ -66,6 +68,22 @@ Result<PageFile> PageFile::open(const std::string &state_dir) {
 
 void PageFile::remove() const {
   ::unlink(path_.c_str());
+}
+
+std::vector<Page> PageFile::take_former() {
+  std::vector<Page> pages;
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return pages;
+  const auto slots = static_cast<std::uint32_t>(std::min(status.st_size / static_cast<off_t>(kSlotSize), kMostSlots));
+  for (std::uint32_t index = 0; index < slots; ++index) {
+    Page page;
+    if (::pread(fd_.get(), &page, sizeof page, offset_of(index)) != static_cast<ssize_t>(sizeof page)) break;
+    if (page.host.layout != kPageLayout || page.host.go == 0) continue;
+    pages.push_back(page);
+    const HostPart nobody;
+    if (::pwrite(fd_.get(), &nobody, sizeof nobody, offset_of(index)) < 0) errno = 0;
+  }
+  return pages;
 }
 
 Result<std::uint32_t> PageFile::allocate(const HostPart &part) {

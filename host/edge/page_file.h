@@ -20,6 +20,10 @@ class PageFile {
   // In /run, XDG_RUNTIME_DIR or /dev/shm: the first that is a tmpfs and may be written to.
   [[nodiscard]] static Result<PageFile> open(const std::string &state_dir);
 
+  // What a host that did not end by itself has left here, once: it is gone from the file then. Before the first
+  // allocate(), when nobody can write into it any more.
+  [[nodiscard]] std::vector<Page> take_former();
+
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const std::string &path() const { return path_; }
 

@@ -66,8 +66,10 @@ void fields(Visitor &member, Is<JobProgress> auto &progress) {
   member("leased", progress.leased);
   member("backoff", progress.backoff);
   member("quarantined", progress.quarantined);
+  member("isolated", progress.isolated);
   member("positions", progress.positions);
   member("positions_done", progress.positions_done);
+  member("positions_isolated", progress.positions_isolated);
   member("retries", progress.retries);
   member("skipped", progress.skipped.records);
   member("positions_skipped", progress.skipped.positions);
@@ -194,7 +196,7 @@ void fields(Visitor &member, Is<SliceStatus> auto &slice) {
 
 template <typename Visitor>
 void fields(Visitor &member, Is<RecordStatus> auto &record) {
-  member("state", std::string("skipped"));
+  member("state", std::string(record.backtrace ? "isolated" : "skipped"));
   member("input", record.input);
   member("path", record.path);
   member("begin", record.begin);
@@ -205,6 +207,7 @@ void fields(Visitor &member, Is<RecordStatus> auto &record) {
   else
     member("bytes_base64", base64(record.bytes));
   member("reason", record.reason);
+  if (record.backtrace) member("backtrace", *record.backtrace);
 }
 
 template <typename Visitor>
@@ -255,6 +258,7 @@ void fields(Visitor &member, Is<JobReport> auto &report) {
   member("builds", report.builds);
   member("slowest", report.slowest);
   member("quarantined", report.quarantined);
+  member("isolated", report.isolated);
   member("counters", report.counters);
 }
 

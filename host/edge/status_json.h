@@ -7,10 +7,9 @@
 //                          "stopped", "count", "workers": [{"instance", "state", "pid", "build", "up_seconds", "restarts",
 //                          "last_exit": {"text", and unless that is empty "verdict", "code", "signal", "core"},
 //                          "crash_report" (a path), "slice", "beats", "ready", "note"}],
-//                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "positions",
-//                          "positions_done", "retries", "skipped" (records),
-//                          "positions_skipped"}, "rate" (positions a second), "eta_seconds" (-1: not known),
-//                          "output", "counters": {NAME: number}}]}
+//                          and of a job: "unit", "progress": {"slices", "done", "leased", "backoff", "quarantined", "isolated" (records),
+//                          "positions", "positions_done", "positions_isolated", "retries", "skipped" (records),
+//                          "positions_skipped"}, "rate" (positions a second), "eta_seconds" (-1: not known), "output", "counters": {NAME: number}}]}
 //   error    {"error": "WHERE: WHAT (HINT)", "where", "what", "hint"}
 //   reload   {"fresh": [NAME...], "resume": [NAME...]}, answered by {"ok", "text": [line...], "error"}
 //   command  {"names": [NAME...], "all": false, "count": N (scale), "fresh": [NAME...], "resume": [NAME...] (start),
@@ -18,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,7 +72,7 @@ struct SliceStatus {
   std::int64_t checkpoint = -1;  // where its next attempt goes on, as the plugin counts; -1: at its begin
 };
 
-// A record that was put aside, in `hostler failed --json`.
+// A record that was skipped or isolated, in `hostler failed --json`.
 struct RecordStatus {
   std::int32_t input = 0;
   std::string path;  // empty without a file
@@ -81,6 +81,7 @@ struct RecordStatus {
   std::int64_t line = 0;  // of the file, from 1 on; 0: not asked for, or not known
   std::string bytes;      // goes as "bytes" when it is UTF-8, else as "bytes_base64" (RFC 4648, with padding)
   std::string reason;
+  std::optional<std::string> backtrace;  // of an isolated one, may be empty
 };
 
 // One line of `hostler joblog --json`.

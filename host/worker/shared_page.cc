@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 namespace hostler {
 namespace {
@@ -43,6 +44,9 @@ void SharedPage::begin_slice(std::int64_t global, std::int64_t local) {
   set_progress(0, 0);
   store(worker.reason_size, std::uint32_t{0});
   store(worker.begun, global);
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  store(worker.begun_at, std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
   set_stage(Stage::Running);
 }
 

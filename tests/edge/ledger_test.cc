@@ -592,5 +592,54 @@ TEST(Ledger, AFullDiskIsAnErrorAndNothingIsLostByIt) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(Ledger, WhatARowRemembersOfCrashesLastsAsLongAsTheRowDoes) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/out")}}));
+  SliceRow row{10, 20, SliceState::Ready, 1, 0, "killed by SIGSEGV"};
+  row.trouble.crashes = {{12, 13}};
+  row.trouble.deaths = 4;
+  row.trouble.death_at = 12;
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {{std::nullopt, row}}}}));
+  EXPECT_EQ(load(ledger, "job").rows, std::vector{row});
+  {
+    Ledger other = open_ledger(dir);
+    EXPECT_EQ(load(other, "job").rows, std::vector{row});
+    // What another transaction wanted and did not get changes nothing.
+    ASSERT_TRUE(other.begin());
+    ASSERT_TRUE(other.apply({PutRows{"job", {{10, std::nullopt}}}}));
+    other.rollback();
+    EXPECT_EQ(load(other, "job").rows, std::vector{row});
+  }
+  row.trouble = {};
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {{std::nullopt, row}}}}));
+  EXPECT_EQ(load(ledger, "job").rows, std::vector{row});
+  row.trouble.bisected = 2;
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {{std::nullopt, row}}}}));
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {{10, std::nullopt}}}}));
+  EXPECT_TRUE(load(ledger, "job").rows.empty());
+  row.trouble = {};
+  ASSERT_TRUE(apply(ledger, {PutRows{"job", {{std::nullopt, row}}}}));
+  EXPECT_EQ(load(ledger, "job").rows, std::vector{row}) << "a new row does not inherit it";
+}
+
+TEST(Ledger, AnIsolatedRecordIsKeptWithItsBytesAndTheBacktraceThatComesLater) {
+  const TempDir dir;
+  Ledger ledger = open_ledger(dir);
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/out")}}));
+  EXPECT_FALSE(*ledger.isolated("job", 0, 12));
+  const std::string bytes("a\0b\xff", 4);
+  ASSERT_TRUE(apply(ledger, {PutIsolated{"job", {0, {12, 16}, bytes, std::nullopt}}}));
+  ASSERT_TRUE(apply(ledger, {PutIsolated{"job", {0, {12, 16}, std::nullopt, "parse\nrun"}}}));
+  const auto found = ledger.isolated("job", 0, 12);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->at, (Interval{12, 16}));
+  EXPECT_EQ((*found)->bytes, bytes);
+  EXPECT_EQ((*found)->backtrace, "parse\nrun");
+  EXPECT_FALSE(*ledger.isolated("job", 1, 12));
+  ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/out")}}));
+  EXPECT_FALSE(*ledger.isolated("job", 0, 12));
+}
+
 }  // namespace
 }  // namespace hostler

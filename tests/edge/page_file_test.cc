@@ -56,6 +56,25 @@ TEST_F(PageFileTest, GivesEachWorkerAPageOfItsOwnAndUsesItAgain) {
   EXPECT_EQ(pages.read(first).begun, -1) << "nothing of the former worker is left";
 }
 
+TEST_F(PageFileTest, WhatAHostLeavesThatDidNotRemoveItIsFoundOnceByTheNext) {
+  HostPart host;
+  host.go = 1;
+  host.job = 17;
+  const std::uint32_t index = *pages.allocate(host);
+  (void)*pages.allocate();  // never let go
+  WorkerPart part;
+  part.layout = kPageLayout;
+  part.begun = 42;
+  write_worker_part(index, part);
+  PageFile next = *PageFile::open(dir.path());
+  const std::vector<Page> former = next.take_former();
+  ASSERT_EQ(former.size(), 1U);
+  EXPECT_EQ(former[0].host.job, 17U);
+  EXPECT_EQ(former[0].worker.begun, 42);
+  EXPECT_TRUE(next.take_former().empty());
+  EXPECT_TRUE(PageFile::open(dir.path())->take_former().empty());
+}
+
 TEST_F(PageFileTest, LeavesTheWorkersPartAloneWhenTheHostWrites) {
   const std::uint32_t index = *pages.allocate();
   WorkerPart part;

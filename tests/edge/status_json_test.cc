@@ -38,7 +38,7 @@ HostStatus full_status() {
   job.count = 4;
   job.workers = {worker, WorkerStatus{}};
   job.unit = "bytes";
-  job.progress = {8, 1, 2, 3, 4, 5, 6, 7, {9, 10}};
+  job.progress = {8, 1, 2, 3, 4, 5, 6, 7, {9, 10}, 11, 12};
   job.rate = 12.25;
   job.eta_seconds = 60;
   job.output = "/data/out";
@@ -85,8 +85,8 @@ TEST(StatusJson, KeysAreStable) {
       << text;
   EXPECT_NE(
       text.find(
-          R"("unit":"bytes","progress":{"slices":8,"done":1,"leased":2,"backoff":3,"quarantined":4,"positions":5,)"
-          R"("positions_done":6,"retries":7,"skipped":9,"positions_skipped":10},"rate":12.25,"eta_seconds":60.0,"output":"/data/out",)"
+          R"("unit":"bytes","progress":{"slices":8,"done":1,"leased":2,"backoff":3,"quarantined":4,"isolated":11,"positions":5,)"
+          R"("positions_done":6,"positions_isolated":12,"retries":7,"skipped":9,"positions_skipped":10},"rate":12.25,"eta_seconds":60.0,"output":"/data/out",)"
           R"("counters":{"bytes":5000000000,"lines":-1}})"),
       std::string::npos)
       << text;

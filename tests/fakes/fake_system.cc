@@ -252,4 +252,9 @@ std::int64_t FakeSystem::count_in_diary(const std::string &line) const {
   return std::count(diary_.begin(), diary_.end(), line);
 }
 
+std::int64_t FakeSystem::resident(WorkerId worker) {
+  const FakeWorker *found = find(worker);
+  return found == nullptr ? 0 : found->resident;
+}
+
 }  // namespace hostler

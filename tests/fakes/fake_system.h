@@ -26,6 +26,7 @@ struct FakeWorker {
   StopWord stop = StopWord::GoOn;
   std::uint32_t shares = 0;  // how often it was asked for a part of its lease
   std::int32_t count = 0;
+  std::int64_t resident = 0;   // bytes
   std::optional<Crash> crash;  // what it leaves word of, when it dies
   bool gone = false;
   std::deque<WorkerMessage> said;  // and not heard yet
@@ -70,6 +71,7 @@ class FakeSystem final : public System {
   void dismiss(WorkerId worker) override;
   void kill(WorkerId worker) override;
   WorkerPart page(WorkerId worker) override;
+  std::int64_t resident(WorkerId worker) override;
   // Finds what was set as the backtrace of everything.
   void investigate(WorkerId worker, const std::string &entry, const std::string &report) override;
 

@@ -67,6 +67,10 @@ void MemoryStore::apply(const StoreStep &step) {
     job.reason.clear();
     for (const auto &[key, total] : std::exchange(job.merge_counters, {})) job.counters[key] -= total;
     results_[reopen->job].erase(-1);
+  } else if (const auto *isolated = std::get_if<PutIsolated>(&step)) {
+    IsolatedRecord &known = isolated_[isolated->job][isolated->record.at.begin];
+    if (isolated->record.bytes) known = isolated->record;
+    if (isolated->record.backtrace) known.backtrace = isolated->record.backtrace;
   } else if (const auto *usage = std::get_if<PutUsage>(&step)) {
     jobs_[usage->job].usage = usage->usage;
   } else if (const auto *mark = std::get_if<SetHalt>(&step)) {
@@ -139,11 +143,16 @@ void MemoryStore::check_inputs(std::vector<Input>, Done done) {
   });
 }
 
-std::vector<SliceRow> MemoryStore::rows(const std::string &name) const {
-  std::vector<SliceRow> rows;
-  if (const auto found = rows_.find(name); found != rows_.end())
-    for (const auto &[begin, row] : found->second) rows.push_back(with_checkpoint(name, row));
-  return rows;
+void MemoryStore::read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) {
+  const auto lines_of_ten = [](const RecordQuery &asked) -> Result<FoundRecord> {
+    const std::int64_t begin = asked.at ? *asked.at / 10 * 10 : (asked.block.begin + 9) / 10 * 10;
+    if (begin >= asked.block.end) return fail("input", "no line starts there");
+    return FoundRecord{{begin, begin + 10}, begin + 10 >= asked.block.end, "line " + std::to_string(begin)};
+  };
+  system_.at(system_.now() + milliseconds(1),
+             [this, query = std::move(query), done = std::move(done), lines_of_ten, life = life_] {
+               if (life == life_) done(find_record ? find_record(query) : lines_of_ten(query));
+             });
 }
 
 // The rows that were put have the checkpoints of their time.
@@ -154,6 +163,13 @@ SliceRow MemoryStore::with_checkpoint(const std::string &job, SliceRow row) cons
   for (const auto &[place, segments] : found->second)
     if (segments.global == row.begin) row.checkpoint = segments.checkpoint;
   return row;
+}
+
+std::vector<SliceRow> MemoryStore::rows(const std::string &name) const {
+  std::vector<SliceRow> rows;
+  if (const auto found = rows_.find(name); found != rows_.end())
+    for (const auto &[begin, row] : found->second) rows.push_back(with_checkpoint(name, row));
+  return rows;
 }
 
 std::vector<StoredJob> MemoryStore::load() const {

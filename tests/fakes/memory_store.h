@@ -21,6 +21,7 @@ class MemoryStore final : public JobStore {
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
+  void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override;
 
   // What is in it now.
   [[nodiscard]] std::vector<StoredJob> load() const;
@@ -37,6 +38,10 @@ class MemoryStore final : public JobStore {
   [[nodiscard]] std::vector<SliceRow> rows(const std::string &name) const;
   // Results by global begin of the slice's local position; the merge's under -1.
   [[nodiscard]] const std::map<std::int64_t, std::string> &results(const std::string &name) { return results_[name]; }
+  // Records that were isolated, by their local begin.
+  [[nodiscard]] const std::map<std::int64_t, IsolatedRecord> &isolated(const std::string &name) {
+    return isolated_[name];
+  }
   // What is put aside, in order.
   [[nodiscard]] std::vector<Aside> asides(const std::string &name) const;
   // Each transaction fails from now on (until given empty words).
@@ -44,6 +49,8 @@ class MemoryStore final : public JobStore {
   // The disk is full: nothing that is asked from now on is ever answered.
   void stall() { stalled_ = true; }
   void change_inputs(std::string words) { changed_ = std::move(words); }
+  // What read_record() finds; the default: lines of ten bytes, the first at 0.
+  std::function<Result<FoundRecord>(const RecordQuery &)> find_record;
   // The host is dead: nothing under way gets through, and nobody is told.
   void crash() { ++life_; }
 
@@ -66,6 +73,7 @@ class MemoryStore final : public JobStore {
   std::map<std::string, std::map<Place, Segments>> checkpoints_;
   std::map<std::string, std::map<Place, std::vector<Aside>>> asides_;
   std::map<std::string, Halt> halted_;
+  std::map<std::string, std::map<std::int64_t, IsolatedRecord>> isolated_;
   std::map<std::string, std::map<std::int64_t, Attempt>> attempts_;
   std::string failing_;
   std::string changed_;

@@ -45,12 +45,12 @@ class Dice {
   std::mt19937_64 random_;
 };
 
-Trouble random_trouble(Dice &dice, const History &history, std::int64_t positions) {
+Hitch random_trouble(Dice &dice, const History &history, std::int64_t positions) {
   constexpr std::array<Deed, 16> kOften = {Deed::Fail,       Deed::Fail,       Deed::Crash,   Deed::Crash,
                                            Deed::Crash,      Deed::Die,        Deed::Exit,    Deed::Yield,
                                            Deed::RetryLater, Deed::RetryLater, Deed::BadData, Deed::BadConfig,
                                            Deed::StopShort,  Deed::Hang,       Deed::Dawdle,  Deed::Fail};
-  Trouble trouble;
+  Hitch trouble;
   const bool in_merge = history.has_merge && dice.one_in(6);
   trouble.position = in_merge ? positions : dice.between(0, std::max<std::int64_t>(positions - 1, 0));
   trouble.deed = dice.one_of(kOften);
@@ -162,7 +162,7 @@ History random_history(std::uint64_t seed) {
   std::int64_t positions = 0;
   for (const std::int64_t size : history.inputs) positions += size + (history.kind == InputKind::File ? 1 : 0);
   history.troubles.resize(static_cast<std::size_t>(dice.one_in(3) ? 0 : dice.between(1, 4)));
-  for (Trouble &trouble : history.troubles) trouble = random_trouble(dice, history, positions);
+  for (Hitch &trouble : history.troubles) trouble = random_trouble(dice, history, positions);
   history.events.resize(static_cast<std::size_t>(dice.one_in(5) ? 0 : dice.between(1, 8)));
   const std::int64_t until = 10 + positions * history.each.count() / 1'000'000 * dice.between(1, 2);
   for (Event &event : history.events) event = random_event(dice, dice.one_in(8) ? until * 20 : until);
@@ -181,7 +181,7 @@ std::string text(const History &history) {
       history.time_limit ? ", time_limit 10s" : "", history.has_merge ? ", merge" : "",
       kManners[static_cast<std::size_t>(history.manner)], history.units, history.each.count() / 1000,
       history.splittable ? "splittable" : "not splittable", history.files, history.latency.count() / 1000);
-  for (const Trouble &trouble : history.troubles)
+  for (const Hitch &trouble : history.troubles)
     told += fmt::format("at position {} it {}, {}\n", trouble.position, kDeeds[static_cast<std::size_t>(trouble.deed)],
                         trouble.times == kAlways ? "always" : fmt::format("{} times", trouble.times));
   for (const Event &event : history.events)

@@ -13,7 +13,7 @@
 namespace hostler {
 
 // What the plugin does when it comes to a position; so many times, then no more.
-struct Trouble {
+struct Hitch {
   std::int64_t position = 0;  // global; the job's end: merge()
   Deed deed = Deed::GoOn;
   std::int32_t times = 1;
@@ -67,7 +67,7 @@ struct History {
   std::int64_t units = 1;  // in one claim
   std::int32_t files = 0;  // every so manieth slice leaves files; 0: none
   Duration latency{};
-  std::vector<Trouble> troubles;
+  std::vector<Hitch> troubles;
   std::vector<Event> events;
 };
 

@@ -5,10 +5,15 @@
 
 #include <fmt/format.h>
 
+#include "core/poison.h"
+
 namespace hostler {
 
-Oracle::Oracle(Manifest manifest, std::int32_t attempts, std::int32_t max_temporary)
-    : manifest_(std::move(manifest)), attempts_(attempts), max_temporary_(max_temporary) {
+Oracle::Oracle(Manifest manifest, std::int32_t attempts, std::int32_t max_temporary, bool may_isolate)
+    : manifest_(std::move(manifest)),
+      attempts_(attempts),
+      max_temporary_(max_temporary),
+      may_isolate_(may_isolate && manifest_.kind() != InputKind::Lines) {
   from_zero();
 }
 
@@ -127,20 +132,43 @@ void Oracle::died(WorkerId worker, const WorkerPart &page) {
     for (const Lent &lent : lent_[worker]) {
       if (page.begun < lent.next || page.begun >= lent.end) continue;
       const bool in_merge = page.begun == merge();
-      const std::int64_t end = in_merge ? lent.end : manifest_.slice_at(page.begun).global.end;
-      charge({page.begun, std::min(end, lent.end)});
+      if (in_merge) {
+        charge({page.begun, lent.end});
+        continue;
+      }
+      const SliceSpan slice = manifest_.slice_at(page.begun, {page.begun, lent.end});
+      std::optional<Culprit> blamed;
+      if (may_isolate_ && stage == Stage::Running && !aborted_.contains(worker))
+        blamed = culprit(suspicion(page, {slice.begin, slice.end}, manifest_.unit()), manifest_, slice, std::nullopt);
+      if (blamed && blamed->is_record) {
+        strike(slice.global, blamed->stretch);
+      } else {
+        charge(slice.global);
+      }
     }
   lent_.erase(worker);
 }
 
 void Oracle::done(std::int64_t begin, std::int64_t end) {
-  each({begin, end}, [](Place &place) { place.fate = Fate::Done; });
+  each({begin, end}, [](Place &place) {
+    place.fate = Fate::Done;
+    place.struck = false;
+  });
 }
 
 void Oracle::charge(Interval slice) {
   each(slice, [this](Place &place) {
     if (++place.attempts >= attempts_) place.fate = Fate::GivenUp;
   });
+}
+
+// The second time the record is given up alone, and its neighbours begin anew.
+void Oracle::strike(Interval slice, Interval record) {
+  bool &struck = places_[static_cast<std::size_t>(record.begin)].struck;
+  if (!std::exchange(struck, !struck)) return charge(slice);
+  each({slice.begin, record.begin}, [](Place &place) { place.attempts = place.temporaries = 0; });
+  each({record.end, slice.end}, [](Place &place) { place.attempts = place.temporaries = 0; });
+  give_up(record);
 }
 
 void Oracle::put_off(Interval slice) {

@@ -21,12 +21,14 @@ struct Place {
   Fate fate = Fate::Open;
   std::int32_t attempts = 0;
   std::int32_t temporaries = 0;
+  bool struck = false;  // a worker has died at the record that begins here, and the next one that does isolates it
   bool operator==(const Place &) const = default;
 };
 
 class Oracle {
  public:
-  Oracle(Manifest manifest, std::int32_t attempts, std::int32_t max_temporary);
+  // `may_isolate`: its slices may be cut. What a line is nobody tells here, and nothing is bisected.
+  Oracle(Manifest manifest, std::int32_t attempts, std::int32_t max_temporary, bool may_isolate);
 
   // One for each position; the last one is merge().
   [[nodiscard]] const std::vector<Place> &places() const { return places_; }
@@ -58,6 +60,7 @@ class Oracle {
   void returned(WorkerId worker, const SliceEnded &ended);
   void done(std::int64_t begin, std::int64_t end);
   void charge(Interval slice);
+  void strike(Interval slice, Interval record);
   void put_off(Interval slice);
   void give_up(Interval slice);
   [[nodiscard]] Lent *find(WorkerId worker, std::uint64_t lease);
@@ -67,6 +70,7 @@ class Oracle {
   Manifest manifest_;
   std::int32_t attempts_;
   std::int32_t max_temporary_;
+  bool may_isolate_;
   std::vector<Place> places_;
   std::map<WorkerId, std::vector<Lent>> lent_;
   std::set<WorkerId> stopping_;

@@ -77,10 +77,6 @@ class WatchedStore final : public JobStore {
     });
     work_off();
   }
-  void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
-                       std::function<void(Result<std::string>)> done) override {
-    inner_.read_checkpoint(job, input, begin, std::move(done));
-  }
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override {
     waiting_.push_back([this, job, done = std::move(done)] {
       inner_.write_merge_input(job,
@@ -89,6 +85,15 @@ class WatchedStore final : public JobStore {
     work_off();
   }
   void check_inputs(std::vector<Input> inputs, Done done) override { inner_.check_inputs(std::move(inputs), done); }
+  void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
+                       std::function<void(Result<std::string>)> done) override {
+    inner_.read_checkpoint(job, input, begin, std::move(done));
+  }
+  // At once, so that the oracle and the host hear of a death at the same time.
+  void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override {
+    if (query.kind == InputKind::Lines) return done(fail("input", "nobody knows its lines"));
+    done(FoundRecord{query.block, true, {}});
+  }
 
  private:
   void work_off() {
@@ -139,12 +144,17 @@ class WatchedStore final : public JobStore {
         return findings_.add(fmt::format("a row [{}, {}) that overlaps another, or is none", row.begin, row.end));
       covered = row.end;
       const bool done = row.state == SliceState::Done || row.state == SliceState::Committing;
-      const Fate fate = done ? Fate::Done : row.state == SliceState::Quarantined ? Fate::GivenUp : Fate::Open;
-      if (fate == Fate::GivenUp && row.begin != oracle_.merge()) ++rows_given_up_;
+      const Fate fate = done                                                                        ? Fate::Done
+                        : row.state == SliceState::Quarantined || row.state == SliceState::Isolated ? Fate::GivenUp
+                                                                                                    : Fate::Open;
+      if (row.state == SliceState::Quarantined && row.begin != oracle_.merge()) ++rows_given_up_;
       for (std::int64_t p = row.begin; p < row.end; ++p) {
-        places[static_cast<std::size_t>(p)] = {fate, row.attempts, row.temporaries};
+        places[static_cast<std::size_t>(p)] = {fate, row.attempts, row.temporaries, false};
         states_[static_cast<std::size_t>(p)] = row.state;
       }
+      for (const Interval &crash : row.trouble.crashes)
+        if (crash.end - crash.begin <= manifest_.unit() && manifest_.kind() != InputKind::Lines)
+          places[static_cast<std::size_t>(crash.begin)].struck = true;
     }
     for (std::size_t p = 0; p < places.size(); ++p)
       if (places[p] != durable_[p])
@@ -154,7 +164,8 @@ class WatchedStore final : public JobStore {
 
   static std::string words(const Place &place) {
     const char *fate = place.fate == Fate::Open ? "open" : place.fate == Fate::Done ? "done" : "given up";
-    return fmt::format("{} (attempts {}, temporaries {})", fate, place.attempts, place.temporaries);
+    return fmt::format("{} (attempts {}, temporaries {}{})", fate, place.attempts, place.temporaries,
+                       place.struck ? ", struck" : "");
   }
 
   FakeSystem &system_;
@@ -214,6 +225,7 @@ class Between final : public System, public SystemEvents {
     system_.kill(worker);
   }
   WorkerPart page(WorkerId worker) override { return system_.page(worker); }
+  std::int64_t resident(WorkerId worker) override { return system_.resident(worker); }
   void investigate(WorkerId worker, const std::string &entry, const std::string &report) override {
     system_.investigate(worker, entry, report);
   }
@@ -298,7 +310,7 @@ class World {
       : history_(history),
         said_(said),
         manifest_(manifest_of(history)),
-        oracle_(manifest_, history.attempts, history.max_temporary),
+        oracle_(manifest_, history.attempts, history.max_temporary, history.splittable),
         store_(system_, oracle_, manifest_, findings_),
         between_(system_, oracle_, store_, findings_, [this](const std::string &what) { tell(what); }),
         claims_(oracle_.places().size()) {
@@ -337,6 +349,8 @@ class World {
     entry.config.attempts = history_.attempts;
     entry.config.max_temporary = history_.max_temporary;
     entry.config.max_failed.count = history_.max_failed;
+    entry.config.max_skipped.percent = 100;
+    entry.config.max_bisect = 0;
     if (history_.watchdog) entry.config.watchdog = seconds(5);
     if (history_.time_limit) entry.config.time_limit = seconds(10);
     entry.manifest = manifest_;
@@ -356,7 +370,7 @@ class World {
   Deed deed(const FakeWorker &worker, Interval positions) {
     between_.own(worker, positions);
     for (std::int64_t p = positions.begin; p < positions.end; ++p) ++claims_[static_cast<std::size_t>(p)];
-    for (Trouble &trouble : history_.troubles)
+    for (Hitch &trouble : history_.troubles)
       if (trouble.times > 0 && trouble.position >= positions.begin && trouble.position < positions.end) {
         if (trouble.times != kAlways) --trouble.times;
         return trouble.deed;

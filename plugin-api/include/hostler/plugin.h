@@ -166,7 +166,8 @@ struct hostler_host_t {
    * whole without the rest; the claim that answers writes a message, no other makes a system call. */
   int64_t (*claim)(const hostler_slice_t *slice, int64_t from, int64_t to);
 
-  /* R. The record I am on, for the report of a crash: one plain store, so call it for each. Returns 0. */
+  /* R. The record I am on: for the report of a crash, and so that of a SPLITTABLE slice just the record is put aside that has
+   * crashed twice. One plain store, so call it for each, within what was claimed last. Returns 0. */
   int (*at)(const hostler_slice_t *slice, int64_t position);
 
   /* A. I am alive, for work that does not claim: a worker with a watchdog that does neither is ended. Returns 0. */
