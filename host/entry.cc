@@ -80,6 +80,7 @@ void Entry::set_blocked(const std::string &reason) {
 }
 
 void Entry::kill() {
+  at_once_ = true;
   stop();
   for (auto &slot : slots_) apply(*slot, WorkerEvent::OutOfGrace);
 }
@@ -166,7 +167,7 @@ void Entry::cancel(Slot &slot) {
 void Entry::kill_worker(Slot &slot) {
   slot.killed_by_host = true;
   if (slot.pid == 0) return;
-  if (slot.overdue.empty())
+  if (slot.overdue.empty() && !at_once_)
     log(LogLevel::Warning, fmt::format("{}: did not leave within its grace period of {}: killed", slot_name(slot),
                                        format_duration(config().stop.grace)));
   around_.system.kill(*slot.worker);
@@ -272,6 +273,7 @@ Departure Entry::departure(const Slot &slot, const WaitStatus &status, const Wor
   departure.page_known = page.layout == kPageLayout;
   departure.stopping = slot.state == WorkerState::Stopping || slot.state == WorkerState::Killing;
   departure.killed_by_host = slot.killed_by_host;
+  departure.at_once = at_once_;
   departure.overdue = slot.overdue;
   departure.broke_protocol = slot.broke_protocol;
   return departure;

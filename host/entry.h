@@ -195,6 +195,7 @@ class Entry {
   PreparedEntry prepared_;
   std::vector<std::unique_ptr<Slot>> slots_;
   bool wanted_ = false;
+  bool at_once_ = false;  // the host stops without grace
   bool patient_ = false;  // paused: who is asked to drain has no time limit for that
   std::string failure_;   // why the entry as a whole has failed, or empty
   std::string waiting_;

@@ -120,7 +120,8 @@ std::string interrupted(const Departure &departure) {
   const auto stage = static_cast<Stage>(departure.page.stage);
   const bool began = stage != Stage::None && stage != Stage::SetUp && stage != Stage::Waiting;
   if (!began) return "stopped before it began";
-  if (departure.killed_by_host) return "killed at the end of its grace period";
+  if (departure.killed_by_host)
+    return departure.at_once ? "killed, as the host stops at once" : "killed at the end of its grace period";
   return words(departure.status) + " when asked to stop";
 }
 

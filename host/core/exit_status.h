@@ -67,6 +67,7 @@ struct Departure {
   bool page_known = false;      // the page is of our layout
   bool stopping = false;        // the host had asked it to stop
   bool killed_by_host = false;  // by the host's SIGKILL, at the end of the grace period
+  bool at_once = false;         // … or, as the host is to stop at once, without one
   std::string overdue;          // why the host ended it: "hung: no sign of life for 30s"; empty: it did not
   bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
   std::string place;            // "in slice 3-16777216", kInMerge, or empty

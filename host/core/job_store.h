@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -50,14 +51,17 @@ struct StoredJob {
   return delta > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
 }
 
-// Steps of one transaction.
+// Steps of one transaction. Many wait for the disk when slices are small, so a step is small: what is large and rare lies
+// elsewhere.
 struct CreateJob {  // replaces a job of the same name with all it left (--fresh), files in its output folder included
-  StoredJob job;
+  explicit CreateJob(StoredJob stored) : job(std::make_shared<const StoredJob>(std::move(stored))) {}
+  std::shared_ptr<const StoredJob> job;  // never null
 };
 // --resume: new manifest, identity and rows; results, counters and files stay, but for the merge's. A checkpoint that no
 // row has is taken back with all that its segments added.
 struct ReplanJob {
-  StoredJob job;
+  explicit ReplanJob(StoredJob stored) : job(std::make_shared<const StoredJob>(std::move(stored))) {}
+  std::shared_ptr<const StoredJob> job;  // never null
 };
 struct ReopenJob {  // an ended job runs again, with what is given up tried again; all that merge() left is dropped
   std::string job;
@@ -155,6 +159,7 @@ struct SetHalt {
 };
 using StoreStep = std::variant<CreateJob, ReplanJob, ReopenJob, PutRows, PutUsage, PutResult, AddCounters, PutAside,
                                PutIsolated, PutCheckpoint, EndCheckpoint, MoveFiles, DropAttempt, SetJobState, SetHalt>;
+static_assert(sizeof(StoreStep) <= 192);
 using StoreBatch = std::vector<StoreStep>;
 
 class JobStore {

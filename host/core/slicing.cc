@@ -50,18 +50,20 @@ Manifest::Manifest(InputKind kind, std::vector<Input> inputs, std::int64_t slice
     : kind_(kind),
       slice_size_(slice_size > 0 ? slice_size : default_slice_size(kind, inputs, workers)),
       unit_(std::max<std::int64_t>(unit, 1)),
-      base_(base),
-      inputs_(std::move(inputs)),
-      items_(std::move(items)) {
+      base_(base) {
   slice_size_ = std::max<std::int64_t>(slice_size_, 1);
   if (kind_ == InputKind::Records) slice_size_ = std::max(slice_size_ - slice_size_ % unit_, unit_);
-  offsets_.reserve(inputs_.size() + 1);
-  slices_before_.reserve(inputs_.size() + 1);
-  for (const Input &input : inputs_) {
+  Parts parts;
+  parts.inputs = std::move(inputs);
+  parts.items = std::move(items);
+  parts.offsets.reserve(parts.inputs.size() + 1);
+  parts.slices_before.reserve(parts.inputs.size() + 1);
+  for (const Input &input : parts.inputs) {
     const std::int64_t extent = extent_of(kind_, input);
-    offsets_.push_back(offsets_.back() + extent);
-    slices_before_.push_back(slices_before_.back() + slices_of(extent));
+    parts.offsets.push_back(parts.offsets.back() + extent);
+    parts.slices_before.push_back(parts.slices_before.back() + slices_of(extent));
   }
+  parts_ = std::make_shared<const Parts>(std::move(parts));
 }
 
 std::int64_t Manifest::slices_of(std::int64_t extent) const {
@@ -70,26 +72,26 @@ std::int64_t Manifest::slices_of(std::int64_t extent) const {
 }
 
 std::int64_t Manifest::positions() const {
-  return offsets_.back();
+  return parts_->offsets.back();
 }
 
 std::int64_t Manifest::slice_count() const {
-  return slices_before_.back();
+  return parts_->slices_before.back();
 }
 
 std::int64_t Manifest::extent(std::int32_t input) const {
-  return offsets_[static_cast<std::size_t>(input) + 1] - offset(input);
+  return parts_->offsets[static_cast<std::size_t>(input) + 1] - offset(input);
 }
 
 std::int32_t Manifest::input_at(std::int64_t p) const {
-  const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), p);
-  return static_cast<std::int32_t>(after - offsets_.begin()) - 1;
+  const auto after = std::upper_bound(parts_->offsets.begin(), parts_->offsets.end(), p);
+  return static_cast<std::int32_t>(after - parts_->offsets.begin()) - 1;
 }
 
 Interval Manifest::local(std::int32_t input, Interval global) const {
   const std::int64_t shift = base_ - offset(input);
   Interval local{global.begin + shift, global.end + shift};
-  if (kind_ == InputKind::File) local.end = std::min(local.end, inputs_[static_cast<std::size_t>(input)].size);
+  if (kind_ == InputKind::File) local.end = std::min(local.end, parts_->inputs[static_cast<std::size_t>(input)].size);
   return local;
 }
 
@@ -99,7 +101,7 @@ SliceSpan Manifest::slice_at(std::int64_t p, Interval within) const {
   const std::int64_t first = offset(span.input);
   const std::int64_t extent_end = first + extent(span.input);
   const std::int64_t ordinal = kind_ == InputKind::File ? 0 : (p - first) / slice_size_;
-  span.index = slices_before_[static_cast<std::size_t>(span.input)] + ordinal;
+  span.index = parts_->slices_before[static_cast<std::size_t>(span.input)] + ordinal;
   std::int64_t begin = first + ordinal * slice_size_;
   std::int64_t end = extent_end;
   if (kind_ != InputKind::File && extent_end - begin > slice_size_) end = begin + slice_size_;
@@ -116,7 +118,7 @@ std::int64_t Manifest::rank(std::int64_t p) const {
   if (p <= 0) return 0;
   if (p >= positions()) return slice_count();
   const std::int32_t input = input_at(p);
-  return slices_before_[static_cast<std::size_t>(input)] + slices_of(p - offset(input));
+  return parts_->slices_before[static_cast<std::size_t>(input)] + slices_of(p - offset(input));
 }
 
 std::int64_t Manifest::slices_in(Interval interval) const {
@@ -127,9 +129,9 @@ std::int64_t Manifest::end_of_run(std::int64_t p, std::int64_t n) const {
   const std::int64_t index = slice_at(p).index;
   if (n >= slice_count() - index) return positions();
   const std::int64_t target = index + n;  // the first slice that is no longer of the run
-  const auto after = std::upper_bound(slices_before_.begin(), slices_before_.end(), target);
-  const auto input = static_cast<std::size_t>(after - slices_before_.begin()) - 1;
-  return offsets_[input] + (target - slices_before_[input]) * slice_size_;
+  const auto after = std::upper_bound(parts_->slices_before.begin(), parts_->slices_before.end(), target);
+  const auto input = static_cast<std::size_t>(after - parts_->slices_before.begin()) - 1;
+  return parts_->offsets[input] + (target - parts_->slices_before[input]) * slice_size_;
 }
 
 }  // namespace hostler

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,10 @@ struct SliceSpan {
 
 inline constexpr std::int64_t kMaxPositions = std::int64_t{1} << 62;
 
+// Never changed once it is made; copies share what they hold, also across threads: a million files are kept once.
 class Manifest {
  public:
-  Manifest() = default;  // no input, no slice
+  Manifest() : Manifest(InputKind::None, {}, 1, 1, 0, {}, 1) {}  // no input, no slice
   // slice_size 0 takes the default of the kind: 16 MiB for Lines and Records, 1/64 of all per worker for Range and
   // Items, at least 1. Of Records it is rounded down to whole records, at least one. `base` is the first local position
   // (Range: begin). All extents together must stay below kMaxPositions: see fits().
@@ -63,14 +65,16 @@ class Manifest {
   [[nodiscard]] std::int64_t slice_size() const { return slice_size_; }
   [[nodiscard]] std::int64_t unit() const { return unit_; }
   [[nodiscard]] std::int64_t base() const { return base_; }
-  [[nodiscard]] const std::vector<Input> &inputs() const { return inputs_; }
-  [[nodiscard]] const std::vector<std::string> &items() const { return items_; }
+  [[nodiscard]] const std::vector<Input> &inputs() const { return parts_->inputs; }
+  [[nodiscard]] const std::vector<std::string> &items() const { return parts_->items; }
 
   [[nodiscard]] std::int64_t positions() const;  // all, the end of the last extent
   [[nodiscard]] std::int64_t slice_count() const;
   // The number of positions input i holds in the global numbering, and its first one.
   [[nodiscard]] std::int64_t extent(std::int32_t input) const;
-  [[nodiscard]] std::int64_t offset(std::int32_t input) const { return offsets_[static_cast<std::size_t>(input)]; }
+  [[nodiscard]] std::int64_t offset(std::int32_t input) const {
+    return parts_->offsets[static_cast<std::size_t>(input)];
+  }
   // The input that holds global position p, 0 <= p < positions().
   [[nodiscard]] std::int32_t input_at(std::int64_t p) const;
   // The half-open interval of global positions [begin, end), which must lie within one input, as the plugin sees it.
@@ -87,6 +91,12 @@ class Manifest {
   [[nodiscard]] std::int64_t end_of_run(std::int64_t p, std::int64_t n) const;
 
  private:
+  struct Parts {
+    std::vector<Input> inputs;
+    std::vector<std::string> items;
+    std::vector<std::int64_t> offsets = {0};        // inputs.size() + 1 of them
+    std::vector<std::int64_t> slices_before = {0};  // likewise
+  };
   [[nodiscard]] std::int64_t slices_of(std::int64_t extent) const;
   // How many slices begin before p.
   [[nodiscard]] std::int64_t rank(std::int64_t p) const;
@@ -94,10 +104,7 @@ class Manifest {
   std::int64_t slice_size_ = 1;
   std::int64_t unit_ = 1;
   std::int64_t base_ = 0;
-  std::vector<Input> inputs_;
-  std::vector<std::string> items_;
-  std::vector<std::int64_t> offsets_ = {0};        // inputs_.size() + 1 of them
-  std::vector<std::int64_t> slices_before_ = {0};  // likewise
+  std::shared_ptr<const Parts> parts_;
 };
 
 }  // namespace hostler

@@ -230,8 +230,8 @@ void JobDisk::close() {
 MoveResult JobDisk::look_at(const StoreBatch &steps) {
   for (const StoreStep &step : steps) {
     MoveResult fine;
-    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(create->job, true);
-    if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(replan->job, false);
+    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(*create->job, true);
+    if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(*replan->job, false);
     if (const auto *reopen = as<ReopenJob>(step)) fine = look_at_job(job_in(*reopen), false);
     if (const auto *move = as<MoveFiles>(step)) {
       const OutputFolder *folder = folder_of(move->job);
@@ -332,8 +332,8 @@ void JobDisk::settle(BatchInWork &batch) {
 }
 
 MoveResult JobDisk::follow_step(const StoreStep &step) {
-  if (const auto *create = as<CreateJob>(step)) return follow_planned(create->job);
-  if (const auto *replan = as<ReplanJob>(step)) return follow_planned(replan->job);
+  if (const auto *create = as<CreateJob>(step)) return follow_planned(*create->job);
+  if (const auto *replan = as<ReplanJob>(step)) return follow_planned(*replan->job);
   if (const auto *reopen = as<ReopenJob>(step)) return follow_planned(job_in(*reopen));
   if (const auto *drop = as<DropAttempt>(step)) drop_attempt(drop->attempt_dir);
   if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running) {

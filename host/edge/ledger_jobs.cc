@@ -7,7 +7,7 @@
 namespace hostler {
 
 Result<void> Ledger::apply_step(const CreateJob &step) {
-  const StoredJob &job = step.job;
+  const StoredJob &job = *step.job;
   const Result<std::optional<std::int64_t>> old = database_.number("SELECT key FROM job WHERE name = ?", {job.name});
   if (!old) return tl::unexpected(old.error());
   if (*old)
@@ -29,7 +29,7 @@ Result<void> Ledger::apply_step(const CreateJob &step) {
 }
 
 Result<void> Ledger::apply_step(const ReplanJob &step) {
-  const StoredJob &job = step.job;
+  const StoredJob &job = *step.job;
   const Result<std::int64_t> key = key_of(job.name);
   if (!key) return tl::unexpected(key.error());
   if (Result<void> removed = remove_merge(*key); !removed) return removed;

@@ -21,17 +21,17 @@ void MemoryStore::commit(StoreBatch batch, Done done) {
 
 void MemoryStore::apply(const StoreStep &step) {
   if (const auto *create = std::get_if<CreateJob>(&step)) {
-    jobs_[create->job.name] = create->job;
-    rows_[create->job.name].clear();
-    attempts_[create->job.name].clear();
-    results_[create->job.name].clear();
-    checkpoints_[create->job.name].clear();
-    asides_[create->job.name].clear();
+    jobs_[create->job->name] = *create->job;
+    rows_[create->job->name].clear();
+    attempts_[create->job->name].clear();
+    results_[create->job->name].clear();
+    checkpoints_[create->job->name].clear();
+    asides_[create->job->name].clear();
   } else if (const auto *replan = std::get_if<ReplanJob>(&step)) {
-    jobs_[replan->job.name] = replan->job;
-    rows_[replan->job.name].clear();
-    for (const SliceRow &row : replan->job.rows) rows_[replan->job.name][row.begin] = row;
-    replan_checkpoints(replan->job);
+    jobs_[replan->job->name] = *replan->job;
+    rows_[replan->job->name].clear();
+    for (const SliceRow &row : replan->job->rows) rows_[replan->job->name][row.begin] = row;
+    replan_checkpoints(*replan->job);
   } else if (const auto *put = std::get_if<PutRows>(&step)) {
     for (const RowDelta &delta : put->deltas) {
       if (delta.erase) rows_[put->job].erase(*delta.erase);

@@ -90,6 +90,8 @@ TEST(ExitStatus, LeavingWhileBeingStoppedIsNotHeldAgainstIt) {
   killed.stopping = killed.killed_by_host = true;
   EXPECT_EQ(judge(killed).verdict, Verdict::Interrupted);
   EXPECT_EQ(judge(killed).reason, "killed at the end of its grace period");
+  killed.at_once = true;
+  EXPECT_EQ(judge(killed).reason, "killed, as the host stops at once");
 }
 
 TEST(ExitStatus, BeingOutOfTimeIsATimeout) {
