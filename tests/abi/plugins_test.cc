@@ -1,5 +1,4 @@
 // The plugins that ship, loaded as a worker loads them, on a host made by hand.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -9,33 +8,14 @@
 
 #include "exec/command.h"
 #include "fake_host.h"
+#include "loaded_plugin.h"
 #include "wordcount/tally.h"
 
 namespace abi_test {
 namespace {
 
-/// A plugin from the build tree. Stays loaded, as in a worker.
-class Plugin {
- public:
-  explicit Plugin(const std::string &name)
-      : handle_(::dlopen((HOSTLER_PLUGINS "/" + name + ".so").c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) throw std::runtime_error(::dlerror());
-  }
-
-  int run(FakeHost &host) const { return reinterpret_cast<decltype(&::run)>(::dlsym(handle_, "run"))(host.slice()); }
-  int merge(FakeHost &host, hostler_results_t *results) const {
-    return reinterpret_cast<decltype(&::merge)>(::dlsym(handle_, "merge"))(host.slice(), results);
-  }
-  const hostler_plugin_t &about() const {
-    return *static_cast<const hostler_plugin_t *>(::dlsym(handle_, "hostler_plugin"));
-  }
-
- private:
-  void *handle_;
-};
-
 TEST(ShippedPlugins, SayWhoTheyAre) {
-  for (const std::string name : {"template", "wordcount", "tick", "exec"}) {
+  for (const std::string name : {"template", "wordcount", "aggregate", "tick", "exec"}) {
     const Plugin plugin(name);
     EXPECT_EQ(plugin.about().magic, HOSTLER_MAGIC);
     EXPECT_EQ(plugin.about().struct_size, int64_t{sizeof(hostler_plugin_t)});
