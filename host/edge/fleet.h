@@ -31,7 +31,8 @@ namespace hostler {
 
 struct FleetPaths {
   std::string state_dir;
-  std::string binary = "/proc/self/exe";  // the template's program
+  std::string binary = "/proc/self/exe";         // the template's program
+  Duration patience = std::chrono::seconds(20);  // with a template that does not answer
 };
 
 class Fleet final : public System {

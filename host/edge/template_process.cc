@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "core/units.h"
 #include "edge/elf_file.h"
 #include "edge/pidfd.h"
 
@@ -54,7 +55,8 @@ TemplateProcess::TemplateProcess(EventLoop &loop, const Resources &resources, Pr
       prepare_(std::move(prepare)),
       forked_(std::move(forked)),
       died_(std::move(died)),
-      soon_(loop) {}
+      soon_(loop),
+      impatience_(loop) {}
 
 TemplateProcess::~TemplateProcess() {
   end();
@@ -63,6 +65,7 @@ TemplateProcess::~TemplateProcess() {
 void TemplateProcess::end() {
   control_watch_ = {};
   death_watch_ = {};
+  impatience_.cancel();
   if (pid_ == 0) return;
   send_signal(pidfd_, SIGKILL);
   (void)wait_for_death(pidfd_, std::chrono::seconds(10));
@@ -108,7 +111,7 @@ Result<void> TemplateProcess::start() {
     return fail({}, fmt::format("no descriptor for the template: {}", std::strerror(no_pidfd)));
   }
   pid_ = pid;
-  greeted_ = proven_ = false;
+  greeted_ = proven_ = hangs_ = false;
   unfit_.clear();
   control_watch_ = loop_.watch(control_.get(), EventLoop::Ready::Read, [this] { on_answers(); });
   death_watch_ = loop_.watch(pidfd_.get(), EventLoop::Ready::Read, [this] { on_death(); });
@@ -123,7 +126,22 @@ void TemplateProcess::spawn(std::uint64_t worker) {
   queue_.push_back(worker);
   if (pid_ == 0)
     if (auto started = start(); !started) return fail_all(started.error().text());
+  const bool waited = !asked_.empty() || queue_.size() > 1;
   pump();
+  if (!waited) wait_for_answers();
+}
+
+// From now on, or no longer.
+void TemplateProcess::wait_for_answers() {
+  const bool none_is_due = asked_.empty() && !next_ && queue_.empty();
+  none_is_due ? impatience_.cancel()
+              : impatience_.set(EventLoop::now() + resources_.patience, [this] { be_impatient(); });
+}
+
+void TemplateProcess::be_impatient() {
+  hangs_ = true;
+  on_answers();  // it may be us who slept
+  if (hangs_) send_signal(pidfd_, SIGKILL);
 }
 
 void TemplateProcess::pump() {
@@ -209,6 +227,7 @@ void TemplateProcess::on_answers() {
     for (std::size_t i = 0; i < static_cast<std::size_t>(size) / sizeof(ForkAnswer); ++i) {
       const ForkAnswer &answer = answers[i];
       proven_ = true;
+      hangs_ = false;
       if (asked_.erase(answer.worker) == 0) continue;
       if (answer.error == 0) {
         forked_(answer.worker, answer.pid);
@@ -218,26 +237,32 @@ void TemplateProcess::on_answers() {
     }
   }
   pump();
+  if (!hangs_) wait_for_answers();
 }
 
 void TemplateProcess::on_death() {
   on_answers();  // what it said before
   control_watch_ = {};
   death_watch_ = {};
-  const std::string how = words(reap(pidfd_).value_or(WaitStatus{}));
+  impatience_.cancel();
+  const WaitStatus status = reap(pidfd_).value_or(WaitStatus{});
+  const std::string how =
+      hangs_ ? fmt::format("did not answer for {}", format_duration(resources_.patience)) : words(status);
   pidfd_.reset();
   control_.reset();
   pid_ = 0;
   const bool proven = proven_;
+  const bool hangs = hangs_;
   died_();
-  for (const std::uint64_t worker : std::exchange(asked_, {}))
-    forked_(worker, fail({}, fmt::format("the template {} before it answered", how)));
+  const std::string why = fmt::format("the template {}{}", how, hangs ? "" : " before it answered");
+  for (const std::uint64_t worker : std::exchange(asked_, {})) forked_(worker, fail({}, why));
   if ((queue_.empty() && !next_) || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
   if (!unfit_.empty()) return fail_all(unfit_);
   // One that never forked anything would not do so the next time either.
   if (!proven) return fail_all(fmt::format("the template {} at its start", how));
   if (auto started = start(); !started) return fail_all(started.error().text());
   pump();
+  wait_for_answers();
 }
 
 void TemplateProcess::refuse(std::uint64_t worker, Error why) {
@@ -250,6 +275,7 @@ void TemplateProcess::fail_all(const std::string &why) {
   if (next_) refuse(next_->request.worker, {{}, why, {}});
   next_.reset();
   for (const std::uint64_t worker : std::exchange(queue_, {})) refuse(worker, {{}, why, {}});
+  wait_for_answers();
 }
 
 void TemplateProcess::tell_refused() {

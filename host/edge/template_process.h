@@ -27,6 +27,7 @@ class TemplateProcess {
     int fleet_lock = -1;
     int pages = -1;
     rlimit open_files{};  // as the host found it
+    Duration patience{};  // a template that has not answered for so long hangs, and is replaced
   };
   // What became of a fork. Called from the loop, never from within spawn().
   using Forked = std::function<void(std::uint64_t worker, Result<int> pid)>;
@@ -76,6 +77,8 @@ class TemplateProcess {
   [[nodiscard]] Sent send(const Request &request) const;
   [[nodiscard]] bool take_greeting();
   void on_answers();
+  void wait_for_answers();
+  void be_impatient();
   void on_death();
   void refuse(std::uint64_t worker, Error why);
   void fail_all(const std::string &why);
@@ -96,10 +99,12 @@ class TemplateProcess {
   std::optional<Request> next_;      // prepared, not sent yet
   std::set<std::uint64_t> asked_;    // sent, not answered
   std::vector<std::pair<std::uint64_t, Error>> refused_;
-  EventLoop::Timer soon_;  // tells of those: not within spawn()
-  bool greeted_ = false;   // it has said that it is our own program
-  bool proven_ = false;    // this template has answered
-  std::string unfit_;      // why it was ended by us, or empty
+  EventLoop::Timer soon_;        // tells of those: not within spawn()
+  EventLoop::Timer impatience_;  // set while an answer is due
+  bool greeted_ = false;         // it has said that it is our own program
+  bool proven_ = false;          // this template has answered
+  bool hangs_ = false;           // … and was ended for that
+  std::string unfit_;            // why it was ended by us, or empty
 };
 
 }  // namespace hostler

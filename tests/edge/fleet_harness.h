@@ -42,7 +42,8 @@ class FleetHarness : public SystemEvents {
     }
   };
 
-  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY) : binary_(binary) {
+  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY, Duration patience = FleetPaths{}.patience)
+      : binary_(binary), patience_(patience) {
     logs_ = std::move(*LogFiles::open(dir.path(), false));
     open();
   }
@@ -54,7 +55,7 @@ class FleetHarness : public SystemEvents {
   void open() {
     auto lock = FleetLock::take(dir.path(), std::chrono::seconds(10), [](const std::string &) {});
     ASSERT_TRUE(lock) << lock.error().text();
-    auto opened = Fleet::create(loop, *logs_, std::move(*lock), {dir.path(), binary_});
+    auto opened = Fleet::create(loop, *logs_, std::move(*lock), {dir.path(), binary_, patience_});
     ASSERT_TRUE(opened) << opened.error().text();
     fleet = std::move(*opened);
     fleet->serve(*this);
@@ -135,6 +136,7 @@ class FleetHarness : public SystemEvents {
 
  private:
   std::string binary_;
+  Duration patience_;
   std::unique_ptr<LogFiles> logs_;
   std::string pages_;
   std::map<WorkerId, Start> starts_;

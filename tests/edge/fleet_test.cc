@@ -298,6 +298,21 @@ TEST(FleetTracing, AWorkerThatIsTracedIsToldOfWhenTheTracerHasLetGo) {
   if (answer != 'y') GTEST_SKIP() << "nobody may be traced here";
 }
 
+TEST(FleetTemplate, ThatHangsIsReplaced) {
+  FleetHarness h(HOSTLER_BINARY, std::chrono::milliseconds(300));
+  const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[first].all<Ready>().empty(); });
+  const int old = h.fleet->template_pid();
+  ASSERT_EQ(::kill(old, SIGSTOP), 0);
+  h.fleet->spawn(2001, {"entry", 0, 1});
+  h.until([&] { return h.seen[2001].spawn_failed.has_value(); });
+  EXPECT_EQ(h.seen[2001].spawn_failed->what, "the template did not answer for 300ms");
+  EXPECT_TRUE(is_dead(old));
+  const WorkerId second = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[second].all<Ready>().empty(); });
+  EXPECT_FALSE(h.seen[first].status) << "a worker outlives the template that forked it";
+}
+
 // Its file is written over after the host has opened it: nothing is asked of what is there now.
 TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   TempDir dir;
