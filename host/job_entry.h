@@ -120,7 +120,7 @@ class JobEntry final : public Entry {
   [[nodiscard]] StoreBatch explain_record(WorkerId worker, const Backtrace &backtrace);
   [[nodiscard]] bool may_begin();
   [[nodiscard]] bool is_past_first_claim(WorkerId worker, const WorkerPart &page) const;
-  void note_crash(const Slot &slot, const WorkerPart &page, std::int64_t begun, const Judgement &judgement);
+  void note_crash(const Slot &slot, const Departure &gone, std::int64_t begun, const Judgement &judgement);
   void note_success(const Slot &slot);
   bool hand_out_alone(Slot &slot);
   void wait_alone();

@@ -197,7 +197,7 @@ void JobEntry::left(Slot &slot, Departure gone, const std::optional<Culprit> &cu
   note_exit(slot, judgement, gone);
   if (slot.last_crash == slot.worker) unexplained_.emplace(*slot.worker, begun);
   if (begun) note_lost(slot, *begun, judgement, gone.status);
-  if (begun && !merge) note_crash(slot, gone.page, *begun, judgement);
+  if (begun && !merge) note_crash(slot, gone, *begun, judgement);
   note_usage(gone.status.usage);
   settle(noted_[*slot.worker]);
   noted_.erase(*slot.worker);

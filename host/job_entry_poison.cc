@@ -15,8 +15,8 @@ void JobEntry::blame(WorkerId worker, const Departure &gone) {
   if (slot == nullptr) return;
   const auto begun = slice_begun(*slot, gone.page);
   const Manifest &plan = job_.manifest();
-  const bool by_itself = static_cast<Stage>(gone.page.stage) == Stage::Running && !gone.stopping &&
-                         !gone.killed_by_host && !gone.broke_protocol && gone.overdue.empty();
+  const bool by_itself = static_cast<Stage>(gone.page.stage) == Stage::Running && is_own_doing(gone.status) &&
+                         !gone.stopping && !gone.killed_by_host && !gone.broke_protocol && gone.overdue.empty();
   const bool may_cut = may_split() && plan.kind() != InputKind::File;
   if (!begun || *begun >= plan.positions() || !by_itself || !may_cut) return left(*slot, gone, {});
   const SliceSpan slice = plan.slice_at(*begun, {*begun, held_at(worker, *begun)->lease.end});
@@ -52,9 +52,11 @@ StoreBatch JobEntry::explain_record(WorkerId worker, const Backtrace &backtrace)
 }
 
 // Is it the code? (core/code_or_data.h) A worker that crashes all the same, past its first claim or not, is one attempt.
-void JobEntry::note_crash(const Slot &slot, const WorkerPart &page, std::int64_t begun, const Judgement &judgement) {
+void JobEntry::note_crash(const Slot &slot, const Departure &gone, std::int64_t begun, const Judgement &judgement) {
   const bool crash = judgement.verdict == Verdict::Crash || judgement.verdict == Verdict::OutOfMemory;
-  if (!crash || slot.build->hash != build().hash || is_past_first_claim(*slot.worker, page)) return;
+  if (!crash || !is_own_doing(gone.status) || slot.build->hash != build().hash ||
+      is_past_first_claim(*slot.worker, gone.page))
+    return;
   code_or_data_.crashed(job_.manifest().slice_at(begun).index);
 }
 

@@ -24,6 +24,7 @@ class PoisonedWorker {
     bool claims = true;  // each position by itself; else none, so that nobody knows where it was
     int crashes = 0;
     int ended = 0;
+    WaitStatus death{true, SIGSEGV, false};
   };
   PoisonedWorker(FakeWorker &worker, How &how) : worker_(worker), how_(how) {}
 
@@ -76,8 +77,8 @@ class PoisonedWorker {
       worker_.page.claimed_from = at;
       worker_.page.claimed_to = at + 1;
     }
-    worker_.crash = a_crash();
-    worker_.after(milliseconds(5), [this] { worker_.leave({true, SIGSEGV, false}); });
+    if (how_.death.value == SIGSEGV) worker_.crash = a_crash();
+    worker_.after(milliseconds(5), [this] { worker_.leave(how_.death); });
   }
 
   FakeWorker &worker_;
@@ -90,7 +91,7 @@ class PoisonedWorker {
 class PoisonTest : public FleetTest {
  protected:
   void script(const std::string &name, Duration each, std::set<std::int64_t> poison, bool claims = true) {
-    how = {each, std::move(poison), claims, 0, 0};
+    how = {each, std::move(poison), claims};
     auto workers = std::make_shared<std::map<WorkerId, std::unique_ptr<PoisonedWorker>>>();
     const auto of = [workers, this](FakeWorker &worker) -> PoisonedWorker & {
       auto &found = (*workers)[worker.id];
@@ -131,6 +132,43 @@ TEST_F(PoisonTest, PoisonIsIsolatedAndTheJobEndsPartialWithAllElseDone) {
     EXPECT_EQ(store.isolated("j").at(at).at.end, at + 1);
     EXPECT_NE(store.isolated("j").at(at).backtrace.value_or("").find("parse"), std::string::npos);
   }
+}
+
+TEST_F(PoisonTest, WhoeverIsKilledFromOutsideMayHaveStoodAtAnyRecord) {
+  script("j", milliseconds(5), {3});
+  how.death = {true, SIGKILL, false};
+  auto job = splittable_job("j", 2, 4);
+  job.config.max_skipped.percent = 50;
+  job.config.max_failed.count = 1;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "partial");
+  EXPECT_EQ(entry("j").progress.isolated, 0);
+  EXPECT_EQ(entry("j").progress.quarantined, 1);
+  EXPECT_EQ(how.crashes, 4) << "attempts";
+}
+
+TEST_F(PoisonTest, WhatItsCgroupHasKilledForWantOfMemoryIsBlamedOnItsRecord) {
+  script("j", milliseconds(5), {3});
+  how.death = {true, SIGKILL, false, 1 << 20};
+  auto job = splittable_job("j", 2, 4);
+  job.config.max_skipped.percent = 50;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "partial");
+  EXPECT_EQ(entry("j").progress.isolated, 1);
+  EXPECT_EQ(how.crashes, 2);
+}
+
+TEST_F(PoisonTest, KillsFromOutsideSayNothingOfTheCode) {
+  script("j", milliseconds(5), {0, 10, 20, 30, 40, 50, 60, 70, 80, 90});
+  how.death = {true, SIGKILL, false};
+  auto job = splittable_job("j", 2, 10);
+  job.config.max_failed.percent = 100;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "partial") << entry("j").reason;
+  EXPECT_EQ(how.crashes, 40);
 }
 
 TEST_F(PoisonTest, ASliceThatMayNotBeCutIsQuarantinedWhole) {

@@ -1,5 +1,6 @@
 #include "core/exit_status.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <optional>
@@ -162,6 +163,12 @@ std::string signal_name(int number) {
   for (const auto &[value, text] : kSignals)
     if (value == number) return std::string(text);
   return fmt::format("signal {}", number);
+}
+
+bool is_own_doing(const WaitStatus &status) {
+  if (!status.signaled || status.out_of_memory >= 0) return true;
+  constexpr std::array<int, 7> kFaults = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+  return std::find(kFaults.begin(), kFaults.end(), status.value) != kFaults.end();
 }
 
 std::string words(const WaitStatus &status, const std::string &detail) {

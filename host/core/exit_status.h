@@ -25,6 +25,9 @@ struct WaitStatus {
   }
 };
 
+// By what its own code did: an exit, a fault, the limit of its memory. Any other signal may be somebody else's.
+[[nodiscard]] bool is_own_doing(const WaitStatus &status);
+
 enum class Verdict {
   Done,          // commit; a service is reaped
   BadData,       // quarantine the slice (service: stop the entry)

@@ -124,7 +124,7 @@ void Oracle::returned(WorkerId worker, const SliceEnded &ended) {
 }
 
 // The table, of how a process left.
-void Oracle::died(WorkerId worker, const WorkerPart &page) {
+void Oracle::died(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
   const auto stage = static_cast<Stage>(page.stage);
   const bool inside = stage == Stage::Running || stage == Stage::Returned || stage == Stage::Settling;
   const bool interrupted = stopping_.contains(worker) && !aborted_.contains(worker);
@@ -138,7 +138,7 @@ void Oracle::died(WorkerId worker, const WorkerPart &page) {
       }
       const SliceSpan slice = manifest_.slice_at(page.begun, {page.begun, lent.end});
       std::optional<Culprit> blamed;
-      if (may_isolate_ && stage == Stage::Running && !aborted_.contains(worker))
+      if (may_isolate_ && is_own_doing(status) && stage == Stage::Running && !aborted_.contains(worker))
         blamed = culprit(suspicion(page, {slice.begin, slice.end}, manifest_.unit()), manifest_, slice, std::nullopt);
       if (blamed && blamed->is_record) {
         strike(slice.global, blamed->stretch);

@@ -47,7 +47,7 @@ class Oracle {
   void told_deadline(WorkerId worker, std::int64_t slice) { deadlines_[worker] = slice; }
   void aborted(WorkerId worker) { aborted_.insert(worker); }
   [[nodiscard]] std::string heard(WorkerId worker, const WorkerMessage &message);
-  void died(WorkerId worker, const WorkerPart &page);
+  void died(WorkerId worker, const WaitStatus &status, const WorkerPart &page);
 
  private:
   struct Lent {

@@ -245,7 +245,7 @@ class Between final : public System, public SystemEvents {
   void on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) override {
     tell_(fmt::format("worker {} is gone: {}, begun {}, stage {}", worker, hostler::words(status), page.begun,
                       page.stage));
-    oracle_.died(worker, page);
+    oracle_.died(worker, status, page);
     disown(worker, {0, oracle_.merge() + 1});
     events_->on_exit(worker, status, page);
   }
