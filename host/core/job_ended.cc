@@ -125,8 +125,10 @@ Result<void> Job::lease_ended(WorkerId worker, const LeaseEnded &ended) {
   if (!at_slice) return fail({}, fmt::format("ended lease {} at {}, where no slice begins", ended.lease, ended.up_to));
   const std::int64_t end = held->whole.end;
   const std::int64_t up_to = std::max(ended.up_to, held->row);
-  if (up_to > held->row && table_.find(held->row)->checkpoint) return fail({}, untold(*held));
-  finish(take_slice(*held, {held->row, up_to}, true));
+  if (up_to > held->row) {
+    if (table_.find(held->row)->checkpoint) return fail({}, untold(*held));
+    finish(take_slice(*held, {held->row, up_to}, true));
+  }
   if (up_to < end) {
     table_.give_back(table_.take(up_to));
     held->row = end;

@@ -78,6 +78,19 @@ TEST(JobSegments, OfALeaseOnlyTheSliceWithTheCheckpointRemembersIt) {
   EXPECT_EQ(job.rows()[1].attempts, 0);
 }
 
+TEST(JobSegments, ALeaseThatEndsBeforeItHasBegunKeepsItsCheckpoint) {
+  Job job(settings(), numbers(100, 100), {});
+  const auto first = job.lease(kA, kStart, 1);
+  ASSERT_TRUE(job.segment_ended(kA, segment(*first, 0, 40, 3), 0));
+  (void)job.lost(kA, 0, {Verdict::Interrupted, "stopped"}, kStart, 0.5);
+  const auto second = job.lease(kB, kStart, 1);
+  ASSERT_TRUE(job.lease_ended(kB, {second->id, 0}));
+  EXPECT_TRUE(job.take_checkpoint_ends().empty());
+  const auto third = job.lease(kB, kStart, 1);
+  ASSERT_TRUE(third && third->saved);
+  EXPECT_EQ(third->saved->position, 40);
+}
+
 TEST(JobSegments, AStartOfTheHostGivesBackAllButTheCheckpoint) {
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->position = 25;
