@@ -197,6 +197,19 @@ TEST_F(OrdersTest, APausedOrStoppedJobCanBeCancelled) {
   }
 }
 
+TEST_F(OrdersTest, ACancelledJobThatHadFailedStaysSoThoughItIsReloadedMeanwhile) {
+  bad = {0};
+  script(seconds(1), 78);
+  ASSERT_TRUE(apply({job(5)}));
+  system.run_for(seconds(10));
+  ASSERT_EQ(entry("j").state, "failed");
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Cancel, {"j"}, false, 0, {}, {}}));
+  ASSERT_TRUE(apply({job(5, 2)}));  // its end is not durable yet
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "cancelled");
+  EXPECT_EQ(store.job("j").state, JobState::Cancelled);
+}
+
 TEST_F(OrdersTest, WhatAJobHasGivenUpIsTriedAgainWhileItRuns) {
   bad = {0};
   script(seconds(1));
