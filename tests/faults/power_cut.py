@@ -227,11 +227,13 @@ def main():
     parser.add_argument("recorder")
     parser.add_argument("--cuts", type=int, default=30, help="so many, at random, and those around each rename; 0: after each call")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--checkpoint", type=int, default=4, help="a checkpoint after so many numbers; 0: none")
     parser.add_argument("--at", type=int, help="only after so many calls")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     stage = Stage(arguments.hostler, arguments.plugin, arguments.recorder)
+    stage.configure(arguments.checkpoint)
     cuts = Cuts(stage)
     found = []
     try:

@@ -45,6 +45,7 @@ class Step:
     place: str
     skip: int = 0
     errors: tuple = ()
+    checkpoint: int = 0  # of a job with one after so many numbers
 
 
 E = errno
@@ -73,6 +74,18 @@ STEPS = [
     Step("the folder of folders is made durable", THE_HOST, "fsync", "of/steps/parts", 1, (E.EIO,)),
     Step("a slice's row is done", THE_HOST, "fsync", "ledger.sqlite-wal", 3, (E.EIO, E.ENOSPC)),
     Step("the attempt's folder is removed", THE_HOST, "unlink", ".attempts/", 0, (E.EIO,)),
+    Step("a checkpoint is asked for", A_WORKER, "stat", "/step/checkpoint/", 0, (), 4),
+    Step("its output is made durable", A_WORKER, "fsync", "/numbers", 0, (E.EIO, E.ENOSPC), 4),
+    Step("its attempts' folder is made durable", A_WORKER, "fsync", ".attempts", 1, (E.EIO, E.ENOSPC), 4),
+    Step("a segment is told", A_WORKER, "send", "socket:", 1, (E.EINTR,), 4),
+    Step("a segment is written to the ledger", THE_HOST, "pwrite", "ledger.sqlite-wal", 12, (E.EIO, E.ENOSPC), 4),
+    Step("a segment is made durable", THE_HOST, "fsync", "ledger.sqlite-wal", 2, (E.EIO, E.ENOSPC), 4),
+    Step("another segment is made durable", THE_HOST, "fsync", "ledger.sqlite-wal", 3, (E.EIO, E.ENOSPC), 4),
+    Step("a segment is answered", THE_HOST, "send", "socket:", 4, (E.EINTR, E.ENOBUFS), 4),
+    Step("a checkpoint stands", A_WORKER, "stat", "/step/checkpointed/", 0, (), 4),
+    Step("two checkpoints stand", A_WORKER, "stat", "/step/checkpointed/8", 0, (), 4),
+    Step("a number behind a checkpoint is written", A_WORKER, "stat", "/step/written/5", 0, (), 4),
+    Step("the output of a slice with checkpoints is moved", THE_HOST, "rename", "numbers", 0, (E.ENOSPC, E.EIO), 4),
     Step("what merge() reads is written", THE_HOST, "open", "merge/", 0, (E.EMFILE, E.ENOSPC)),
     Step("merge() is called", A_WORKER, "stat", "/step/merge/"),
     Step("merge() opens its output", A_WORKER, "open", "/summary", 0, (E.EMFILE, E.ENOSPC)),
@@ -96,6 +109,12 @@ class Stage:
         (self.dir / "plugins").mkdir()
         self.disk = self.dir / "disk"  # all that is written
         shutil.copy(plugin, self.dir / "plugins")
+        self.configure(0)
+        os.chdir(self.dir)
+        self.rule = Rule(self.dir / "rule")
+        self.environment = {**CLEAN, "LD_PRELOAD": shim, "HOSTLER_FAULTS": str(self.dir / "rule")}
+
+    def configure(self, checkpoint):
         (self.dir / "workers.yaml").write_text(
             f"""host: {{state: {STATE}}}
 workers:
@@ -104,13 +123,11 @@ workers:
     count: 2
     input: {{range: {{begin: 0, end: {NUMBERS}}}, slice: {SLICE}}}
     output: {OUTPUT}
+    params: {{checkpoint: {checkpoint}}}
     attempts: 100
     restart: {{delay: 10ms, max_delay: 20ms, limit: 1000000}}
 """
         )
-        os.chdir(self.dir)
-        self.rule = Rule(self.dir / "rule")
-        self.environment = {**CLEAN, "LD_PRELOAD": shim, "HOSTLER_FAULTS": str(self.dir / "rule")}
 
     def cli(self, *arguments):
         return self.below.call([self.hostler, *arguments], PATIENCE, CLEAN)
@@ -133,6 +150,7 @@ workers:
 
     def begin_with(self, step, how, error=0):
         """As above, with the rule in force from the moment on at which the job has its folder."""
+        self.configure(step.checkpoint)
         self.rule.arm(THE_HOST, "mkdir", times=1, how=STOP_AFTER, place=f"{OUTPUT}/.attempts")
         run = self.begin()
         host = self.wait_for_stop(run)

@@ -1,9 +1,11 @@
 /* Does all that a slice of numbers can do, and looks for a file that there is not at each step, "/step/NAME/POSITION", for
  * who has preloaded tests/faults/faults.c to meet it there: claims one number after the other, writes each into a file,
- * counts it, and leaves a result; its merge makes one file and one result of them all. */
+ * counts it, and leaves a result; its merge makes one file and one result of them all. params: checkpoint (after so many
+ * numbers). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -37,8 +39,13 @@ static int write_line(int fd, const char *line) {
 int run(const hostler_slice_t *slice) {
   const hostler_host_t *host = slice->host;
   const struct timespec pause = {0, 500000};
-  int64_t sum = 0;
+  const char *param = host->param(slice, "checkpoint");
+  const int64_t every = param == NULL ? 0 : atol(param);
   int64_t n = slice->resume;
+  int64_t last = 0;
+  if (n > slice->begin &&
+      (slice->checkpoint_size != sizeof last || (memcpy(&last, slice->checkpoint, sizeof last), last + 1 != n)))
+    return HOSTLER_BAD_CONFIG; /* that is not what was saved */
   step("begun", n);
   const int fd = host->output(slice, "numbers");
   if (fd < 0) return failed(slice, "numbers", -fd);
@@ -49,13 +56,17 @@ int run(const hostler_slice_t *slice) {
     const int error = write_line(fd, line);
     if (error != 0) return failed(slice, "numbers", error);
     step("written", n);
-    sum += n;
+    host->counter(slice, "numbers", 1);
+    host->counter(slice, "sum", n);
     nanosleep(&pause, NULL);
+    if (every == 0 || (n + 1) % every != 0) continue;
+    step("checkpoint", n + 1);
+    const int unsaved = host->checkpoint(slice, n + 1, &n, sizeof n);
+    if (unsaved != 0) return failed(slice, "checkpoint", -unsaved);
+    step("checkpointed", n + 1);
   }
-  host->counter(slice, "numbers", n - slice->resume);
-  host->counter(slice, "sum", sum);
   char text[64];
-  const int size = snprintf(text, sizeof text, "%" PRId64 " %" PRId64 "\n", slice->resume, n);
+  const int size = snprintf(text, sizeof text, "%" PRId64 " %" PRId64 "\n", slice->begin, n);
   host->result(slice, text, size);
   step("counted", n);
   return HOSTLER_DONE;
