@@ -52,6 +52,16 @@ class ClaimingWorker {
     if (leases_.empty()) worker_.leave({false, 0, false});
   }
 
+  // The answer to its checkpoint.
+  void checkpointed(const Checkpointed &answer) {
+    worker_.page.stage = static_cast<std::uint32_t>(Stage::Running);
+    if (answer.error == 0) {
+      claims_.checkpointed(next_);
+      segment_ = next_;
+    }
+    work(how_.each, [this] { claim(); });  // it may die before
+  }
+
   // Its stop signal has come.
   void cancel() {
     if (!working_on_whole_) return;
@@ -72,7 +82,8 @@ class ClaimingWorker {
     shift_ = lease.first_offset;
     position_ = lease.begin - shift_;
     const bool may_split = worker_.start.may_split && lease.kind != InputKind::File;
-    claims_.lend({lease.id, &plan_, {position_, lease.end - shift_}, shift_, may_split});
+    const std::int64_t resume = lease.saved ? lease.saved->position - shift_ : position_;
+    claims_.lend({lease.id, &plan_, {position_, lease.end - shift_}, shift_, may_split, resume});
     next_slice();
   }
 
@@ -84,11 +95,13 @@ class ClaimingWorker {
       return begin_lease();
     }
     begin(slice_->global.begin + shift_);
-    worker_.page.claimed_from = worker_.page.claimed_to = next_ = slice_->begin;
-    claims_.enter(*slice_, plan_.unit(), slice_->begin);
+    const auto &saved = leases_.front().saved;
+    next_ = saved ? saved->position - to_global() : slice_->begin;
+    worker_.page.claimed_from = worker_.page.claimed_to = segment_ = next_;
+    claims_.enter(*slice_, plan_.unit(), next_);
     if (how_.manner == Manner::Claims) return claim();
     working_on_whole_ = true;
-    const Interval whole{slice_->global.begin + shift_, slice_->global.end + shift_};
+    const Interval whole{next_ + to_global(), slice_->global.end + shift_};
     next_ = slice_->end;
     do_with(whole, how_.each * (whole.end - whole.begin), [this] { end_slice(0, false); });
   }
@@ -109,11 +122,27 @@ class ClaimingWorker {
     worker_.page.claimed_from = next_;
     worker_.page.claimed_to = end;
     const std::int64_t units = (end - next_ + unit - 1) / unit;
-    const std::int64_t to_global = slice_->global.begin + shift_ - slice_->begin;
-    const Interval claimed{next_ + to_global, end + to_global};
+    const Interval claimed{next_ + to_global(), end + to_global()};
     next_ = end;
-    do_with(claimed, how_.each * units, [this] { claim(); });
+    do_with(claimed, how_.each * units, [this] { go_on(); });
   }
+
+  void go_on() {
+    if (how_.checkpoint_every == 0 || ++claims_made_ % how_.checkpoint_every != 0 || !claims_.may_checkpoint(next_))
+      return claim();
+    SegmentEnded ended;
+    ended.lease = leases_.front().id;
+    ended.begin = slice_->global.begin + shift_;
+    ended.position = next_ + to_global();
+    ended.data = std::to_string(next_);
+    if (how_.leave_segment != nullptr) how_.leave_segment(leases_.front(), since_checkpoint(), ended);
+    worker_.page.stage = static_cast<std::uint32_t>(Stage::Checkpointing);
+    worker_.say(ended);
+  }
+
+  // From what the plugin counts to what the job counts.
+  [[nodiscard]] std::int64_t to_global() const { return slice_->global.begin + shift_ - slice_->begin; }
+  [[nodiscard]] Interval since_checkpoint() const { return {segment_ + to_global(), next_ + to_global()}; }
 
   void do_with(Interval positions, Duration time, const std::function<void()> &then) {
     const Deed deed = how_.deed == nullptr ? Deed::GoOn : how_.deed(worker_, positions);
@@ -173,20 +202,24 @@ class ClaimingWorker {
     return ended;
   }
 
-  // Who stops short leaves out what it has claimed last.
+  // Who stops short leaves out what it has claimed since its last checkpoint.
   [[nodiscard]] SliceEnded of_slice(bool short_of_end) const {
     const Claims::Covered covered = claims_.covered(*slice_);
     SliceEnded ended;
     ended.lease = leases_.front().id;
     ended.slice = {slice_->global.begin + shift_, covered.slice.end + shift_};
     ended.claimed = claims_.called() || short_of_end;
-    ended.claimed_to = short_of_end ? ended.slice.begin : covered.claimed_to + shift_;
+    ended.claimed_to = short_of_end ? segment_ + to_global() : covered.claimed_to + shift_;
     ended.refused = claims_.refused();
     return ended;
   }
 
   void leave(SliceEnded &ended) const {
-    if (how_.leave != nullptr) return how_.leave(leases_.front(), ended);
+    if (how_.leave != nullptr) {
+      const bool merge = !slice_;
+      const std::int64_t begin = merge || next_ == slice_->begin ? ended.slice.begin : since_checkpoint().begin;
+      return how_.leave(leases_.front(), {begin, ended.slice.end}, ended);
+    }
     ended.has_result = true;
     ended.result = std::to_string(next_);
     ended.counters["positions"] = next_ - slice_->begin;
@@ -201,6 +234,8 @@ class ClaimingWorker {
   std::int64_t shift_ = 0;
   std::int64_t position_ = 0;
   std::int64_t next_ = 0;
+  std::int64_t segment_ = 0;  // where it begins
+  std::int64_t claims_made_ = 0;
   std::int64_t step_ = 0;  // what was begun before has no say any more
   std::optional<SliceSpan> slice_;
   Claims claims_;
@@ -220,6 +255,7 @@ Script claiming_script(const Claiming &claiming) {
   script.on_stop = [of](FakeWorker &worker) {
     if (worker.stop >= StopWord::Cancel) of(worker).cancel();
   };
+  script.on_checkpointed = [of](FakeWorker &worker, const Checkpointed &answer) { of(worker).checkpointed(answer); };
   script.on_dismiss = [of](FakeWorker &worker) { of(worker).dismiss(); };
   return script;
 }

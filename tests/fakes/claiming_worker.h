@@ -42,8 +42,12 @@ struct Claiming {
   Manner manner = Manner::Claims;
   // What it does with these positions (global; those of merge() are [end, end + 1)), when it has claimed them.
   std::function<Deed(FakeWorker &worker, Interval positions)> deed = nullptr;
-  // What a slice leaves; by default its result is "LAST POSITION + 1" of what it has claimed, counted as "positions".
-  std::function<void(const Lease &lease, SliceEnded &ended)> leave = nullptr;
+  // What a slice leaves, of these positions (global) since its last checkpoint; by default its result is "LAST POSITION + 1"
+  // of what it has claimed, counted as "positions".
+  std::function<void(const Lease &lease, Interval since, SliceEnded &ended)> leave = nullptr;
+  // A checkpoint after so many claims, what it is to leave likewise; 0: never.
+  std::int64_t checkpoint_every = 0;
+  std::function<void(const Lease &lease, Interval since, SegmentEnded &ended)> leave_segment = nullptr;
 };
 
 Script claiming_script(const Claiming &claiming);

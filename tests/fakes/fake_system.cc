@@ -140,7 +140,7 @@ void FakeSystem::checkpointed(WorkerId id, const Checkpointed &answer) {
   FakeWorker &worker = *find(id);
   note("checkpointed", worker,
        answer.error == 0 ? fmt::format("{}", answer.position) : fmt::format("error {}", answer.error));
-  worker.after(Duration{}, [this, &worker, answer] { script_of(worker).on_checkpointed(worker, answer); });
+  worker.after(latency_, [this, &worker, answer] { script_of(worker).on_checkpointed(worker, answer); });
 }
 
 void FakeSystem::ask_for_share(WorkerId worker) {

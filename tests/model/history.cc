@@ -63,7 +63,7 @@ Hitch random_trouble(Dice &dice, const History &history, std::int64_t positions)
 }
 
 Event random_event(Dice &dice, std::int64_t until) {
-  constexpr std::array<Happening, 30> kOften = {Happening::WorkerKilled,
+  constexpr std::array<Happening, 31> kOften = {Happening::WorkerKilled,
                                                 Happening::WorkerKilled,
                                                 Happening::WorkerKilled,
                                                 Happening::WorkerCrashed,
@@ -90,6 +90,7 @@ Event random_event(Dice &dice, std::int64_t until) {
                                                 Happening::Reload,
                                                 Happening::ReloadCount,
                                                 Happening::GoOnAnew,
+                                                Happening::ReloadState,
                                                 Happening::DiskFull,
                                                 Happening::DiskFull,
                                                 Happening::ForksFail};
@@ -97,8 +98,10 @@ Event random_event(Dice &dice, std::int64_t until) {
   event.at = std::chrono::microseconds(100 * dice.between(0, until * 10));
   event.what = dice.one_in(60) ? Happening::FromZero : dice.one_of(kOften);
   event.number = static_cast<std::int32_t>(dice.between(0, 3));
-  if (event.what == Happening::Scale || event.what == Happening::Reload || event.what == Happening::ReloadCount)
+  if (event.what == Happening::Scale || event.what == Happening::Reload || event.what == Happening::ReloadCount ||
+      event.what == Happening::ReloadState)
     ++event.number;
+  if (event.what == Happening::DiskFull && dice.one_in(8)) event.number = 120;  // longer than who works may be silent
   return event;
 }
 
@@ -124,6 +127,8 @@ std::string words(const Event &event) {
     case Happening::Retry: return "retry";
     case Happening::Scale: return fmt::format("scale to {}", event.number);
     case Happening::Reload: return fmt::format("reload with another build and {} workers", event.number);
+    case Happening::ReloadState:
+      return fmt::format("reload with a build that knows no former checkpoint, and {} workers", event.number);
     case Happening::ReloadCount: return fmt::format("reload with {} workers", event.number);
     case Happening::GoOnAnew: return "reload --resume";
     case Happening::FromZero: return "reload --fresh";
@@ -157,6 +162,9 @@ History random_history(std::uint64_t seed) {
       dice.one_in(3) ? dice.one_of(std::array{Manner::Yields, Manner::Leaves, Manner::Ignores}) : Manner::Claims;
   history.each = milliseconds(dice.one_of(std::array<std::int64_t, 4>{0, 1, 7, 40}));
   history.units = dice.one_in(3) ? dice.between(2, 5) : 1;
+  history.checkpoints = dice.one_in(2) ? static_cast<std::int32_t>(dice.between(1, 4)) : 0;
+  history.skips = dice.one_in(3) ? static_cast<std::int32_t>(dice.between(1, 9)) : 0;
+  history.max_skipped = dice.one_in(3) ? dice.between(0, 4) : 1000;
   history.files = dice.one_in(2) ? static_cast<std::int32_t>(dice.between(1, 3)) : 0;
   history.latency = std::chrono::microseconds(dice.one_of(std::array<std::int64_t, 4>{0, 100, 700, 3000}));
   std::int64_t positions = 0;
@@ -175,12 +183,14 @@ std::string text(const History &history) {
   for (const std::int64_t size : history.inputs) sizes += fmt::format(" {}", size);
   std::string told = fmt::format(
       "job: {} of size{}, slices of {}, unit {}; {} workers, attempts {}, max_temporary {}, max_failed {}{}{}{}\n"
-      "plugin: {}, {} units at a time, {} us each; {}; files in every {}th slice; messages take {} us\n",
+      "plugin: {}, {} units at a time, {} us each; {}; files in every {}th slice; a checkpoint after every {}th claim, "
+      "every {}th position put aside, max_skipped {}; messages take {} us\n",
       kKinds[static_cast<std::size_t>(history.kind)], sizes, history.slice, history.unit, history.count,
       history.attempts, history.max_temporary, history.max_failed, history.watchdog ? ", watchdog 5s" : "",
       history.time_limit ? ", time_limit 10s" : "", history.has_merge ? ", merge" : "",
       kManners[static_cast<std::size_t>(history.manner)], history.units, history.each.count() / 1000,
-      history.splittable ? "splittable" : "not splittable", history.files, history.latency.count() / 1000);
+      history.splittable ? "splittable" : "not splittable", history.files, history.checkpoints, history.skips,
+      history.max_skipped, history.latency.count() / 1000);
   for (const Hitch &trouble : history.troubles)
     told += fmt::format("at position {} it {}, {}\n", trouble.position, kDeeds[static_cast<std::size_t>(trouble.deed)],
                         trouble.times == kAlways ? "always" : fmt::format("{} times", trouble.times));
@@ -214,6 +224,8 @@ std::vector<History> smaller(const History &history) {
   with(&History::has_merge, false);
   with(&History::time_limit, false);
   with(&History::files, 0);
+  with(&History::checkpoints, 0);
+  with(&History::skips, 0);
   with(&History::latency, Duration{});
   with(&History::count, 1);
   with(&History::count, std::max(history.count - 1, 1));

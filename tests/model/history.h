@@ -35,6 +35,7 @@ enum class Happening {
   Retry,
   Scale,        // number: to so many
   Reload,       // number: to so many workers, and another build
+  ReloadState,  // the same, and that one knows no checkpoint of the former
   ReloadCount,  // number: to so many workers
   GoOnAnew,     // a reload with --resume
   FromZero,     // a reload with --fresh
@@ -63,8 +64,11 @@ struct History {
   bool watchdog = true;     // 5 s; the plugin never hangs without it
   bool time_limit = false;  // 10 s
   Manner manner = Manner::Claims;
-  Duration each{};         // for a unit
-  std::int64_t units = 1;  // in one claim
+  Duration each{};               // for a unit
+  std::int64_t units = 1;        // in one claim
+  std::int32_t checkpoints = 0;  // after so many claims; 0: none
+  std::int32_t skips = 0;        // every so manieth position is put aside; 0: none
+  std::int64_t max_skipped = 0;
   std::int32_t files = 0;  // every so manieth slice leaves files; 0: none
   Duration latency{};
   std::vector<Hitch> troubles;

@@ -23,18 +23,30 @@ void Oracle::from_zero() {
 
 void Oracle::go_on_anew() {
   for (Place &place : places_)
-    if (place.fate != Fate::Done) place = {};
+    if (place.fate != Fate::Done) place = {Fate::Open, 0, 0, false, place.saved};
   places_.back() = {};
+}
+
+std::string Oracle::take_back(std::int64_t begin, std::int64_t state_version) {
+  std::string wrong = fmt::format("the slice at {} has no checkpoint to drop", begin);
+  for (Place &place : places_) {
+    if (!place.saved || place.saved->slice != begin) continue;
+    const bool can_go_on = place.saved->state_version == state_version;
+    wrong = can_go_on ? fmt::format("the checkpoint of the slice at {} is dropped", begin) : std::string();
+    place.saved.reset();
+  }
+  return wrong;
 }
 
 void Oracle::retry() {
   for (Place &place : places_)
-    if (place.fate == Fate::GivenUp) place = {};
+    if (place.fate == Fate::GivenUp) place = {Fate::Open, 0, 0, false, place.saved};
   places_.back() = {};
 }
 
 void Oracle::restore(std::vector<Place> places) {
   places_ = std::move(places);
+  versions_.clear();
   lent_.clear();
   stopping_.clear();
   aborted_.clear();
@@ -64,6 +76,12 @@ std::string Oracle::leased(WorkerId worker, const Lease &lease) {
     each({0, merge()}, [&](const Place &place) {
       if (place.fate == Fate::Open) wrong = "merge() is called before all slices have ended";
     });
+  const std::int64_t resumed = lease.saved ? lease.saved->position : lease.begin;
+  for (std::int64_t p = lease.begin; p < lease.end; ++p)
+    if (places_[static_cast<std::size_t>(p)].saved !=
+        (p < resumed ? std::optional(Segment{lease.begin, versions_[worker]}) : std::nullopt))
+      wrong = fmt::format("[{}, {}) is leased to go on at {}, which is not where its checkpoint stood", lease.begin,
+                          lease.end, resumed);
   lent_[worker].push_back({lease.id, lease.begin, lease.end});
   return wrong;
 }
@@ -76,6 +94,7 @@ Oracle::Lent *Oracle::find(WorkerId worker, std::uint64_t lease) {
 
 std::string Oracle::heard(WorkerId worker, const WorkerMessage &message) {
   if (const auto *ended = std::get_if<SliceEnded>(&message)) return slice_ended(worker, *ended);
+  if (const auto *segment = std::get_if<SegmentEnded>(&message)) return segment_ended(worker, *segment);
   if (const auto *cut = std::get_if<LeaseCut>(&message)) {
     Lent *lent = find(worker, cut->lease);
     if (lent == nullptr) return "a cut of a lease that is not out";
@@ -95,12 +114,23 @@ std::string Oracle::slice_ended(WorkerId worker, const SliceEnded &ended) {
     return "the end of a slice that is not out";
   done(lent->next, ended.slice.begin);
   lent->next = ended.slice.end;
-  returned(worker, ended);
+  returned(worker, ended, std::exchange(lent->advanced, false));
+  return {};
+}
+
+std::string Oracle::segment_ended(WorkerId worker, const SegmentEnded &ended) {
+  Lent *lent = find(worker, ended.lease);
+  if (lent == nullptr || ended.begin < lent->next || ended.position > lent->end)
+    return "a checkpoint of a slice that is not out";
+  done(lent->next, ended.begin);
+  lent->next = ended.begin;
+  lent->advanced = true;
+  each({ended.begin, ended.position}, [&](Place &place) { place.saved = {ended.begin, versions_[worker]}; });
   return {};
 }
 
 // The table, of what run() returned.
-void Oracle::returned(WorkerId worker, const SliceEnded &ended) {
+void Oracle::returned(WorkerId worker, const SliceEnded &ended, bool advanced) {
   const bool stopping = stopping_.contains(worker);
   const auto deadline = deadlines_.find(worker);
   const bool over_time = deadline != deadlines_.end() && deadline->second == ended.slice.begin;
@@ -117,7 +147,7 @@ void Oracle::returned(WorkerId worker, const SliceEnded &ended) {
       return;
     case 85:
       if (over_time) return charge(ended.slice);
-      if (stopping) return;
+      if (stopping || advanced) return;
       return ended.told_to_stop ? put_off(ended.slice) : charge(ended.slice);
     default: leaving_.insert(worker); return charge(ended.slice);
   }
@@ -126,7 +156,8 @@ void Oracle::returned(WorkerId worker, const SliceEnded &ended) {
 // The table, of how a process left.
 void Oracle::died(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {
   const auto stage = static_cast<Stage>(page.stage);
-  const bool inside = stage == Stage::Running || stage == Stage::Returned || stage == Stage::Settling;
+  const bool inside =
+      stage == Stage::Running || stage == Stage::Returned || stage == Stage::Settling || stage == Stage::Checkpointing;
   const bool interrupted = stopping_.contains(worker) && !aborted_.contains(worker);
   if (inside && !interrupted && !leaving_.contains(worker))
     for (const Lent &lent : lent_[worker]) {
@@ -140,7 +171,8 @@ void Oracle::died(WorkerId worker, const WaitStatus &status, const WorkerPart &p
       std::optional<Culprit> blamed;
       if (may_isolate_ && is_own_doing(status) && stage == Stage::Running && !aborted_.contains(worker))
         blamed = culprit(suspicion(page, {slice.begin, slice.end}, manifest_.unit()), manifest_, slice, std::nullopt);
-      if (blamed && blamed->is_record) {
+      const bool behind = blamed && places_[static_cast<std::size_t>(blamed->stretch.begin)].saved.has_value();
+      if (blamed && blamed->is_record && !behind) {
         strike(slice.global, blamed->stretch);
       } else {
         charge(slice.global);
@@ -153,6 +185,7 @@ void Oracle::done(std::int64_t begin, std::int64_t end) {
   each({begin, end}, [](Place &place) {
     place.fate = Fate::Done;
     place.struck = false;
+    place.saved.reset();
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,8 +23,11 @@ constexpr const char *kJob = "j";
 // The first thing that was found; everybody may find one.
 struct Findings {
   std::string first;
+  std::function<void(const std::string &)> tell;
   void add(const std::string &what) {
-    if (first.empty()) first = what;
+    if (!first.empty()) return;
+    first = what;
+    tell("*** " + what);
   }
 };
 
@@ -41,8 +45,15 @@ struct Left {
 // the host hears of it a moment later, and may be dead by then. While the disk is full all waits.
 class WatchedStore final : public JobStore {
  public:
-  WatchedStore(FakeSystem &system, Oracle &oracle, const Manifest &manifest, Findings &findings)
-      : system_(system), oracle_(oracle), manifest_(manifest), findings_(findings), inner_(system) {}
+  // `state_version`: of the build that is wanted.
+  WatchedStore(FakeSystem &system, Oracle &oracle, const Manifest &manifest, const std::int64_t &state_version,
+               Findings &findings)
+      : system_(system),
+        oracle_(oracle),
+        manifest_(manifest),
+        state_version_(state_version),
+        findings_(findings),
+        inner_(system) {}
 
   MemoryStore &inner() { return inner_; }
   [[nodiscard]] const MemoryStore &inner() const { return inner_; }
@@ -52,7 +63,13 @@ class WatchedStore final : public JobStore {
     return states_.size() > static_cast<std::size_t>(position) &&
            states_[static_cast<std::size_t>(position)] == SliceState::Leased;
   }
+  // A checkpoint stands there in the ledger.
+  [[nodiscard]] bool is_saved(std::int64_t position) const {
+    return position > 0 && durable_.size() >= static_cast<std::size_t>(position) &&
+           durable_[static_cast<std::size_t>(position) - 1].saved.has_value();
+  }
   [[nodiscard]] std::int64_t rows_given_up() const { return rows_given_up_; }
+  [[nodiscard]] std::int64_t records_isolated() const { return records_isolated_; }
   void fill_disk(Duration time) {
     full_until_ = std::max(full_until_, system_.now() + time);
     system_.at(full_until_, [this] { work_off(); });
@@ -68,6 +85,10 @@ class WatchedStore final : public JobStore {
     for (const StoreStep &step : batch) {
       if (std::holds_alternative<CreateJob>(step)) oracle_.from_zero();
       if (std::holds_alternative<ReplanJob>(step)) oracle_.go_on_anew();
+      if (const auto *end = std::get_if<EndCheckpoint>(&step); end != nullptr && end->take_back) {
+        const std::int64_t begin = manifest_.offset(end->input) + end->begin - manifest_.base();
+        if (const std::string wrong = oracle_.take_back(begin, state_version_); !wrong.empty()) findings_.add(wrong);
+      }
     }
     waiting_.push_back([this, batch = std::move(batch), done = std::move(done), places = oracle_.places()] {
       inner_.commit(batch, [this, batch, done, places](const Result<void> &result) {
@@ -84,11 +105,15 @@ class WatchedStore final : public JobStore {
     });
     work_off();
   }
-  void check_inputs(std::vector<Input> inputs, Done done) override { inner_.check_inputs(std::move(inputs), done); }
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override {
-    inner_.read_checkpoint(job, input, begin, std::move(done));
+    waiting_.push_back([this, job, input, begin, done = std::move(done)] {
+      inner_.read_checkpoint(job, input, begin,
+                             [this, done](const Result<std::string> &data) { tell([done, data] { done(data); }); });
+    });
+    work_off();
   }
+  void check_inputs(std::vector<Input> inputs, Done done) override { inner_.check_inputs(std::move(inputs), done); }
   // At once, so that the oracle and the host hear of a death at the same time.
   void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override {
     if (query.kind == InputKind::Lines) return done(fail("input", "nobody knows its lines"));
@@ -137,7 +162,7 @@ class WatchedStore final : public JobStore {
   void compare_rows() {
     std::vector<Place> places(durable_.size());
     states_.assign(durable_.size(), std::nullopt);
-    rows_given_up_ = 0;
+    rows_given_up_ = records_isolated_ = 0;
     std::int64_t covered = 0;
     for (const SliceRow &row : inner_.rows(kJob)) {
       if (row.begin < covered || row.end <= row.begin || row.end > static_cast<std::int64_t>(places.size()))
@@ -148,8 +173,11 @@ class WatchedStore final : public JobStore {
                         : row.state == SliceState::Quarantined || row.state == SliceState::Isolated ? Fate::GivenUp
                                                                                                     : Fate::Open;
       if (row.state == SliceState::Quarantined && row.begin != oracle_.merge()) ++rows_given_up_;
+      if (row.state == SliceState::Isolated) ++records_isolated_;
       for (std::int64_t p = row.begin; p < row.end; ++p) {
-        places[static_cast<std::size_t>(p)] = {fate, row.attempts, row.temporaries, false};
+        Place &place = places[static_cast<std::size_t>(p)];
+        place = {fate, row.attempts, row.temporaries, false};
+        if (row.checkpoint && !done && p < row.checkpoint->position) place.saved = {row.begin, row.checkpoint->state_version};
         states_[static_cast<std::size_t>(p)] = row.state;
       }
       for (const Interval &crash : row.trouble.crashes)
@@ -164,23 +192,33 @@ class WatchedStore final : public JobStore {
 
   static std::string words(const Place &place) {
     const char *fate = place.fate == Fate::Open ? "open" : place.fate == Fate::Done ? "done" : "given up";
-    return fmt::format("{} (attempts {}, temporaries {}{})", fate, place.attempts, place.temporaries,
-                       place.struck ? ", struck" : "");
+    return fmt::format("{}{} (attempts {}, temporaries {}{})", fate, place.saved ? " behind a checkpoint" : "",
+                       place.attempts, place.temporaries, place.struck ? ", struck" : "");
   }
 
   FakeSystem &system_;
   Oracle &oracle_;
   const Manifest &manifest_;
+  const std::int64_t &state_version_;
   Findings &findings_;
   MemoryStore inner_;
   std::deque<std::function<void()>> waiting_;
   std::vector<Place> durable_;
   std::vector<std::optional<SliceState>> states_;
   std::int64_t rows_given_up_ = 0;
+  std::int64_t records_isolated_ = 0;
   Left left_;
   TimePoint full_until_{};
   int life_ = 0;
 };
+
+// Where a build lies tells the version of its state.
+std::string library_of(std::int64_t state_version) {
+  return fmt::format("/store/{}/j.so", state_version);
+}
+std::int64_t state_version_of(const std::string &library) {
+  return std::stoll(library.substr(library.find_first_of("0123456789")));
+}
 
 // Between supervisor and kernel, both ways.
 class Between final : public System, public SystemEvents {
@@ -196,7 +234,10 @@ class Between final : public System, public SystemEvents {
   double random() override { return system_.random(); }
   void set_alarm(std::optional<TimePoint> at) override { system_.set_alarm(at); }
   void spawn(WorkerId worker, const SpawnRequest &request) override { system_.spawn(worker, request); }
-  void start(WorkerId worker, const Start &start) override { system_.start(worker, start); }
+  void start(WorkerId worker, const Start &start) override {
+    oracle_.started(worker, state_version_of(start.library));
+    system_.start(worker, start);
+  }
   void lease(WorkerId worker, const Lease &lease) override {
     tell_(fmt::format("worker {} gets lease {}: [{}, {})", worker, lease.id, lease.begin, lease.end));
     if (halted) findings_.add("a lease is told, and the job is stopped or paused");
@@ -205,11 +246,18 @@ class Between final : public System, public SystemEvents {
     if (const std::string wrong = oracle_.leased(worker, lease); !wrong.empty()) findings_.add(wrong);
     system_.lease(worker, lease);
   }
-  void checkpointed(WorkerId worker, const Checkpointed &answer) override { system_.checkpointed(worker, answer); }
+  void checkpointed(WorkerId worker, const Checkpointed &answer) override {
+    tell_(fmt::format("worker {} is answered: {} is durable, or {}", worker, answer.position, answer.error));
+    if (answer.error == 0 && !store_.is_saved(answer.position))
+      findings_.add(fmt::format("the checkpoint at {} is called durable, and is not", answer.position));
+    system_.checkpointed(worker, answer);
+  }
   void ask_for_share(WorkerId worker) override { system_.ask_for_share(worker); }
   void set_count(WorkerId worker, std::int32_t count) override { system_.set_count(worker, count); }
   void stop(WorkerId worker, StopWord word, int signal) override {
     tell_(fmt::format("worker {} is told to stop: {} {}", worker, static_cast<int>(word), signal));
+    if (word == StopWord::Deadline && system_.page(worker).stage == static_cast<std::uint32_t>(Stage::Checkpointing))
+      findings_.add("a worker that waits for the disk is called overdue");
     if (signal == SIGABRT) {
       oracle_.aborted(worker);
     } else if (word == StopWord::Deadline) {
@@ -257,7 +305,8 @@ class Between final : public System, public SystemEvents {
       const auto owner = owners.find(p);
       if (owner != owners.end() && owner->second != &worker)
         findings_.add(fmt::format("two workers are at position {}", p));
-      if (oracle_.places()[static_cast<std::size_t>(p)].fate != Fate::Open)
+      const Place &place = oracle_.places()[static_cast<std::size_t>(p)];
+      if (place.fate != Fate::Open || place.saved)
         findings_.add(fmt::format("position {} is worked on, and has ended", p));
       owners[p] = &worker;
     }
@@ -268,6 +317,8 @@ class Between final : public System, public SystemEvents {
     if (const auto *ended = std::get_if<SliceEnded>(&message))
       return fmt::format("that [{}, {}) returned {}, claimed to {}", ended->slice.begin, ended->slice.end,
                          ended->returned, ended->claimed_to);
+    if (const auto *segment = std::get_if<SegmentEnded>(&message))
+      return fmt::format("that [{}, {}) is to be durable", segment->begin, segment->position);
     if (const auto *cut = std::get_if<LeaseCut>(&message))
       return fmt::format("that lease {} is cut at {}", cut->lease, cut->cut);
     if (const auto *lease = std::get_if<LeaseEnded>(&message))
@@ -311,9 +362,10 @@ class World {
         said_(said),
         manifest_(manifest_of(history)),
         oracle_(manifest_, history.attempts, history.max_temporary, history.splittable),
-        store_(system_, oracle_, manifest_, findings_),
+        store_(system_, oracle_, manifest_, entry_.build.state_version, findings_),
         between_(system_, oracle_, store_, findings_, [this](const std::string &what) { tell(what); }),
         claims_(oracle_.places().size()) {
+    findings_.tell = [this](const std::string &what) { tell(what); };
     system_.serve(between_);
     system_.set_latency(history.latency);
     entry_ = job();
@@ -344,12 +396,13 @@ class World {
     PreparedEntry entry = service_entry(kJob, history_.count);
     entry.build.flags = history_.splittable ? 1 : 0;
     entry.build.has_merge = history_.has_merge;
+    entry.build.library = library_of(entry.build.state_version);
     entry.config.input.kind = history_.kind;
     entry.config.output = "/out/j";
     entry.config.attempts = history_.attempts;
     entry.config.max_temporary = history_.max_temporary;
     entry.config.max_failed.count = history_.max_failed;
-    entry.config.max_skipped.percent = 100;
+    entry.config.max_skipped.count = history_.max_skipped;
     entry.config.max_bisect = 0;
     if (history_.watchdog) entry.config.watchdog = seconds(5);
     if (history_.time_limit) entry.config.time_limit = seconds(10);
@@ -363,7 +416,14 @@ class World {
     claiming.units = history_.units;
     claiming.manner = history_.manner;
     claiming.deed = [this](const FakeWorker &worker, Interval positions) { return deed(worker, positions); };
-    claiming.leave = [this](const Lease &, SliceEnded &ended) { leave(ended); };
+    claiming.leave = [this](const Lease &lease, Interval since, SliceEnded &ended) { leave(lease, since, ended); };
+    claiming.checkpoint_every = history_.checkpoints;
+    claiming.leave_segment = [this](const Lease &lease, Interval since, SegmentEnded &ended) {
+      count(since, ended.counters, ended.skipped);
+      if (!leaves_files(ended.begin)) return;
+      ended.attempt_dir = folder(lease, ended.begin);
+      ended.files = {{"part", ended.position}};
+    };
     system_.script(kJob, claiming_script(claiming));
   }
 
@@ -378,14 +438,39 @@ class World {
     return Deed::GoOn;
   }
 
-  void leave(SliceEnded &ended) const {
+  // All that positions leave but their result: what they are counted as, and those that are put aside.
+  void count(Interval positions, std::map<std::string, std::int64_t> &counters, std::vector<Aside> &aside) const {
+    for (std::int64_t p = positions.begin; p < positions.end; ++p) {
+      counters["sum"] += p + 1;
+      if (!is_skipped(p)) continue;
+      const SliceSpan slice = manifest_.slice_at(p);
+      const std::int64_t local = slice.begin + p - slice.global.begin;
+      aside.push_back({local, local + 1, "", "bad"});
+    }
+  }
+  // Only where positions are records of their own.
+  [[nodiscard]] bool is_skipped(std::int64_t position) const {
+    const bool single = history_.kind == InputKind::Range || history_.kind == InputKind::Items;
+    return single && history_.skips > 0 && position % history_.skips == 0 && position < oracle_.merge();
+  }
+  // Of an attempt that goes on that of the one before.
+  [[nodiscard]] std::string folder(const Lease &lease, std::int64_t begin) const {
+    if (lease.saved && !lease.saved->attempt_dir.empty()) return lease.saved->attempt_dir;
+    const SliceSpan slice = manifest_.slice_from(begin);
+    return "/out/j/.attempts/" + attempt_folder(slice.input, slice.begin, false, lease.id);
+  }
+
+  void leave(const Lease &lease, Interval since, SliceEnded &ended) const {
     const bool merge = ended.slice.begin == oracle_.merge();
     ended.has_result = true;
     ended.result = fmt::format("{}-{}", ended.slice.begin, ended.slice.end);
-    for (std::int64_t p = ended.slice.begin; p < ended.slice.end; ++p)
-      ended.counters[merge ? "merges" : "sum"] += p + 1;
+    if (merge)
+      ended.counters["merges"] = 1;
+    else
+      count(since, ended.counters, ended.skipped);
     if (!leaves_files(ended.slice.begin)) return;
-    ended.attempt_dir = fmt::format("/out/j/.attempts/0-{}.{}", ended.slice.begin, ended.lease);
+    ended.attempt_dir =
+        merge ? "/out/j/.attempts/" + attempt_folder(0, 0, true, lease.id) : folder(lease, ended.slice.begin);
     ended.files = {"part"};
   }
   [[nodiscard]] bool leaves_files(std::int64_t begin) const {
@@ -408,7 +493,8 @@ class World {
   void apply(const ReloadOptions &options) {
     Prepared prepared;
     prepared.entries = {entry_};
-    if (auto applied = supervisor_->apply(std::move(prepared), options); !applied) return;
+    if (auto applied = supervisor_->apply(std::move(prepared), options); !applied)
+      return findings_.add("the reload is rejected: " + applied.error().text());
     if (!options.fresh.empty() || !options.resume.empty()) between_.halted = false;
   }
   void host_is_gone() {
@@ -468,6 +554,7 @@ class World {
       case Happening::Cancel: lift(OperatorVerb::Cancel); return;
       case Happening::Retry: return retry();
       case Happening::Scale: say(OperatorVerb::Scale, event.number); return;
+      case Happening::ReloadState: entry_.build.library = library_of(++entry_.build.state_version); [[fallthrough]];
       case Happening::Reload: entry_.build.hash = fmt::format("b{}", ++builds_); [[fallthrough]];
       case Happening::ReloadCount: entry_.config.count = event.number; return apply({});
       case Happening::GoOnAnew: return apply({{}, {kJob}});
@@ -528,10 +615,13 @@ class World {
     if (has(Fate::Open)) findings_.add("the job has ended, and something of it is open");
     const Fate merge = oracle_.places().back().fate;
     const bool too_many = store_.rows_given_up() > history_.max_failed;
-    JobState wanted = has(Fate::GivenUp) ? JobState::Partial : JobState::Succeeded;
-    if (too_many || merge == Fate::GivenUp) wanted = JobState::Failed;
+    const auto aside = std::ssize(store_.inner().asides(kJob)) + store_.records_isolated();
+    const bool too_many_aside = aside > history_.max_skipped;
+    JobState wanted = has(Fate::GivenUp) || aside > 0 ? JobState::Partial : JobState::Succeeded;
+    if (too_many || too_many_aside || merge == Fate::GivenUp) wanted = JobState::Failed;
     if (job.state != wanted) findings_.add(fmt::format("the verdict is {}, not {}", name(job.state), name(wanted)));
-    if (!too_many && history_.has_merge && merge == Fate::Open) findings_.add("merge() was never done");
+    if (!too_many && !too_many_aside && history_.has_merge && merge == Fate::Open)
+      findings_.add("merge() was never done");
   }
 
   // Results, files and counters are those of the positions that are done.
@@ -546,9 +636,10 @@ class World {
       for (std::int64_t p = begin; p < result.end; ++p) {
         if (told[static_cast<std::size_t>(p)]) findings_.add(fmt::format("position {} has two results", p));
         told[static_cast<std::size_t>(p)] = true;
-        counters[p == oracle_.merge() ? "merges" : "sum"] += p + 1;
+        if (p == oracle_.merge()) counters["merges"] = 1;
       }
     }
+    check_positions(counters);
     for (std::size_t p = 0; p < told.size(); ++p)
       if (told[p] != (oracle_.places()[p].fate == Fate::Done))
         findings_.add(
@@ -557,6 +648,19 @@ class World {
     std::erase_if(counted, [](const auto &counter) { return counter.second == 0; });
     if (counted != counters) findings_.add("the counters are not those of what is done");
     if (status().counters != job.counters) findings_.add("the host and the ledger have different counters");
+  }
+
+  // Adds what positions count as: of those that are done, or committed by a segment.
+  void check_positions(std::map<std::string, std::int64_t> &counters) {
+    std::int64_t aside = 0;
+    for (std::int64_t p = 0; p < oracle_.merge(); ++p) {
+      const Place &place = oracle_.places()[static_cast<std::size_t>(p)];
+      if (place.fate != Fate::Done && !place.saved) continue;
+      counters["sum"] += p + 1;
+      if (is_skipped(p)) ++aside;
+    }
+    if (std::ssize(store_.inner().asides(kJob)) != aside)
+      findings_.add(fmt::format("{} positions are put aside, not {}", store_.inner().asides(kJob).size(), aside));
   }
 
   // Where nothing breaks, nothing is done twice, whatever people ask for.
@@ -582,6 +686,7 @@ class World {
                               case Happening::Reload:
                               case Happening::ReloadCount:
                               case Happening::ForksFail: return true;
+                              case Happening::ReloadState: return false;
                             }
                             return false;
                           });
@@ -602,10 +707,10 @@ class World {
   Findings findings_;
   FakeSystem system_;
   Oracle oracle_;
+  PreparedEntry entry_;
   WatchedStore store_;
   Between between_;
   std::vector<int> claims_;
-  PreparedEntry entry_;
   int builds_ = 1;
   std::unique_ptr<Supervisor> supervisor_;
 };
