@@ -12,6 +12,7 @@ void Claims::enter(const SliceSpan &slice, std::int64_t unit, std::int64_t resum
   unit_ = unit;
   shift_ = slice.global.begin - slice.begin;
   called_ = false;
+  close();
   refused_ = StopWord::GoOn;
 }
 

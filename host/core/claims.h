@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "core/messages.h"
@@ -55,6 +56,13 @@ class Claims {
   // The plugin's claim: the end that is granted; `from` when nothing is; -EINVAL.
   template <typename Host>
   std::int64_t claim(Host &host, std::int64_t from, std::int64_t to);
+  // The same for nearly every claim: it goes on where the last one ended, stays short of the slice's end, and the host
+  // wants nothing new. Then it is granted as it stands. False: nothing has happened, claim() knows more. It is called for
+  // every record and meant to be inlined: a few compares, no call.
+  template <typename Host>
+  [[nodiscard]] bool grant(Host &host, std::int64_t from, std::int64_t to);
+  // The plugin has returned: grant() grants nothing until claim() has granted something of the next slice.
+  void close() { open_ = kClosed; }
   // May a segment end there, as the plugin counts: behind the last one, within what is granted? Without any claim the
   // whole slice counts as granted.
   [[nodiscard]] bool may_checkpoint(std::int64_t position) const;
@@ -82,15 +90,19 @@ class Claims {
     return from;
   }
 
-  std::int64_t next_ = 0;  // where the next claim must begin; this and the three below as the plugin counts
+  static constexpr std::int64_t kClosed = std::numeric_limits<std::int64_t>::min();
+
+  // What grant() looks at lies together; positions are as the plugin counts.
+  std::int64_t next_ = 0;        // where the next claim must begin
+  std::int64_t open_ = kClosed;  // what ends before it grant() may grant: the slice's end, or kClosed
+  std::int64_t unit_ = 1;
+  std::uint64_t answered_ = 0;  // the wishes that no claim need look at any more
   std::int64_t begin_ = 0;
   std::int64_t checkpoint_ = 0;  // where the last one stood, or the slice begins
   std::int64_t end_ = 0;
-  std::int64_t unit_ = 1;
   std::int64_t shift_ = 0;  // plus this: a position of the lease's plan
   bool called_ = false;
   StopWord refused_ = StopWord::GoOn;
-  std::uint64_t answered_ = 0;  // the wishes that no claim need look at any more
   std::uint32_t shares_given_ = 0;
   Lent lent_;
 };
@@ -103,7 +115,16 @@ std::optional<SliceSpan> Claims::next_slice(Host &host, std::int64_t position) {
   return lent_.plan->slice_at(position, lent_.whole);
 }
 
-// Most of it is for the compiler to inline: this is called for every record.
+template <typename Host>
+bool Claims::grant(Host &host, std::int64_t from, std::int64_t to) {
+  if (from != next_ || to <= from || to >= open_) return false;
+  if (unit_ != 1) [[unlikely]]
+    if (to - from != unit_) return false;
+  if (host.wishes() != answered_ || host.signalled()) return false;
+  next_ = to;
+  return true;
+}
+
 template <typename Host>
 std::int64_t Claims::claim(Host &host, std::int64_t from, std::int64_t to) {
   called_ = true;
@@ -115,11 +136,12 @@ std::int64_t Claims::claim(Host &host, std::int64_t from, std::int64_t to) {
     return -EINVAL;
   }
   const std::uint64_t wishes = host.wishes();
-  if (wishes != answered_ || host.signalled()) [[unlikely]] {
+  if (wishes != answered_ || host.signalled()) {
     to = answer(host, from, to, wishes);
     if (to == from) return from;
   }
   next_ = to;
+  open_ = end_;
   return to;
 }
 
@@ -154,6 +176,7 @@ template <typename Host>
 void Claims::cut(Host &host, std::int64_t at) {
   lent_.whole.end = at;
   if (at - shift_ < end_) end_ = at - shift_;
+  close();
   host.tell(LeaseCut{lent_.id, at + lent_.shift});
 }
 

@@ -49,7 +49,7 @@ struct HostPart {
 struct WorkerPart {
   std::uint32_t layout = 0;
   std::uint32_t stage = 0;        // Stage
-  std::uint64_t beats = 0;        // claims, heartbeats and progress calls; the host times them
+  std::uint64_t beats = 0;        // heartbeats and progress calls; the host times them, and claims
   std::int64_t begun = -1;        // global position of the slice begun last
   std::int64_t begun_at = 0;      // … when: nanoseconds of CLOCK_MONOTONIC
   std::int64_t done_up_to = -1;   // global position: all before it, within the lease, has returned DONE

@@ -44,7 +44,7 @@ struct WorkerStatus {
   std::string crash_report;  // the path of the file about it, or empty
   std::string slice;         // "NAME.INPUT-BEGIN" while a slice runs
   WorkerProgress progress;   // of this process, in its slice
-  std::int64_t beats = 0;    // claims, heartbeats and progress calls of this process
+  std::int64_t beats = 0;    // heartbeats and progress calls of this process
   bool ready = false;        // the plugin has said that it is up
   std::string note;          // "again in 400ms", why it failed …
 };

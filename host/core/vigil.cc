@@ -38,8 +38,8 @@ std::optional<Overdue> Vigil::look(const WorkerPart &page, bool loaded, bool bus
   busy = busy && stage != Stage::Settling;
   const bool in_run = stage != Stage::Idle;
   const bool other_slice = page.begun != begun_ || !busy || !in_run;
-  const bool alive = page.begun != begun_ || !busy || page.beats != beats_ || page.claimed_from != claimed_from_ ||
-                     page.stage != stage_;
+  const bool alive =
+      page.begun != begun_ || !busy || page.beats != beats_ || page.claimed_to != claimed_to_ || page.stage != stage_;
   const bool waits = stage == Stage::Checkpointing;
   if (other_slice) slice_ = now;
   if (waits && looked_ != TimePoint{}) slice_ = std::min(now, slice_ + (now - looked_));
@@ -47,7 +47,7 @@ std::optional<Overdue> Vigil::look(const WorkerPart &page, bool loaded, bool bus
   looked_ = now;
   begun_ = page.begun;
   beats_ = page.beats;
-  claimed_from_ = page.claimed_from;
+  claimed_to_ = page.claimed_to;
   stage_ = page.stage;
   if (!busy) return std::nullopt;
   if (limits.watchdog && now - alive_ >= *limits.watchdog)

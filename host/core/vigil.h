@@ -54,7 +54,7 @@ class Vigil {
   TimePoint looked_{};
   std::uint64_t beats_ = 0;
   std::int64_t begun_ = -1;
-  std::int64_t claimed_from_ = 0;
+  std::int64_t claimed_to_ = 0;
   std::uint32_t stage_ = 0;
 };
 

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <type_traits>
 #include <utility>
 
 #include "worker/runtime_calls.h"
 
 namespace hostler {
 namespace {
+
+static_assert(sizeof(Claims) <= SharedPage::kOwnRoom && std::is_trivially_destructible_v<Claims>);
 
 constexpr auto kCancel = static_cast<std::uint32_t>(StopWord::Cancel);
 
@@ -18,7 +22,11 @@ constexpr auto kCancel = static_cast<std::uint32_t>(StopWord::Cancel);
 constinit Runtime *the_runtime = nullptr;
 
 Runtime::Runtime(const SharedPage &page, Channel &channel, const Start &start)
-    : page_(page), channel_(channel), start_(start), files_(start.attempts_dir) {
+    : page_(page),
+      claims_(*new (SharedPage::own_room()) Claims),
+      channel_(channel),
+      start_(start),
+      files_(start.attempts_dir) {
   host_.value = host_table();
   slice_.value.struct_size = sizeof(hostler_slice_t);
   slice_.value.worker = start_.name.c_str();

@@ -52,7 +52,10 @@ class Runtime {
   [[nodiscard]] Claims &claims() { return claims_; }
 
   // The plugin has returned: its calls are refused from now on, except those that ask or log.
-  void leave() { inside_.store(Inside::Nothing, std::memory_order_relaxed); }
+  void leave() {
+    claims_.close();
+    inside_.store(Inside::Nothing, std::memory_order_relaxed);
+  }
 
   // The highest stop word seen: of the host, or of a signal that somebody else sent.
   [[nodiscard]] std::uint32_t stop_word() const;
@@ -89,7 +92,7 @@ class Runtime {
   SharedPage page_;  // two pointers: one load less in every call
   std::atomic<std::uint32_t> own_stop_{0};
   std::atomic<Inside> inside_{Inside::Nothing};
-  Claims claims_;
+  Claims &claims_;  // in the page's own room, so a process that the plugin forked has none
   std::atomic<int> stop_fd_{-1};
   Channel &channel_;
   const Start &start_;

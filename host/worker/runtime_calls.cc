@@ -50,14 +50,11 @@ std::string marked_lines(std::string_view mark, std::string_view text) {
 struct Calls {
   static std::int64_t claim(const hostler_slice_t *, std::int64_t from, std::int64_t to) noexcept {
     Runtime &runtime = *the();
-    if (!runtime.page_.is_mine()) return -EPERM;
-    if (runtime.inside_.load(std::memory_order_relaxed) != Inside::Slice) return claim_nothing(runtime, from);
-    const std::int64_t granted = runtime.claims_.claim(runtime, from, to);
-    if (granted > from) {
-      runtime.page_.set_claim(from, granted);
-      runtime.page_.beat();
-    }
-    return granted;
+    // In a process that the plugin forked there is nothing to be granted: the claims lie where that reads zeros.
+    if (!runtime.claims_.grant(runtime, from, to)) [[unlikely]]
+      return claim_with_care(runtime, from, to);
+    runtime.page_.set_claim(from, to);
+    return to;
   }
 
   static int at(const hostler_slice_t *, std::int64_t position) noexcept {
@@ -234,9 +231,13 @@ struct Calls {
 
   static bool start_is_job(const Runtime &runtime) { return runtime.start_.job; }
 
-  // Without positions there is nothing to be granted.
-  static std::int64_t claim_nothing(const Runtime &runtime, std::int64_t from) {
-    return may_work(runtime) ? from : -EPERM;
+  [[gnu::noinline, gnu::cold]] static std::int64_t claim_with_care(Runtime &runtime, std::int64_t from,
+                                                                   std::int64_t to) noexcept {
+    if (!may_work(runtime)) return -EPERM;
+    if (!is_in_slice(runtime)) return from;  // without positions there is nothing to be granted
+    const std::int64_t granted = runtime.claims_.claim(runtime, from, to);
+    if (granted > from) runtime.page_.set_claim(from, granted);
+    return granted;
   }
 
   // In run() or merge(); prepare() has no slice to work on.

@@ -9,7 +9,7 @@ class Runtime;
 
 // The runtime of this process, for the plugin's calls and the stop signal's handler: both reach us through C, without a
 // pointer of ours. Only the runtime itself sets it.
-extern constinit Runtime *the_runtime;
+[[gnu::visibility("hidden")]] extern constinit Runtime *the_runtime;
 
 // All calls that this host offers; those that it does not are NULL.
 [[nodiscard]] hostler_host_t host_table();

@@ -27,6 +27,12 @@ Result<void> SharedPage::make_guard() {
   return {};
 }
 
+void *SharedPage::own_room() {
+  constexpr std::size_t kCacheLine = 64;
+  static_assert(kCacheLine + kOwnRoom <= kPageSize);
+  return reinterpret_cast<unsigned char *>(the_guard) + kCacheLine;
+}
+
 Result<SharedPage> SharedPage::map(int page_file, std::uint32_t index) {
   const auto offset = static_cast<off_t>(index) * static_cast<off_t>(kSlotSize);
   void *page = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_file, offset);

@@ -22,6 +22,10 @@ class SharedPage {
   // False in every process that the worker forked: its guard is on a page that the kernel wipes on fork.
   [[nodiscard]] bool is_mine() const { return *guard_ != 0; }
 
+  // Room for what the worker alone may have: all zeros in a process that it forked. One thing, trivially destructible.
+  static constexpr std::size_t kOwnRoom = 1024;
+  [[nodiscard]] static void *own_room();
+
   // All of it, the page first.
   [[nodiscard]] void *slot() const { return page_; }
 
@@ -41,8 +45,9 @@ class SharedPage {
   // A beat more. Two threads may lose one of two beats: the host only looks whether they change.
   void beat() { store(page_->worker.beats, load(page_->worker.beats) + 1); }
   void set_claim(std::int64_t from, std::int64_t to) {
-    store(page_->worker.claimed_from, from);
-    store(page_->worker.claimed_to, to);
+    WorkerPart &worker = page_->worker;
+    store(worker.claimed_from, from);
+    store(worker.claimed_to, to);
   }
   void set_at(std::int64_t position) { store(page_->worker.at, position); }
   void set_progress(std::int64_t done, std::int64_t total) {

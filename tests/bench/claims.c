@@ -16,7 +16,8 @@ HOSTLER_EXPORT int run(const hostler_slice_t *slice) {
   const uint64_t began = board_now();
   int64_t n = slice->resume;
   for (; host->claim(slice, n, n + 1) > n; n++)
-    for (volatile long i = 0; i < work; i++) continue;
+    if (work > 0)
+      for (volatile long i = 0; i < work; i++) continue;
   const int64_t claims = n - slice->resume;
   char said[40];
   const int size = snprintf(said, sizeof said, "%" PRIu64 "\n", (board_now() - began) * 1000 / (uint64_t)(claims + 1));

@@ -99,10 +99,10 @@ class Worker {
     claims_.enter(slice, lease.unit, slice.begin);
     std::int64_t next = slice.begin;
     while (true) {
-      const std::int64_t end = claims_.claim(*this, next, next + 1 + static_cast<std::int64_t>(random_() % 5));
+      const std::int64_t to = next + 1 + static_cast<std::int64_t>(random_() % 5);
+      const std::int64_t end = claims_.grant(*this, next, to) ? to : claims_.claim(*this, next, to);
       if (end <= next) break;
       page_.set_claim(next, end);
-      page_.beat();
       if (random_() % 16 == 0) std::this_thread::yield();
       for (; next < end; ++next) claimed_[static_cast<std::size_t>(next)].fetch_add(1);
     }

@@ -115,7 +115,6 @@ class ClaimingWorker {
   void claim() {
     const std::int64_t unit = plan_.unit();
     const std::int64_t end = claims_.claim(*this, next_, next_ + how_.units * unit);
-    ++worker_.page.beats;
     if (end == next_) return end_slice(0, false);
     if (how_.claimed != nullptr)
       for (std::int64_t p = next_; p < end; p += unit) ++(*how_.claimed)[p];

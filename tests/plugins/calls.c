@@ -64,6 +64,7 @@ static int claims(const hostler_slice_t *slice) {
   EXPECT(host->claim(slice, begin, begin) == -EINVAL && host->claim(slice, begin, begin - 1) == -EINVAL);
   EXPECT(host->claim(slice, begin, begin + 3) == begin + 3);
   EXPECT(host->claim(slice, begin, begin + 3) == -EINVAL);
+  EXPECT(host->claim(slice, begin + 3, begin + 3) == -EINVAL && host->claim(slice, begin + 3, begin) == -EINVAL);
   EXPECT(host->claim(slice, begin + 3, begin + 4) == begin + 4);
   EXPECT(host->claim(slice, begin + 4, end + 1000) == end);
   EXPECT(host->claim(slice, end, end + 1) == end && host->claim(slice, end, INT64_MAX) == end);

@@ -164,15 +164,17 @@ static int fork_and_return(const hostler_slice_t *slice) {
   printf("said once\n");
   fflush(stdout);
   printf("buffered"); /* no line's end: stays in the buffer, of both */
+  const int64_t next = host->claim(slice, slice->begin, slice->begin + 1);
   const pid_t child = fork();
   if (child == 0) {
-    const int refused = host->claim(slice, slice->begin, slice->begin + 1) == -EPERM && host->at(slice, 1) == -EPERM &&
-                        host->heartbeat(slice) == -EPERM && host->progress(slice, 1, 2) == -EPERM &&
-                        host->should_stop(slice) == -EPERM && host->stop_fd(slice) == -EPERM &&
-                        host->output(slice, "child") == -EPERM && host->result(slice, "child", 5) == -EPERM &&
-                        host->counter(slice, "child", 1) == -EPERM && host->fail(slice, "child") == -EPERM &&
-                        host->log(slice, 1, "child", 5) == -EPERM && host->ready(slice) == -EPERM &&
-                        host->count(slice) == -EPERM && host->param(slice, "do") == NULL;
+    const int refused = host->claim(slice, next, next + 1) == -EPERM && host->claim(slice, 0, 1) == -EPERM &&
+                        host->at(slice, 1) == -EPERM && host->heartbeat(slice) == -EPERM &&
+                        host->progress(slice, 1, 2) == -EPERM && host->should_stop(slice) == -EPERM &&
+                        host->stop_fd(slice) == -EPERM && host->output(slice, "child") == -EPERM &&
+                        host->result(slice, "child", 5) == -EPERM && host->counter(slice, "child", 1) == -EPERM &&
+                        host->fail(slice, "child") == -EPERM && host->log(slice, 1, "child", 5) == -EPERM &&
+                        host->ready(slice) == -EPERM && host->count(slice) == -EPERM &&
+                        host->param(slice, "do") == NULL;
     return refused ? 11 : 12;
   }
   int status = 0;
@@ -181,6 +183,7 @@ static int fork_and_return(const hostler_slice_t *slice) {
     host->fail(slice, "the child was not refused");
     return HOSTLER_ERROR;
   }
+  host->claim(slice, next, slice->end);
   host->result(slice, "worker", 6);
   return HOSTLER_DONE;
 }

@@ -187,7 +187,8 @@ class History {
     claims.enter(slice, lease.unit, slice.begin);
     std::int64_t next = slice.begin;
     while (true) {
-      const std::int64_t end = claims.claim(host, next, next + shape_.block * lease.unit);
+      const std::int64_t to = next + shape_.block * lease.unit;
+      const std::int64_t end = claims.grant(host, next, to) ? to : claims.claim(host, next, to);
       ASSERT_GE(end, next);
       if (end == next) break;
       for (; next < end; ++next) own(worker, next);

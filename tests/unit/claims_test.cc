@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace hostler {
@@ -92,6 +93,55 @@ TEST(Claims, WithoutAnyASegmentMayEndAnywhere) {
   EXPECT_TRUE(claims.may_checkpoint(100));
   EXPECT_FALSE(claims.called());
   EXPECT_EQ(claims.claim(host, 50, 60), 60);
+}
+
+// Two of the same, one of which is asked for the short way first.
+TEST(Claims, WhatIsGrantedTheShortWayWouldBeGrantedTheLongWay) {
+  for (const std::int64_t unit : {1, 10}) {
+    Host host;
+    Claims one;
+    one.enter(begin(one, host, 20), unit, 20);
+    Claims other = one;
+    std::int64_t next = 20;
+    int granted = 0;
+    for (const std::int64_t step : {10, 10, 0, -10, 7, 20, 10, 100, 10})
+      for (const std::int64_t from : {next, next - 10, next + 10}) {
+        const bool at_once = one.grant(host, from, from + step);
+        const std::int64_t end = at_once ? from + step : one.claim(host, from, from + step);
+        EXPECT_EQ(end, other.claim(host, from, from + step)) << unit << ": " << from << " and " << step;
+        next = std::max(next, end);
+        granted += at_once ? 1 : 0;
+      }
+    EXPECT_GT(granted, 1);
+  }
+}
+
+TEST(Claims, NothingIsGrantedTheShortWayBeforeTheFirstClaimOrAfterTheSlice) {
+  Host host;
+  Claims claims;
+  begin(claims, host, 0);
+  EXPECT_FALSE(claims.grant(host, 0, 10));
+  EXPECT_EQ(claims.claim(host, 0, 10), 10);
+  EXPECT_TRUE(claims.grant(host, 10, 20));
+  claims.close();
+  EXPECT_FALSE(claims.grant(host, 20, 30));
+}
+
+TEST(Claims, NothingIsGrantedTheShortWayThatTheHostHasAnAnswerToOrThatIsTheLast) {
+  Host host;
+  Claims claims;
+  begin(claims, host, 0);
+  EXPECT_EQ(claims.claim(host, 0, 10), 10);
+  host.shares = 1;
+  EXPECT_FALSE(claims.grant(host, 10, 20));
+  EXPECT_EQ(claims.claim(host, 10, 20), 20);
+  EXPECT_EQ(host.cuts, (std::vector<LeaseCut>{{1, 60}}));
+  EXPECT_FALSE(claims.grant(host, 20, 40));  // more than a unit: claim() counts
+  EXPECT_TRUE(claims.grant(host, 20, 30));
+  EXPECT_EQ(claims.claim(host, 30, 50), 50);
+  EXPECT_FALSE(claims.grant(host, 50, 60));
+  EXPECT_EQ(claims.claim(host, 50, 60), 60);
+  EXPECT_EQ(claims.claim(host, 60, 70), 60);
 }
 
 TEST(Claims, WhatIsSkippedBeginsBehindTheCheckpointWithinWhatIsGranted) {

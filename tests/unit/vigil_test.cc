@@ -46,7 +46,7 @@ TEST(Vigil, SilenceForTheWholeLimitIsHungAndLessIsNot) {
 TEST(Vigil, EveryKindOfLifeCounts) {
   const VigilLimits limits{seconds(8), {}, true};
   WorkerPart claims = running(0);
-  claims.claimed_from = 5;
+  claims.claimed_to = 5;
   for (const WorkerPart &alive : {running(0, 1), running(10), claims, running(0, 0, Stage::Returned)}) {
     Vigil vigil;
     vigil.begin(kStart);
