@@ -63,7 +63,7 @@ Supervisor::~Supervisor() = default;
 
 CurrentEntries Supervisor::current() const {
   CurrentEntries current;
-  for (const auto &[name, entry] : entries_) current[name] = &entry->prepared();
+  for (const auto &[name, entry] : entries_) current.emplace_hint(current.end(), name, &entry->prepared());
   for (const auto &[name, arrival] : arrivals_) current[name] = &arrival.prepared;
   return current;
 }
@@ -140,7 +140,7 @@ Result<std::vector<EntryPlan>> Supervisor::preview(const Prepared &prepared, con
   return plan_reload(prepared, options);
 }
 
-Result<std::vector<EntryPlan>> Supervisor::apply(Prepared prepared, const ReloadOptions &options) {
+Result<std::vector<EntryPlan>> Supervisor::apply(Prepared &&prepared, const ReloadOptions &options) {
   if (stopping_) return fail("", "the host is stopping");
   auto plans = plan_reload(prepared, options);
   if (!plans) {

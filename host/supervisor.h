@@ -28,8 +28,9 @@ class Supervisor final : public SystemEvents {
              std::map<std::string, Halt> halted = {});
   ~Supervisor() override;
 
-  // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet.
-  Result<std::vector<EntryPlan>> apply(Prepared prepared, const ReloadOptions &options);
+  // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet. What it has no
+  // use for is left in `prepared`.
+  Result<std::vector<EntryPlan>> apply(Prepared &&prepared, const ReloadOptions &options);
   // Of a reload only the jobs that the options name: they begin anew or go on, all else stays as it is.
   Result<std::vector<EntryPlan>> apply_named(Prepared prepared, const ReloadOptions &options);
   // Of a reload only the builds of these jobs' plugins, if they are others; all else stays as it is. What it changed.

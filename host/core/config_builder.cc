@@ -128,6 +128,7 @@ Result<void> ConfigBuilder::add_entries(const Node &workers, const Source &sourc
   const Place place = root.member("workers");
   if (auto list = expect_list(workers, place, "write a list below it: - plugin: NAME.so"); !list) return list;
   const EntryContext context{config_.host, processors_, files_, machine_};
+  config_.entries.reserve(config_.entries.size() + workers.children.size());
   for (std::size_t i = 0; i < workers.children.size(); ++i) {
     auto entry = read_entry(workers.children[i], place.item(static_cast<std::int64_t>(i)), context);
     if (!entry) return tl::unexpected(entry.error());
@@ -136,7 +137,7 @@ Result<void> ConfigBuilder::add_entries(const Node &workers, const Source &sourc
   return {};
 }
 
-Result<void> ConfigBuilder::add(EntryDraft draft) {
+Result<void> ConfigBuilder::add(EntryDraft &&draft) {
   const auto [known, fresh] = names_.emplace(draft.config.name, draft.config.where);
   if (!fresh)
     return fail(draft.name_where,

@@ -30,7 +30,7 @@ class ConfigBuilder {
   [[nodiscard]] Result<Config> finish();
 
  private:
-  [[nodiscard]] Result<void> add(EntryDraft draft);
+  [[nodiscard]] Result<void> add(EntryDraft &&draft);
   [[nodiscard]] Result<void> check_outputs();
   [[nodiscard]] Result<void> check_dependencies() const;
 

@@ -26,18 +26,36 @@ std::string shown(std::string_view text) {
 
 }  // namespace
 
-std::string Place::path() const {
-  if (parent_ == nullptr) return {};
-  std::string path = parent_->path();
-  if (index_ >= 0) return path + fmt::format("[{}]", index_);
-  if (!path.empty()) path += '.';
-  return path + shown(key_);
+void Place::append_path(std::string &to) const {
+  if (parent_ == nullptr) return;
+  const std::size_t begin = to.size();
+  parent_->append_path(to);
+  if (index_ >= 0) {
+    to.append("[").append(std::to_string(index_)).append("]");
+    return;
+  }
+  if (to.size() != begin) to += '.';
+  to += shown(key_);
 }
 
+std::string Place::path() const {
+  std::string path;
+  append_path(path);
+  return path;
+}
+
+// Made several times for every entry, in case something about it is wrong: without fmt, in one piece of memory.
 std::string Place::where(const Mark &mark) const {
-  const std::string keys = path();
-  std::string where = fmt::format("{}:{}:{}", source_->file, mark.line, mark.column);
-  return keys.empty() ? where : where + ": " + keys;
+  constexpr std::size_t kUsual = 64;  // beside the file's name
+  std::string where;
+  where.reserve(source_->file.size() + kUsual);
+  where.append(source_->file).append(":").append(std::to_string(mark.line));
+  where.append(":").append(std::to_string(mark.column));
+  where += ": ";
+  const std::size_t begin = where.size();
+  append_path(where);
+  if (where.size() == begin) where.resize(begin - 2);
+  return where;
 }
 
 tl::unexpected<Error> Place::refuse(const Mark &mark, std::string what, std::string hint) const {

@@ -36,6 +36,7 @@ class Place {
  private:
   Place(const Place *parent, std::string_view key, std::int64_t index)
       : source_(parent->source_), parent_(parent), key_(key), index_(index) {}
+  void append_path(std::string &to) const;
   const Source *source_;
   const Place *parent_ = nullptr;
   std::string_view key_;

@@ -47,10 +47,13 @@ struct Line {
   [[nodiscard]] bool is_item() const { return content.starts_with("- "); }
 };
 
+constexpr std::size_t kUsualChildren = 8;  // of a map
+
 Node make(Node::Kind kind, const Mark &mark) {
   Node node;
   node.kind = kind;
   node.mark = mark;
+  if (kind == Node::Kind::Map) node.children.reserve(kUsualChildren);
   return node;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -168,7 +168,7 @@ Result<std::vector<EntryPlan>> plan(const CurrentEntries &current, const std::ma
   if (auto ok = check_options(wanted, options); !ok) return tl::unexpected(ok.error());
   std::vector<EntryPlan> plans;
   plans.reserve(wanted.size());
-  std::set<std::string_view> names;
+  std::unordered_set<std::string_view> names;
   for (const PreparedEntry &entry : wanted) {
     const std::string &name = entry.config.name;
     names.insert(name);

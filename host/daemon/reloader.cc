@@ -77,7 +77,7 @@ Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
   return prepare(std::move(*config), plugins_, stop);
 }
 
-Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared prepared) {
+Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared &&prepared) {
   switch (request.what) {
     case What::Reload: return supervisor_.apply(std::move(prepared), request.options);
     case What::Named: return supervisor_.apply_named(std::move(prepared), request.options);
@@ -85,6 +85,14 @@ Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepa
     case What::Preview: break;
   }
   return supervisor_.preview(prepared, request.options);
+}
+
+// What was read and did not change, which is most of it: the loop has workers to stop and to start now.
+void Reloader::free_elsewhere(Prepared rest) {
+  try {
+    thread_ = std::jthread([rest = std::move(rest)] {});
+  } catch (const std::system_error &) {  // then here
+  }
 }
 
 void Reloader::finish(Result<Prepared> prepared) {
@@ -100,6 +108,7 @@ void Reloader::finish(Result<Prepared> prepared) {
     const auto plans = carry_out(request, std::move(*prepared));
     if (request.what == What::Reload && plans) applied_(host);
     request.done(plans.map_error([](const Error &error) { return ReloadFailure{false, error}; }));
+    free_elsewhere(std::move(*prepared));
   }
   if (!requests_.empty()) begin_next();
 }

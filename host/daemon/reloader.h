@@ -57,7 +57,8 @@ class Reloader {
   void ask(Request request);
   void begin_next();
   [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop) const;
-  [[nodiscard]] Result<std::vector<EntryPlan>> carry_out(const Request &request, Prepared prepared);
+  [[nodiscard]] Result<std::vector<EntryPlan>> carry_out(const Request &request, Prepared &&prepared);
+  void free_elsewhere(Prepared rest);
   void finish(Result<Prepared> prepared);
 
   EventLoop &loop_;
