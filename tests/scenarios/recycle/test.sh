@@ -47,7 +47,7 @@ wait_until '[ -n "$(pids leaks)" ]'
 before=$(pids leaks)
 wait_until '[ -n "$(pids leaks)" ] && [ "$(pids leaks)" != "$before" ]'
 assert_in 'of memory' "$(<state/host.log)"
-assert_eq "$(entry leaks .state)" running
+wait_until '[ "$(entry leaks .state)" = running ]'
 exits 0 hostler down
 assert_nobody_left
 
