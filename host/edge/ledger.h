@@ -130,7 +130,7 @@ class Ledger {
   [[nodiscard]] Result<std::int64_t> build_id(const Build &build);
   // ledger_trouble.cc
   [[nodiscard]] Result<void> recall_troubled();
-  [[nodiscard]] Result<void> put_trouble(const std::pair<std::int64_t, std::int64_t> &row, const Trouble &trouble);
+  [[nodiscard]] Result<void> put_trouble(const std::pair<std::int64_t, std::int64_t> &at, const Trouble &trouble);
   [[nodiscard]] Result<void> remove_trouble(std::int64_t key);
   [[nodiscard]] Result<std::map<std::int64_t, Trouble>> load_trouble(std::int64_t key);
   [[nodiscard]] Result<bool> has_table(const char *name);

@@ -10,11 +10,10 @@ namespace hostler {
 Result<void> Ledger::recall_troubled() {
   if (troubled_) return {};
   std::set<RowKey> found;
-  const Result<void> read =
-      database_.each("SELECT job, begin FROM trouble", {}, [&](const SqlRow &row) -> Result<void> {
-        found.emplace(row.integer(0), row.integer(1));
-        return {};
-      });
+  Result<void> read = database_.each("SELECT job, begin FROM trouble", {}, [&](const SqlRow &row) -> Result<void> {
+    found.emplace(row.integer(0), row.integer(1));
+    return {};
+  });
   if (read) troubled_ = std::move(found);
   return read;
 }

@@ -47,7 +47,7 @@ class Oracle {
   // The slice that begins here is handed out to a build with this version, without its segments. An error: it could have
   // gone on, or had none.
   [[nodiscard]] std::string take_back(std::int64_t begin, std::int64_t state_version);
-  void retry();                        // of all that is given up
+  void retry();  // of all that is given up
   void set(std::vector<Place> places) { places_ = std::move(places); }
   // Another host, which knows what was durable.
   void restore(std::vector<Place> places);

@@ -177,7 +177,8 @@ class WatchedStore final : public JobStore {
       for (std::int64_t p = row.begin; p < row.end; ++p) {
         Place &place = places[static_cast<std::size_t>(p)];
         place = {fate, row.attempts, row.temporaries, false};
-        if (row.checkpoint && !done && p < row.checkpoint->position) place.saved = {row.begin, row.checkpoint->state_version};
+        if (row.checkpoint && !done && p < row.checkpoint->position)
+          place.saved = {row.begin, row.checkpoint->state_version};
         states_[static_cast<std::size_t>(p)] = row.state;
       }
       for (const Interval &crash : row.trouble.crashes)
