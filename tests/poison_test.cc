@@ -121,7 +121,7 @@ TEST_F(PoisonTest, PoisonIsIsolatedAndTheJobEndsPartialWithAllElseDone) {
   EXPECT_EQ(entry("j").progress.done, 10);
   EXPECT_EQ(how.crashes, 6);
   std::map<std::int64_t, SliceRow> isolated;
-  for (const SliceRow &row : store.load()[0].rows)
+  for (const SliceRow &row : store.rows("j"))
     if (row.state == SliceState::Isolated) isolated[row.begin] = row;
   ASSERT_EQ(isolated.size(), 3U);
   // The reason has the place that was found later.
