@@ -35,8 +35,7 @@ std::optional<std::string> CodeOrData::verdict(std::int32_t count) const {
   if (is_proven_ || crashes_ < enough(count) || slices_.size() < kSlices) return std::nullopt;
   return fmt::format(
       "the code, not the data: {} attempts on different slices crashed before they were past their first claim, and "
-      "none "
-      "was done with this build",
+      "none was done with this build",
       crashes_);
 }
 
