@@ -79,8 +79,14 @@ Result<std::optional<Attempt>> last_attempt_at(JobLedger &job, std::int64_t posi
   return last;
 }
 
+// What runs it. The build of its last attempt is the one that its checkpoint is for.
+struct Program {
+  std::string library;
+  std::optional<std::int64_t> state_version;  // of another build than that
+};
+
 // The lease that a host would give out for this slice, were it alone in the world; `attempt` counts from 1.
-Result<Lease> lease_of(JobLedger &job, std::int64_t position, std::int32_t attempt) {
+Result<Lease> lease_of(JobLedger &job, std::int64_t position, std::int32_t attempt, const Program &program) {
   const Manifest &plan = job.job().manifest;
   const std::int64_t all = plan.positions();
   std::optional<SliceRow> row;
@@ -97,7 +103,10 @@ Result<Lease> lease_of(JobLedger &job, std::int64_t position, std::int32_t attem
   std::vector<SliceRow> rows;  // all else is done
   if (slice.begin > 0) rows.push_back({0, std::min(slice.begin, all), SliceState::Done, 0, 0, {}});
   const auto checkpoint = row && row->begin == slice.begin ? row->checkpoint : nullptr;
-  if (checkpoint) settings.state_version = checkpoint->state_version;  // of the build that is to run
+  if (checkpoint) settings.state_version = program.state_version.value_or(checkpoint->state_version);
+  if (checkpoint && settings.state_version != checkpoint->state_version)
+    warn("{}: begins anew: its checkpoint is of state version {}, the plugin of {}\n", job.job().name,
+         checkpoint->state_version, settings.state_version);
   if (attempt > 1 || checkpoint)
     rows.push_back({slice.begin, slice.end, SliceState::Ready, attempt - 1, 0, {}, checkpoint});
   if (slice.end < all) rows.push_back({slice.end, all, SliceState::Done, 0, 0, {}});
@@ -138,15 +147,15 @@ std::optional<Surroundings> surroundings_of(const ReplayCommand &command, const 
   return std::nullopt;
 }
 
-Result<std::string> find_library(const StoredJob &job, const std::optional<Attempt> &last, const std::string &state_dir,
-                                 const std::optional<Surroundings> &around) {
-  if (last && ::access(last->build->library.c_str(), R_OK) == 0) return last->build->library;
+Result<Program> find_program(const StoredJob &job, const std::optional<Attempt> &last, const std::string &state_dir,
+                             const std::optional<Surroundings> &around) {
+  if (last && ::access(last->build->library.c_str(), R_OK) == 0) return Program{last->build->library, {}};
   if (last) warn("{}: the build of the last attempt is gone: taken is the plugin as it is now\n", job.name);
   if (!around) return fail(job.name, "nobody knows which plugin it runs", "give its configuration with -c");
   const auto build = PluginStore(state_dir + "/store", "/proc/self/exe")
                          .add(around->entry.plugin, around->entry.sha256, around->entry.user);
   if (!build) return tl::unexpected<Error>(build.error());
-  return build->library;
+  return Program{build->library, build->state_version};
 }
 
 Start start_of(const StoredJob &job, const std::string &library, const Workshop &workshop,
@@ -246,12 +255,12 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
   if (!position) return give_up(ExitCode::Failed, position.error());
   const auto last = last_attempt_at(*job, *position);
   if (!last) return give_up(ExitCode::Failed, last.error());
-  auto lease = lease_of(*job, *position, *last ? (*last)->attempt : 1);
+  const auto around = surroundings_of(command, name->job);
+  const auto program = find_program(job->job(), *last, state.path, around);
+  if (!program) return give_up(ExitCode::Failed, program.error());
+  auto lease = lease_of(*job, *position, *last ? (*last)->attempt : 1, *program);
   if (!lease) return give_up(ExitCode::Failed, lease.error());
   const SliceRange slice = range_of(plan, {lease->begin, lease->end});
-  const auto around = surroundings_of(command, name->job);
-  const auto library = find_library(job->job(), *last, state.path, around);
-  if (!library) return give_up(ExitCode::Failed, library.error());
   const auto user = around ? around->entry.user : std::nullopt;
   auto workshop = Workshop::make(user);
   if (!workshop) return give_up(ExitCode::Failed, workshop.error());
@@ -267,8 +276,8 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
   if (!worker) return give_up(ExitCode::Failed, worker.error());
   const auto argv = command_line(*worker, command.debug);
   if (!argv) return tl::unexpected<Failure>(argv.error());
-  warn("{}: {}\n", command.slice, *library);
-  const auto ended = worker->run(*argv, user, start_of(job->job(), *library, *workshop, around), *lease);
+  warn("{}: {}\n", command.slice, program->library);
+  const auto ended = worker->run(*argv, user, start_of(job->job(), program->library, *workshop, around), *lease);
   if (!ended) return give_up(ExitCode::Failed, ended.error());
   if (ended->slice) tell_what_it_left(*ended, *workshop);
   if (command.debug && !ended->slice && !ended->whole) {

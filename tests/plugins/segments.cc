@@ -3,11 +3,18 @@
 // exact, so a test can tell what is missing or double.
 //
 // Parameters: every (records a segment), bad, spin (turns of an idle loop a record), yield (ends with YIELD after so many
-// checkpoints), careless (goes on when one is refused), fail_at (fails in the first attempt when it comes to this position).
+// checkpoints), careless (goes on when one is refused), fail_at (fails in the first attempt when it comes to this position),
+// saved (bytes that a checkpoint saves), wait_at (at this position, says so and waits until there is a file `gate`).
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include <hostler/plugin.hpp>
 
@@ -20,6 +27,25 @@ struct State {
   std::int64_t sum = 0;
 };
 
+// What a checkpoint saves: the state, and up to that size bytes that tell whether they are of this state.
+std::string packed(const State &state, std::size_t size) {
+  std::string bytes(std::max(size, sizeof state), '\0');
+  std::memcpy(bytes.data(), &state, sizeof state);
+  auto next = static_cast<std::uint32_t>(state.sum);
+  for (std::size_t i = sizeof state; i < bytes.size(); ++i) {
+    next = next * 1664525 + 1013904223;
+    bytes[i] = static_cast<char>(next >> 24);
+  }
+  return bytes;
+}
+
+State unpacked(std::string_view bytes, std::size_t size) {
+  State state;
+  if (bytes.size() >= sizeof state) std::memcpy(&state, bytes.data(), sizeof state);
+  if (bytes != packed(state, size)) throw hostler::Verdict(HOSTLER_BAD_CONFIG, "that is not what was saved");
+  return state;
+}
+
 class Work {
  public:
   explicit Work(hostler::Slice &slice)
@@ -28,14 +54,18 @@ class Work {
         every_(slice.param<std::int64_t>("every", 10)),
         spin_(slice.param<std::int64_t>("spin", 0)),
         yield_(slice.param<std::int64_t>("yield", 0)),
-        fail_at_(slice.param<std::int64_t>("fail_at", -1)) {
-    if (const auto saved = slice.saved(); saved && saved->size() == sizeof state_)
-      std::memcpy(&state_, saved->data(), sizeof state_);
+        fail_at_(slice.param<std::int64_t>("fail_at", -1)),
+        wait_at_(slice.param<std::int64_t>("wait_at", -1)),
+        size_(slice.param<std::size_t>("saved", sizeof(State))) {
+    if (const auto saved = slice.saved()) state_ = unpacked(*saved, size_);
+    slice.log("begins at " + std::to_string(slice.resume()) + " with " +
+              std::to_string(slice.saved().value_or("").size()) + " bytes");
   }
 
   // False: it is time to yield.
   bool record(std::int64_t begin, std::int64_t end, bool bad, std::int64_t value, std::string_view text) {
     for (volatile std::int64_t turn = 0; turn < spin_;) turn = turn + 1;
+    if (begin == wait_at_) wait();
     if (begin == fail_at_ && slice_->attempt == 1) throw hostler::Verdict(HOSTLER_ERROR, "as told");
     if (bad) {
       slice_.skip(begin, end, "bad record");
@@ -55,7 +85,7 @@ class Work {
 
   bool checkpoint(std::int64_t position) {
     try {
-      return slice_.checkpoint(position, {reinterpret_cast<const char *>(&state_), sizeof state_});
+      return slice_.checkpoint(position, packed(state_, size_));
     } catch (const hostler::Verdict &) {
       if (slice_.param<bool>("careless", false)) return false;
       throw;
@@ -65,12 +95,20 @@ class Work {
   void finish() { slice_.result(std::to_string(state_.records) + " " + std::to_string(state_.sum)); }
 
  private:
+  void wait() {
+    if (::access("gate", F_OK) == 0) return;
+    slice_.log("waits at " + std::to_string(wait_at_));
+    while (::access("gate", F_OK) != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
   hostler::Slice &slice_;
   hostler::Output &copy_;
   std::int64_t every_;
   std::int64_t spin_;
   std::int64_t yield_;
   std::int64_t fail_at_;
+  std::int64_t wait_at_;
+  std::size_t size_;
   State state_;
   std::int64_t since_ = 0;
   std::int64_t made_ = 0;
