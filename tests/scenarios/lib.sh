@@ -42,6 +42,12 @@ skip() {
   echo "skipped: $*" >&2
   exit 77
 }
+skip_if_sanitized() { if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip "$1"; fi; }
+
+# blocks LANGUAGE [N] <PAGE: the code that a page shows in that language, or the Nth block of it alone.
+blocks() {
+  awk -v fence="\`\`\`$1" -v n="${2:-0}" '$0 == fence {on = ++seen == n || n == 0; next} /^```$/ {on = 0} on'
+}
 
 # Bounded, so that a command that hangs is a failure with words.
 hostler() { timeout --foreground -k 5 100 "$HOSTLER" "$@"; }
@@ -114,3 +120,16 @@ survivors() {
 
 # Nothing outlives its host. What was told to die may need a moment.
 assert_nobody_left() { wait_until '[ -z "$(survivors)" ]' 20; }
+
+# plugins/primes.so is the one that plugin-api/README.md shows in several languages, and does what it should.
+assert_primes_are_counted() {
+  workers <<'YAML'
+workers:
+  - plugin: primes.so
+    count: 2
+    input: {range: {begin: 0, end: 200000}}
+YAML
+  exits 0 hostler run
+  assert_in 'counters: primes 17984' "$said"
+  assert_nobody_left
+}

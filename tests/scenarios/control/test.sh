@@ -62,7 +62,7 @@ assert_in 'count' "$(jq -r .error reply)"
 assert_eq "$(pids tick)" "$before"
 cp good.yaml workers.yaml
 
-awk '/^```sh$/ {on = 1; next} /^```$/ {on = 0} on' "$SOURCE_DIR/docs/control.md" >snippet.sh
+blocks sh <"$SOURCE_DIR/docs/control.md" >snippet.sh
 exits 0 bash -eu snippet.sh
 assert_in 'tick running' "$said"
 assert_in 'true' "$said"

@@ -1,10 +1,7 @@
 # A plugin that crashes is told by function, file and line: in the log, in status, and in a file that is kept.
 source "$(dirname "$0")/../lib.sh"
 
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then
-  echo 'a sanitizer tells of crashes in its own way'
-  exit 0
-fi
+skip_if_sanitized 'a sanitizer tells of crashes in its own way'
 drop crashes.so exec.so tick.so
 line() { grep -n "// $1\$" "$SOURCE_DIR/tests/plugins/crashes.cc" | cut -d: -f1; }
 

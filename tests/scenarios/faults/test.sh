@@ -3,6 +3,6 @@
 source "$(dirname "$0")/../lib.sh"
 
 # A fault lasts for a moment; so slow a host may not meet the call in question meanwhile, and has nothing to say then.
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer is too slow for this'; fi
+skip_if_sanitized 'a sanitizer is too slow for this'
 TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" "$BUILD_DIR/tests/faults/faults.so"
 assert_nobody_left

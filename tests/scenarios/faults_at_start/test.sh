@@ -2,7 +2,7 @@
 # of them; scripts/faults tries all.
 source "$(dirname "$0")/../lib.sh"
 
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer is too slow for this'; fi
+skip_if_sanitized 'a sanitizer is too slow for this'
 TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" \
   "$BUILD_DIR/tests/faults/faults.so" --at-start 7
 assert_nobody_left

@@ -1,7 +1,7 @@
 # Worker and host are killed right after each step of a job between lease and done: tests/faults/steps.py says how.
 source "$(dirname "$0")/../lib.sh"
 
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer and the preloaded library do not go together'; fi
+skip_if_sanitized 'a sanitizer and the preloaded library do not go together'
 TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/steps.py" "$HOSTLER" "$TEST_PLUGINS/steps.so" \
   "$BUILD_DIR/tests/faults/faults.so" --only 'killed after'
 assert_nobody_left

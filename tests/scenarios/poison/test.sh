@@ -2,10 +2,7 @@
 # and all else counted, whatever the plugin tells of where it is. LINES=20000000 by hand makes it a gigabyte.
 source "$(dirname "$0")/../lib.sh"
 
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then
-  echo 'a sanitizer tells of crashes in its own way'
-  exit 0
-fi
+skip_if_sanitized 'a sanitizer tells of crashes in its own way'
 drop poison.so
 lines=${LINES:-40000}
 seq -f 'line %.0f of a text that goes on for a while, to the end' 1 "$lines" >text

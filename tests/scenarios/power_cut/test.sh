@@ -2,7 +2,7 @@
 # CUTS=0 cuts after each call.
 source "$(dirname "$0")/../lib.sh"
 
-if [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; then skip 'a sanitizer and the preloaded library do not go together'; fi
+skip_if_sanitized 'a sanitizer and the preloaded library do not go together'
 TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/power_cut.py" "$HOSTLER" "$TEST_PLUGINS/steps.so" \
   "$BUILD_DIR/tests/faults/record.so" --cuts "${CUTS:-40}" --seed "${SEED:-1}"
 assert_nobody_left

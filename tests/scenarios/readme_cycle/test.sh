@@ -2,7 +2,6 @@
 source "$(dirname "$0")/../lib.sh"
 
 section() { awk -v heading="## $1" '$0 == heading {on = 1; next} /^## / {on = 0} on' "$SOURCE_DIR/README.md"; }
-blocks() { awk -v fence="\`\`\`$1" '$0 == fence {on = 1; next} /^```$/ {on = 0} on'; }
 
 # The tree as it is after scripts/quickstart.
 mkdir build

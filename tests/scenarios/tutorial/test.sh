@@ -10,7 +10,7 @@ ln -s "$BUILD_DIR" build/release
 rmdir plugins
 ln -s "$SOURCE_DIR/plugin-api" "$SOURCE_DIR/plugins" .
 
-awk '$0 == "```sh" {on = 1; next} /^```$/ {on = 0} on' "$SOURCE_DIR/docs/tutorial.md" >steps.sh
+blocks sh <"$SOURCE_DIR/docs/tutorial.md" >steps.sh
 assert_in 'hostler retry highest' "$(<steps.sh)"
 exits 0 bash -eu steps.sh
 echo "$said"
