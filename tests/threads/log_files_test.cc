@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "edge/log_reader.h"
-#include "log_text_files.h"
-#include "temp_dir.h"
+#include "edge/log_text_files.h"
+#include "edge/temp_dir.h"
 
 namespace hostler {
 namespace {
