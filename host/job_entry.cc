@@ -201,9 +201,7 @@ void JobEntry::hold(Slot &slot, Lease given) {
   const bool saved = given.saved.has_value();
   quiet_until_.reset();
   held_leases_[worker].push_back({std::move(given), now, false});
-  StoreBatch batch;
-  push_changes(batch);
-  commit(std::move(batch), [this, worker, id, merge, saved] {
+  commit(take_changes(), [this, worker, id, merge, saved] {
     merge ? send_merge(worker, id) : saved ? send_saved(worker, id) : send(worker, id);
   });
 }
@@ -236,10 +234,8 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
   });
 }
 
-void JobEntry::commit_changes(StoreBatch batch) {
-  PutRows rows = changes();
-  if (!rows.deltas.empty() || !rows.attempts.empty()) batch.insert(batch.begin(), std::move(rows));
-  end_checkpoints(batch);
+void JobEntry::commit_changes(StoreBatch besides) {
+  StoreBatch batch = take_changes(std::move(besides));
   if (!batch.empty()) commit(std::move(batch), [this] { check_end(); });
 }
 

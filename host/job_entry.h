@@ -108,7 +108,9 @@ class JobEntry final : public Entry {
   void send_saved(WorkerId worker, std::uint64_t lease);
   void slice_ended(Slot &slot, const SliceEnded &ended);
   [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;
-  void record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch);
+  void record(const SliceEnded &ended, const Judgement &judgement);
+  void commit_slices();
+  void commit_moves(Interval slice);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
   void left(Slot &slot, Departure gone, const std::optional<Culprit> &culprit);
@@ -134,9 +136,8 @@ class JobEntry final : public Entry {
   [[nodiscard]] bool has_advanced(const Slot &slot, std::uint64_t lease, std::int64_t begin) const;
   void end_checkpoints(StoreBatch &batch);
   void add(const std::map<std::string, std::int64_t> &deltas);
-  // Rows, and the checkpoints that end with them.
-  void push_changes(StoreBatch &batch);
-  [[nodiscard]] PutRows changes();
+  // All that the ledger is yet to be told: what slices left, rows, `besides`, and the checkpoints that end with them.
+  [[nodiscard]] StoreBatch take_changes(StoreBatch besides = {});
   // job_entry_attempts.cc: what attempts at slices came to, for joblog.
   void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
   void note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement);
@@ -147,7 +148,7 @@ class JobEntry final : public Entry {
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
   void commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise = {});
-  void commit_changes(StoreBatch batch = {});
+  void commit_changes(StoreBatch besides = {});
   void check_end();
   // All has ended, and the verdict is on its way to the ledger.
   [[nodiscard]] bool is_ending() const {
@@ -184,7 +185,11 @@ class JobEntry final : public Entry {
   std::unordered_map<WorkerId, Noted> noted_;
   std::vector<Attempt> new_attempts_;                           // for the next transaction
   std::unordered_map<WorkerId, Attempt> unexplained_attempts_;  // of crashes whose place is still looked for
-  std::int64_t commits_ = 0;                                    // on their way to the disk
+  StoreBatch left_;                                             // by slices that have ended, for it as well
+  std::map<std::string, std::int64_t> left_counters_;           // … what they counted
+  bool slices_wait_ = false;                                    // for the transaction under way, to have the next one
+  bool committing_slices_ = false;
+  std::int64_t commits_ = 0;  // on their way to the disk
   // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
   std::unordered_map<WorkerId, IsolatedRecord> unexplained_records_;  // … that were isolated for it

@@ -18,10 +18,6 @@ constexpr Duration kBetweenWords = std::chrono::milliseconds(5);
 
 }  // namespace
 
-PutRows JobEntry::changes() {
-  return {name(), job_.take_changes(), std::exchange(new_attempts_, {})};
-}
-
 // When the slice that follows what is noted began: once the worker was through with what came before, and had the lease.
 TimePoint JobEntry::began(const Slot &slot, const Held &held) {
   Noted &noted = noted_[*slot.worker];

@@ -74,18 +74,12 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
     log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
 
-  StoreBatch batch;
-  batch.reserve(3);  // a step is large: rows, result, counters
-  record(ended, judgement, batch);
+  record(ended, judgement);
   forget_lease(*slot.worker, ended.lease, ended.slice.end);
-  const Interval slice = ended.slice;
-  const bool moves = outcome->state == SliceState::Committing;
-  commit(std::move(batch), [this, slice, moves] {
-    if (!moves) return check_end();
-    job_.committed(slice);
-    commit_changes();
-    want_workers();
-  });
+  if (outcome->state == SliceState::Committing)
+    commit_moves(ended.slice);
+  else
+    commit_slices();
   sample_rate();
   if (stops_entry(judgement.verdict) && job_.state() == JobState::Running) return fail_entry(outcome->reason);
   hand_out(slot);
@@ -107,9 +101,10 @@ std::string JobEntry::counter_fault(const std::map<std::string, std::int64_t> &d
   return names <= kMaxCounters ? "" : fmt::format("the job would have more than {} counters", kMaxCounters);
 }
 
-// What the slice leaves, in the transaction that makes it done; an attempt without success leaves nothing.
-void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, StoreBatch &batch) {
-  push_changes(batch);
+// What the slice leaves goes into the transaction that makes it done; an attempt without success leaves nothing.
+void JobEntry::record(const SliceEnded &ended, const Judgement &judgement) {
+  StoreBatch &batch = left_;
+  end_checkpoints(batch);
   if (judgement.verdict != Verdict::Done) {
     const auto checkpoint = job_.checkpoint_of(ended.slice.begin);
     const bool goes_on = checkpoint && checkpoint->attempt_dir == ended.attempt_dir;
@@ -119,16 +114,45 @@ void JobEntry::record(const SliceEnded &ended, const Judgement &judgement, Store
   const bool merge = ended.slice.begin == job_.manifest().positions();
   const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_at(ended.slice.begin, ended.slice);
   if (ended.has_result) batch.push_back(PutResult{name(), span.input, span.begin, span.end, merge, ended.result});
-  if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, merge});
+  if (merge && !ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, merge});
   if (!ended.skipped.empty()) batch.push_back(PutAside{name(), span.input, span.begin, ended.skipped});
   add(ended.counters);
   for (const auto &[key, delta] : ended.counters) {
-    if (merge) stored_.merge_counters[key] = saturating_add(stored_.merge_counters[key], delta);
+    std::int64_t &total = (merge ? stored_.merge_counters : left_counters_)[key];
+    total = saturating_add(total, delta);
   }
   if (!ended.files.empty())
     batch.push_back(MoveFiles{name(), ended.slice, span.input, span.begin, merge, ended.attempt_dir, ended.files});
   else if (!ended.attempt_dir.empty())
     batch.push_back(DropAttempt{ended.attempt_dir});
+}
+
+// Small slices end faster than the disk commits: what ends while one transaction is on its way is one batch, whose rows,
+// counters and completion are made once.
+void JobEntry::commit_slices() {
+  slices_wait_ = true;
+  if (committing_slices_) return;
+  committing_slices_ = true;
+  const auto next = [this] {
+    committing_slices_ = false;
+    if (slices_wait_) commit_slices();
+  };
+  commit(
+      take_changes(),
+      [this, next] {
+        next();
+        check_end();
+      },
+      next);
+}
+
+// Once its files are in their places the slice is done.
+void JobEntry::commit_moves(Interval slice) {
+  commit(take_changes(), [this, slice] {
+    job_.committed(slice);
+    commit_changes();
+    want_workers();
+  });
 }
 
 void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {

@@ -1,6 +1,7 @@
 // Checkpoints: what a segment leaves becomes durable before its worker goes on, and the next attempt begins there.
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,8 +21,7 @@ void JobEntry::segment_ended(Slot &slot, const SegmentEnded &ended) {
   auto checkpoint = job_.segment_ended(worker, ended, slot.build->state_version);
   if (!checkpoint) return protocol_error(slot, checkpoint.error().text());
   const SliceSpan slice = job_.manifest().slice_from(ended.begin);
-  StoreBatch batch;
-  push_changes(batch);
+  StoreBatch batch = take_changes();
   if (!ended.counters.empty()) batch.push_back(AddCounters{name(), ended.counters, false});
   if (!ended.skipped.empty()) batch.push_back(PutAside{name(), slice.input, slice.begin, ended.skipped});
   batch.push_back(PutCheckpoint{name(), slice.input, slice.begin, ended.begin, *checkpoint, ended.data});
@@ -106,9 +106,15 @@ void JobEntry::end_checkpoints(StoreBatch &batch) {
   }
 }
 
-void JobEntry::push_changes(StoreBatch &batch) {
-  batch.push_back(changes());
+StoreBatch JobEntry::take_changes(StoreBatch besides) {
+  StoreBatch batch = std::exchange(left_, {});
+  if (!left_counters_.empty()) batch.push_back(AddCounters{name(), std::exchange(left_counters_, {}), false});
+  slices_wait_ = false;
+  PutRows rows{name(), job_.take_changes(), std::exchange(new_attempts_, {})};
+  if (!rows.deltas.empty() || !rows.attempts.empty()) batch.push_back(std::move(rows));
+  std::ranges::move(besides, std::back_inserter(batch));
   end_checkpoints(batch);
+  return batch;
 }
 
 void JobEntry::add(const std::map<std::string, std::int64_t> &deltas) {
