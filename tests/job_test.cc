@@ -88,6 +88,15 @@ TEST_F(JobTest, RunsEverySliceOnceAndSucceeds) {
   EXPECT_EQ(store.job("j").state, JobState::Succeeded);
 }
 
+TEST_F(JobTest, SlicesThatEndWhileATransactionIsOnItsWayAreOneBatch) {
+  script("j", std::chrono::microseconds(10));  // a transaction takes a hundred times as long
+  ASSERT_TRUE(apply({job_entry("j", 2, 1000)}));
+  system.run_for(seconds(10));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  expect_all_done("j", 1000);
+  EXPECT_LT(store.batches(), 200);
+}
+
 TEST_F(JobTest, AFinishedJobIsNotRunAgain) {
   script("j", milliseconds(1));
   ASSERT_TRUE(apply({job_entry("j", 2, 5)}));

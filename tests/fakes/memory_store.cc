@@ -10,6 +10,7 @@ namespace hostler {
 using std::chrono::milliseconds;
 
 void MemoryStore::commit(StoreBatch batch, Done done) {
+  ++batches_;
   if (stalled_) return;
   system_.at(system_.now() + milliseconds(1), [this, batch = std::move(batch), done = std::move(done), life = life_] {
     if (life != life_) return;

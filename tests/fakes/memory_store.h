@@ -44,6 +44,8 @@ class MemoryStore final : public JobStore {
   }
   // What is put aside, in order.
   [[nodiscard]] std::vector<Aside> asides(const std::string &name) const;
+  // So many batches have been asked for.
+  [[nodiscard]] std::int64_t batches() const { return batches_; }
   // Each transaction fails from now on (until given empty words).
   void fail_with(std::string words) { failing_ = std::move(words); }
   // The disk is full: nothing that is asked from now on is ever answered.
@@ -78,6 +80,7 @@ class MemoryStore final : public JobStore {
   std::string failing_;
   std::string changed_;
   bool stalled_ = false;
+  std::int64_t batches_ = 0;
   int life_ = 0;
 };
 
