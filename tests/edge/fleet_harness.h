@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -60,6 +61,12 @@ class FleetHarness : public SystemEvents {
     fleet = std::move(*opened);
     fleet->serve(*this);
     pages_ = PageFile::open(dir.path())->path();
+  }
+
+  // One that is there: 0 would be the group of the test itself.
+  void kill_template(int signal) const {
+    ASSERT_GT(fleet->template_pid(), 0);
+    ASSERT_EQ(::kill(fleet->template_pid(), signal), 0);
   }
 
   // Runs the loop until it is so. A test that waits for what never comes fails, late.

@@ -207,7 +207,7 @@ TEST_F(FleetTest, ReplacesATemplateThatDied) {
   const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[first].all<Ready>().empty(); });
   const int old = h.fleet->template_pid();
-  ::kill(old, SIGKILL);
+  h.kill_template(SIGKILL);
   h.until([&] { return h.fleet->template_pid() == 0; });
   EXPECT_TRUE(is_dead(old));
   const WorkerId second = h.launch("misbehave.so", {{"do", "wait"}});
@@ -299,14 +299,14 @@ TEST(FleetTracing, AWorkerThatIsTracedIsToldOfWhenTheTracerHasLetGo) {
 }
 
 TEST(FleetTemplate, ThatHangsIsReplaced) {
-  FleetHarness h(HOSTLER_BINARY, std::chrono::milliseconds(300));
+  FleetHarness h(HOSTLER_BINARY, std::chrono::seconds(2));
   const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[first].all<Ready>().empty(); });
   const int old = h.fleet->template_pid();
-  ASSERT_EQ(::kill(old, SIGSTOP), 0);
+  h.kill_template(SIGSTOP);
   h.fleet->spawn(2001, {"entry", 0, 1});
   h.until([&] { return h.seen[2001].spawn_failed.has_value(); });
-  EXPECT_EQ(h.seen[2001].spawn_failed->what, "the template did not answer for 300ms");
+  EXPECT_EQ(h.seen[2001].spawn_failed->what, "the template did not answer for 2s");
   EXPECT_TRUE(is_dead(old));
   const WorkerId second = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[second].all<Ready>().empty(); });
@@ -329,7 +329,7 @@ TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   const std::size_t at = bytes.find(raw);
   ASSERT_NE(at, std::string::npos);
   // The first one was started with the fleet, and a program that runs cannot be written to.
-  ASSERT_EQ(::kill(h.fleet->template_pid(), SIGKILL), 0);
+  h.kill_template(SIGKILL);
   ASSERT_TRUE(h.until([&] { return h.fleet->template_pid() == 0; }));
   std::fstream(binary, std::ios::in | std::ios::out | std::ios::binary)
       .seekp(static_cast<std::streamoff>(at))
