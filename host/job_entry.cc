@@ -234,27 +234,6 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
   });
 }
 
-void JobEntry::commit_changes(StoreBatch besides) {
-  StoreBatch batch = take_changes(std::move(besides));
-  if (!batch.empty()) commit(std::move(batch), [this] { check_end(); });
-}
-
-void JobEntry::commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise) {
-  ++commits_;
-  around_.store.commit(std::move(batch),
-                       [this, then = std::move(then), otherwise = std::move(otherwise)](Result<void> done) {
-                         --commits_;
-                         if (!done) {
-                           if (otherwise) otherwise();
-                           out_of_step_ = true;
-                           fail_entry(done.error().text());
-                         } else {
-                           then();
-                         }
-                         around_.changed();
-                       });
-}
-
 // Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended.
 void JobEntry::check_end() {
   if (!is_ending()) return;

@@ -107,10 +107,6 @@ class JobEntry final : public Entry {
   void send_merge(WorkerId worker, std::uint64_t lease);
   void send_saved(WorkerId worker, std::uint64_t lease);
   void slice_ended(Slot &slot, const SliceEnded &ended);
-  [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;
-  void record(const SliceEnded &ended, const Judgement &judgement);
-  void commit_slices();
-  void commit_moves(Interval slice);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
   void left(Slot &slot, Departure gone, const std::optional<Culprit> &culprit);
@@ -134,10 +130,17 @@ class JobEntry final : public Entry {
   [[nodiscard]] std::string fault_of_files(const Held &held, const SegmentEnded &ended) const;
   [[nodiscard]] std::string fault_of_files(const SliceEnded &ended, bool done) const;
   [[nodiscard]] bool has_advanced(const Slot &slot, std::uint64_t lease, std::int64_t begin) const;
-  void end_checkpoints(StoreBatch &batch);
+  // job_entry_ledger.cc: what the ledger is told.
+  [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;
+  void record(const SliceEnded &ended, const Judgement &judgement);
   void add(const std::map<std::string, std::int64_t> &deltas);
-  // All that the ledger is yet to be told: what slices left, rows, `besides`, and the checkpoints that end with them.
+  void end_checkpoints(StoreBatch &batch);
+  // All that it is yet to be told: what slices left, rows, `besides`, and the checkpoints that end with them.
   [[nodiscard]] StoreBatch take_changes(StoreBatch besides = {});
+  void commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise = {});
+  void commit_changes(StoreBatch besides = {});
+  void commit_slices();
+  void commit_moves(Interval slice);
   // job_entry_attempts.cc: what attempts at slices came to, for joblog.
   void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
   void note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement);
@@ -147,8 +150,6 @@ class JobEntry final : public Entry {
   void settle(Noted &noted);
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
-  void commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise = {});
-  void commit_changes(StoreBatch besides = {});
   void check_end();
   // All has ended, and the verdict is on its way to the ledger.
   [[nodiscard]] bool is_ending() const {

@@ -1,7 +1,6 @@
 // Checkpoints: what a segment leaves becomes durable before its worker goes on, and the next attempt begins there.
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -94,31 +93,6 @@ bool JobEntry::has_advanced(const Slot &slot, std::uint64_t lease, std::int64_t 
   const auto held = std::ranges::find_if(leases->second, [&](const Held &each) { return each.lease.id == lease; });
   if (held == leases->second.end()) return false;
   return !held->lease.saved || checkpoint->position > held->lease.saved->position;
-}
-
-void JobEntry::end_checkpoints(StoreBatch &batch) {
-  for (const CheckpointEnd &end : job_.take_checkpoint_ends()) {
-    const SliceSpan slice = job_.manifest().slice_from(end.begin);
-    batch.push_back(EndCheckpoint{name(), slice.input, slice.begin, end.taken_back});
-    if (!end.taken_back) continue;
-    if (!end.checkpoint->attempt_dir.empty()) batch.push_back(DropAttempt{end.checkpoint->attempt_dir});
-    for (const auto &[key, total] : end.checkpoint->counters) stored_.counters[key] -= total;
-  }
-}
-
-StoreBatch JobEntry::take_changes(StoreBatch besides) {
-  StoreBatch batch = std::exchange(left_, {});
-  if (!left_counters_.empty()) batch.push_back(AddCounters{name(), std::exchange(left_counters_, {}), false});
-  slices_wait_ = false;
-  PutRows rows{name(), job_.take_changes(), std::exchange(new_attempts_, {})};
-  if (!rows.deltas.empty() || !rows.attempts.empty()) batch.push_back(std::move(rows));
-  std::ranges::move(besides, std::back_inserter(batch));
-  end_checkpoints(batch);
-  return batch;
-}
-
-void JobEntry::add(const std::map<std::string, std::int64_t> &deltas) {
-  for (const auto &[key, delta] : deltas) stored_.counters[key] = saturating_add(stored_.counters[key], delta);
 }
 
 }  // namespace hostler

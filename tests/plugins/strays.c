@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <hostler/plugin.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,23 @@ static void leave(const char *how, const char *path) {
   wait_for_ever();
 }
 
+// Returns when it is there.
+static void start(const char *how, const char *path) {
+  const int is_daemon = strcmp(how, "daemon") == 0;
+  int life[2];
+  if (pipe(life) != 0) abort();
+  const pid_t child = fork();
+  if (child == 0) leave(how, path);
+  close(life[1]);
+  if (is_daemon || strcmp(how, "orphan") == 0) waitpid(child, NULL, 0);
+  struct pollfd end = {.fd = life[0], .events = POLLIN};
+  int is_dead = 0;
+  while (access(path, F_OK) != 0 && !is_dead) is_dead = poll(&end, 1, 1) > 0 && is_daemon;
+  close(life[0]);
+  // The host looks for what earlier workers have left, and may have found it before it has written.
+  if (is_dead && access(path, F_OK) != 0) start(how, path);
+}
+
 int run(const hostler_slice_t *slice) {
   const char *how = slice->host->param(slice, "leave");
   const char *path = slice->host->param(slice, "file");
@@ -66,10 +84,7 @@ int run(const hostler_slice_t *slice) {
     setsid();
     wait_for_ever();
   }
-  const pid_t child = fork();
-  if (child == 0) leave(how, path);
-  if (strcmp(how, "daemon") == 0 || strcmp(how, "orphan") == 0) waitpid(child, NULL, 0);
-  while (access(path, F_OK) != 0) usleep(1000);
+  start(how, path);
   if (strcmp(how, "orphan") == 0) wait_for_ever();
   abort();
 }
