@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
+
 namespace hostler {
 namespace {
 
@@ -14,11 +16,9 @@ constexpr Duration kMostQuiet = std::chrono::seconds(30);
 
 }  // namespace
 
-// FNV-1a; ids of jobs are random.
+// Ids of jobs are random.
 std::uint64_t page_mark(const std::string &job_id) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : job_id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
+  return fnv1a(job_id);
 }
 
 std::vector<DiedIn> died_in(const std::string &job_id, const std::vector<SliceRow> &rows, std::span<const Page> pages,

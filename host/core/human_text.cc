@@ -43,6 +43,10 @@ std::string human_count(double count) {
   return scaled<5>(count, 1000, {"", "k", "M", "G", "T"});
 }
 
+std::string records_in_words(std::int64_t count) {
+  return count == 1 ? "1 record" : fmt::format("{} records", count);
+}
+
 std::size_t columns_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
 }

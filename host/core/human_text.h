@@ -15,6 +15,8 @@ namespace hostler {
 [[nodiscard]] std::string human_bytes(double bytes);
 // "812", "12.3k", "4.5M", "1.2G".
 [[nodiscard]] std::string human_count(double count);
+// "1 record", "12345 records": exactly.
+[[nodiscard]] std::string records_in_words(std::int64_t count);
 
 // How many columns of a terminal UTF-8 text takes, if no character is wide.
 [[nodiscard]] std::size_t columns_of(std::string_view text);

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
+
 namespace hostler {
 namespace {
 
@@ -33,10 +35,6 @@ std::int64_t affordable_end(const Manifest &manifest, std::int64_t begin, std::i
     if (text > kMaxLeaseText && input > first) return manifest.offset(input);
   }
   return end;
-}
-
-std::string counted(std::int64_t records) {
-  return records == 1 ? "1 record" : fmt::format("{} records", records);
 }
 
 template <typename T>
@@ -247,10 +245,10 @@ bool Job::may_skip(const Skipped &aside) const {
 // What is said of both comes before the first of the isolated ones, whose reason may be long.
 std::string Job::aside_words(std::string_view verdict) const {
   const std::int64_t isolated = table_.slices(SliceState::Isolated);
-  const std::string skipped = skipped_.records > 0 ? counted(skipped_.records) + " skipped" : "";
+  const std::string skipped = skipped_.records > 0 ? records_in_words(skipped_.records) + " skipped" : "";
   if (isolated == 0) return fmt::format("{}{}", skipped, verdict);
-  return fmt::format("{}{} isolated{}; the first is {}", skipped.empty() ? "" : skipped + ", ", counted(isolated),
-                     verdict, first_of(table_.isolated()));
+  return fmt::format("{}{} isolated{}; the first is {}", skipped.empty() ? "" : skipped + ", ",
+                     records_in_words(isolated), verdict, first_of(table_.isolated()));
 }
 
 void Job::settle() {

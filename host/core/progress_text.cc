@@ -45,14 +45,10 @@ std::string join(const std::vector<std::string> &parts, std::string_view between
   return text;
 }
 
-std::string records(std::int64_t count) {
-  return count == 1 ? "1 record" : fmt::format("{} records", count);
-}
-
 std::string trouble(const JobProgress &progress) {
   return join({progress.backoff > 0 ? fmt::format("{} to be tried again", progress.backoff) : "",
                progress.quarantined > 0 ? fmt::format("{} quarantined", progress.quarantined) : "",
-               progress.isolated > 0 ? fmt::format("{} isolated", records(progress.isolated)) : ""},
+               progress.isolated > 0 ? fmt::format("{} isolated", records_in_words(progress.isolated)) : ""},
               ", ");
 }
 
@@ -92,7 +88,7 @@ std::string verdict_line(const EntryStatus &job) {
   const JobProgress &progress = job.progress;
   std::string line = fmt::format("{}: {}, {} of {} slices done", job.name, job.state, progress.done, progress.slices);
   if (progress.quarantined > 0) line += fmt::format(", {} quarantined", progress.quarantined);
-  if (progress.isolated > 0) line += fmt::format(", {} isolated", records(progress.isolated));
+  if (progress.isolated > 0) line += fmt::format(", {} isolated", records_in_words(progress.isolated));
   if (progress.retries > 0)
     line += fmt::format(", {} {}", progress.retries, progress.retries == 1 ? "retry" : "retries");
   if (!job.reason.empty()) line += ": " + job.reason;

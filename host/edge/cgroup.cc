@@ -21,6 +21,7 @@
 
 #include <fmt/format.h>
 
+#include "core/hash.h"
 #include "core/time.h"
 #include "edge/unique_fd.h"
 
@@ -173,12 +174,6 @@ Result<void> enable(const std::string &cgroup, const std::vector<std::string> &c
   return write_text(cgroup + "/cgroup.subtree_control", missing);
 }
 
-std::uint64_t hash_of(const std::string &text) {  // FNV-1a
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
 }  // namespace
 
 bool CgroupPlace::has(const std::string &controller) const {
@@ -275,7 +270,7 @@ Result<void> FleetCgroups::prepare() {
   const CgroupPlace place = find_cgroup_place();
   if (!place.usable()) return fail({}, place.lacks);
   if (auto enabled = enable(place.base, place.controllers); !enabled) return enabled;
-  const std::string folder = fmt::format("{}/hostler-{:016x}", place.base, hash_of(state_dir_));
+  const std::string folder = fmt::format("{}/hostler-{:016x}", place.base, fnv1a(state_dir_));
   if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return fail(folder, std::strerror(errno));
   // Written before anything is in it, so that none is ever forgotten.
   std::ofstream(state_dir_ + "/cgroup") << folder << '\n';

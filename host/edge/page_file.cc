@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "core/hash.h"
 #include "edge/crash_slot.h"
 
 namespace hostler {
@@ -27,13 +28,6 @@ off_t offset_of(std::uint32_t index) {
 // The file grows by so many slots at a time.
 constexpr std::uint32_t kStep = 64;
 constexpr off_t kMostSlots = 1'000'000;  // that a former host can have had
-
-// FNV-1a: the name only has to differ between the state folders of one user.
-std::uint64_t hash_of(const std::string &text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 bool is_tmpfs(const char *folder) {
   struct statfs status {};
@@ -51,7 +45,8 @@ bool is_ours(int fd) {
 Result<PageFile> PageFile::open(const std::string &state_dir) {
   char *resolved = ::realpath(state_dir.c_str(), nullptr);
   if (resolved == nullptr) return fail(state_dir, std::strerror(errno));
-  const std::string name = fmt::format("/hostler-{:016x}.pages", hash_of(resolved));
+  // It only has to differ between the state folders of one user.
+  const std::string name = fmt::format("/hostler-{:016x}.pages", fnv1a(resolved));
   std::free(resolved);
   std::string tried;
   for (const char *folder : {"/run", static_cast<const char *>(::getenv("XDG_RUNTIME_DIR")), "/dev/shm"}) {

@@ -25,6 +25,12 @@ TEST(HumanText, BytesAndCountsHaveOneDecimal) {
   EXPECT_EQ(human_count(4.5e6), "4.5M");
 }
 
+TEST(HumanText, RecordsAreCounted) {
+  EXPECT_EQ(records_in_words(0), "0 records");
+  EXPECT_EQ(records_in_words(1), "1 record");
+  EXPECT_EQ(records_in_words(12345), "12345 records");
+}
+
 TEST(HumanText, ColumnsAreCharactersNotBytes) {
   EXPECT_EQ(columns_of("größe → 3"), 9U);
   EXPECT_EQ(fit("größe", 5), "größe");
