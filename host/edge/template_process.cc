@@ -123,19 +123,22 @@ void TemplateProcess::start_ahead() {
 }
 
 void TemplateProcess::spawn(std::uint64_t worker) {
+  const bool is_waited_for = pid_ != 0 && is_answer_due();
   queue_.push_back(worker);
   if (pid_ == 0)
     if (auto started = start(); !started) return fail_all(started.error().text());
-  const bool waited = !asked_.empty() || queue_.size() > 1;
   pump();
-  if (!waited) wait_for_answers();
+  if (!is_waited_for) wait_for_answers();
+}
+
+bool TemplateProcess::is_answer_due() const {
+  return !asked_.empty() || next_ || !queue_.empty();
 }
 
 // From now on, or no longer.
 void TemplateProcess::wait_for_answers() {
-  const bool none_is_due = asked_.empty() && !next_ && queue_.empty();
-  none_is_due ? impatience_.cancel()
-              : impatience_.set(EventLoop::now() + resources_.patience, [this] { be_impatient(); });
+  is_answer_due() ? impatience_.set(EventLoop::now() + resources_.patience, [this] { be_impatient(); })
+                  : impatience_.cancel();
 }
 
 void TemplateProcess::be_impatient() {
@@ -256,7 +259,7 @@ void TemplateProcess::on_death() {
   died_();
   const std::string why = fmt::format("the template {}{}", how, hangs ? "" : " before it answered");
   for (const std::uint64_t worker : std::exchange(asked_, {})) forked_(worker, fail({}, why));
-  if ((queue_.empty() && !next_) || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
+  if (!is_answer_due() || pid_ != 0) return;  // a new one may have been started meanwhile, by spawn()
   if (!unfit_.empty()) return fail_all(unfit_);
   // One that never forked anything would not do so the next time either.
   if (!proven) return fail_all(fmt::format("the template {} at its start", how));

@@ -77,6 +77,7 @@ class TemplateProcess {
   [[nodiscard]] Sent send(const Request &request) const;
   [[nodiscard]] bool take_greeting();
   void on_answers();
+  [[nodiscard]] bool is_answer_due() const;
   void wait_for_answers();
   void be_impatient();
   void on_death();

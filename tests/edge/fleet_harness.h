@@ -115,7 +115,10 @@ class FleetHarness : public SystemEvents {
     seen[worker].pid = pid;
     if (const auto found = starts_.find(worker); found != starts_.end()) fleet->start(worker, found->second);
   }
-  void on_spawn_failed(WorkerId worker, const Error &error) override { seen[worker].spawn_failed = error; }
+  void on_spawn_failed(WorkerId worker, const Error &error) override {
+    seen[worker].spawn_failed = error;
+    if (when_spawn_failed) when_spawn_failed(worker);
+  }
   void on_message(WorkerId worker, const WorkerMessage &message) override {
     seen[worker].messages.push_back(message);
     if (when_told) when_told(worker, message);
@@ -140,6 +143,7 @@ class FleetHarness : public SystemEvents {
   int alarms = 0;
   std::function<void(WorkerId, const WorkerMessage &)> when_told;
   std::function<void(WorkerId)> when_gone;
+  std::function<void(WorkerId)> when_spawn_failed;
 
  private:
   std::string binary_;

@@ -314,6 +314,25 @@ TEST(FleetTemplate, ThatHangsIsReplaced) {
   EXPECT_FALSE(h.seen[first].status) << "a worker outlives the template that forked it";
 }
 
+// Here by somebody who hears that the last one has died, while others wait for their turn.
+TEST(FleetTemplate, ThatHangsAtItsStartIsReplacedWhoeverHasStartedIt) {
+  FleetHarness h(HOSTLER_BINARY, std::chrono::milliseconds(300));
+  const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
+  h.until([&] { return !h.seen[first].all<Ready>().empty(); });
+  const int old = h.fleet->template_pid();
+  ASSERT_EQ(::kill(old, SIGSTOP), 0);
+  h.when_spawn_failed = [&](WorkerId) {
+    h.when_spawn_failed = nullptr;
+    h.fleet->spawn(3000, {"entry", 0, 1});
+    const int next = h.fleet->template_pid();
+    ASSERT_TRUE(next != 0 && next != old);
+    ASSERT_EQ(::kill(next, SIGSTOP), 0);
+  };
+  for (WorkerId worker = 2000; worker < 2100; ++worker) h.fleet->spawn(worker, {"entry", 0, 1});
+  h.until([&] { return h.seen[2099].spawn_failed && h.seen[3000].spawn_failed; });
+  EXPECT_EQ(h.seen[3000].spawn_failed->what, "the template did not answer for 300ms at its start");
+}
+
 // Its file is written over after the host has opened it: nothing is asked of what is there now.
 TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   TempDir dir;
