@@ -1,7 +1,6 @@
 #include "edge/crash_reporter.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -13,9 +12,8 @@ namespace hostler {
 namespace {
 
 constexpr std::size_t kMostKept = 8;
-constexpr std::size_t kMostReports = 10;     // of one entry, within this, of places that are known
+constexpr std::size_t kMostReports = 10;     // of one entry, within `within`, of places that are known
 constexpr std::size_t kMostNewReports = 60;  // and of any
-constexpr Duration kWithin = std::chrono::minutes(1);
 constexpr std::size_t kMostWaiting = 256;
 constexpr std::size_t kMostWaitingOfEntry = 4;
 constexpr std::size_t kMostKnown = 128;
@@ -32,8 +30,8 @@ Backtrace again(Backtrace backtrace) {
 
 }  // namespace
 
-CrashReporter::CrashReporter(EventLoop &loop, std::string state_dir, std::string symboliser)
-    : loop_(loop), state_dir_(std::move(state_dir)), symboliser_(loop, std::move(symboliser)) {}
+CrashReporter::CrashReporter(EventLoop &loop, std::string state_dir, std::string symboliser, Duration within)
+    : loop_(loop), state_dir_(std::move(state_dir)), within_(within), symboliser_(loop, std::move(symboliser)) {}
 
 void CrashReporter::keep(WorkerId worker, std::int32_t pid, CrashCapture capture) {
   if (kept_.size() >= kMostKept) kept_.pop_front();
@@ -42,7 +40,7 @@ void CrashReporter::keep(WorkerId worker, std::int32_t pid, CrashCapture capture
 
 std::size_t CrashReporter::reports_of_late(const std::string &entry, TimePoint now) {
   auto &times = reports_[entry];
-  while (!times.empty() && now - times.front() > kWithin) times.pop_front();
+  while (!times.empty() && now - times.front() > within_) times.pop_front();
   return times.size();
 }
 

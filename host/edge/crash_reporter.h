@@ -29,7 +29,8 @@ class CrashReporter {
  public:
   using Found = std::function<void(WorkerId worker, const Backtrace &backtrace)>;
 
-  CrashReporter(EventLoop &loop, std::string state_dir, std::string symboliser);
+  // An entry gets few reports within `within`.
+  CrashReporter(EventLoop &loop, std::string state_dir, std::string symboliser, Duration within);
 
   // Few are kept, the latest.
   void keep(WorkerId worker, std::int32_t pid, CrashCapture capture);
@@ -73,8 +74,9 @@ class CrashReporter {
 
   EventLoop &loop_;
   std::string state_dir_;
+  Duration within_;
   std::deque<Kept> kept_;
-  std::map<std::string, std::deque<TimePoint>> reports_;  // of the last minute, by entry
+  std::map<std::string, std::deque<TimePoint>> reports_;  // of late, by entry
   std::list<Case> cases_;                                 // the first one is with the symboliser
   std::deque<Known> known_;                               // the latest last
   Symboliser symboliser_;

@@ -118,7 +118,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files, paths.patience},
           [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
-      crashes_(loop, paths.state_dir, find_symboliser(paths.binary)) {
+      crashes_(loop, paths.state_dir, find_symboliser(paths.binary), paths.few_reports_within) {
   template_.start_ahead();  // it takes its time beside ours, which goes to the ledger and to the plugins
 }
 

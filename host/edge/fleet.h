@@ -31,8 +31,9 @@ namespace hostler {
 
 struct FleetPaths {
   std::string state_dir;
-  std::string binary = "/proc/self/exe";         // the template's program
-  Duration patience = std::chrono::seconds(20);  // with a template that does not answer
+  std::string binary = "/proc/self/exe";                  // the template's program
+  Duration patience = std::chrono::seconds(20);           // with a template that does not answer
+  Duration few_reports_within = std::chrono::minutes(1);  // of crashes, by entry
 };
 
 class Fleet final : public System {

@@ -19,7 +19,7 @@ class CrashReporterTest : public testing::Test {
  protected:
   TempDir dir;
   EventLoop loop;
-  CrashReporter reporter{loop, dir.path(), symboliser()};
+  CrashReporter reporter{loop, dir.path(), symboliser(), std::chrono::hours(1)};
   std::map<WorkerId, Backtrace> told;
   WorkerId last = 0;
 

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <set>
 
 #include "edge/fleet_harness.h"
 
@@ -163,7 +165,7 @@ TEST_F(CrashTest, AskedForWithSigabrtShowsTheMainThread) {
   EXPECT_NE(text(seen).find("wait_for_ever"), std::string::npos) << text(seen);
 }
 
-TEST_F(CrashTest, IsKeptInAFileAndOnlyTheLastOnesAre) {
+TEST_F(CrashTest, IsKeptInAFileAndOneThatIsKnownNotLookedIntoTooOften) {
   std::string last;
   for (int i = 0; i < 10; ++i) {
     const auto &seen = die("null");
@@ -175,11 +177,28 @@ TEST_F(CrashTest, IsKeptInAFileAndOnlyTheLastOnesAre) {
   EXPECT_NE(report.find("it crashed\n"), std::string::npos) << report;
   EXPECT_NE(report.find("crashes.cc:" + std::to_string(line_of("null"))), std::string::npos) << report;
   EXPECT_NE(report.find("mapped code:\n"), std::string::npos) << report;
-  // The next one within the minute is not looked into, and yet explained.
+  // The next one is not looked into, and yet explained.
   const auto &more = die("null");
   EXPECT_TRUE(more.backtrace->repeated);
   EXPECT_EQ(more.backtrace->file, last);
   EXPECT_TRUE(has_frame(more, "read_nowhere", "null")) << text(more);
+}
+
+// And so is any later: what is known is looked into again after a while.
+TEST(CrashFiles, OfAnEntryTheLastTenAreKept) {
+  FleetHarness h(HOSTLER_BINARY, FleetPaths{}.patience, Duration::zero());
+  std::set<std::string> files;
+  for (int i = 0; i < 12; ++i) {
+    const WorkerId worker = h.launch("crashes.so", {{"do", "null"}});
+    h.until([&] { return h.seen[worker].backtrace.has_value(); });
+    EXPECT_FALSE(h.seen[worker].backtrace->repeated);
+    files.insert(h.seen[worker].backtrace->file);
+  }
+  ASSERT_EQ(files.size(), 12U);
+  files.erase(files.begin(), std::next(files.begin(), 2));  // their names begin with the time
+  std::set<std::string> kept;
+  for (const auto &file : std::filesystem::directory_iterator(h.dir.path("crashes/entry"))) kept.insert(file.path());
+  EXPECT_EQ(kept, files);
 }
 
 TEST_F(CrashTest, LeavesNothingInItsPlaceForTheNext) {

@@ -43,8 +43,10 @@ class FleetHarness : public SystemEvents {
     }
   };
 
-  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY, Duration patience = FleetPaths{}.patience)
-      : binary_(binary), patience_(patience) {
+  // A machine may be so busy that ten reports of crashes take longer than a minute.
+  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY, Duration patience = FleetPaths{}.patience,
+                        Duration few_reports_within = std::chrono::hours(1))
+      : binary_(binary), patience_(patience), few_reports_within_(few_reports_within) {
     logs_ = std::move(*LogFiles::open(dir.path(), false));
     open();
   }
@@ -56,7 +58,7 @@ class FleetHarness : public SystemEvents {
   void open() {
     auto lock = FleetLock::take(dir.path(), std::chrono::seconds(10), [](const std::string &) {});
     ASSERT_TRUE(lock) << lock.error().text();
-    auto opened = Fleet::create(loop, *logs_, std::move(*lock), {dir.path(), binary_, patience_});
+    auto opened = Fleet::create(loop, *logs_, std::move(*lock), {dir.path(), binary_, patience_, few_reports_within_});
     ASSERT_TRUE(opened) << opened.error().text();
     fleet = std::move(*opened);
     fleet->serve(*this);
@@ -148,6 +150,7 @@ class FleetHarness : public SystemEvents {
  private:
   std::string binary_;
   Duration patience_;
+  Duration few_reports_within_;
   std::unique_ptr<LogFiles> logs_;
   std::string pages_;
   std::map<WorkerId, Start> starts_;
