@@ -90,6 +90,11 @@ class PoisonedWorker {
 
 class PoisonTest : public FleetTest {
  protected:
+  void run_a_minute(const PreparedEntry &job) {
+    EXPECT_TRUE(apply({job}));
+    system.run_for(minutes(1));
+  }
+  // Its workers, and their successors, crash at what is poison.
   void script(const std::string &name, Duration each, std::set<std::int64_t> poison, bool claims = true) {
     how = {each, std::move(poison), claims};
     auto workers = std::make_shared<std::map<WorkerId, std::unique_ptr<PoisonedWorker>>>();
@@ -112,8 +117,7 @@ TEST_F(PoisonTest, PoisonIsIsolatedAndTheJobEndsPartialWithAllElseDone) {
   script("j", milliseconds(5), {3, 7, 55});
   auto job = splittable_job("j", 2, 10);
   job.config.max_skipped.percent = 5;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   EXPECT_EQ(entry("j").state, "partial");
   EXPECT_EQ(entry("j").progress.isolated, 3);
   EXPECT_EQ(entry("j").progress.quarantined, 0);
@@ -140,8 +144,7 @@ TEST_F(PoisonTest, WhoeverIsKilledFromOutsideMayHaveStoodAtAnyRecord) {
   auto job = splittable_job("j", 2, 4);
   job.config.max_skipped.percent = 50;
   job.config.max_failed.count = 1;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   EXPECT_EQ(entry("j").state, "partial");
   EXPECT_EQ(entry("j").progress.isolated, 0);
   EXPECT_EQ(entry("j").progress.quarantined, 1);
@@ -153,8 +156,7 @@ TEST_F(PoisonTest, WhatItsCgroupHasKilledForWantOfMemoryIsBlamedOnItsRecord) {
   how.death = {true, SIGKILL, false, 1 << 20};
   auto job = splittable_job("j", 2, 4);
   job.config.max_skipped.percent = 50;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   EXPECT_EQ(entry("j").state, "partial");
   EXPECT_EQ(entry("j").progress.isolated, 1);
   EXPECT_EQ(how.crashes, 2);
@@ -165,8 +167,7 @@ TEST_F(PoisonTest, KillsFromOutsideSayNothingOfTheCode) {
   how.death = {true, SIGKILL, false};
   auto job = splittable_job("j", 2, 10);
   job.config.max_failed.percent = 100;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   EXPECT_EQ(entry("j").state, "partial") << entry("j").reason;
   EXPECT_EQ(how.crashes, 40);
 }
@@ -177,8 +178,7 @@ TEST_F(PoisonTest, ASliceThatMayNotBeCutIsQuarantinedWhole) {
     script(name, milliseconds(5), {3});
     auto job = flag ? splittable_job(name, 1, 4) : job_entry(name, 1, 4);
     job.config.split = !flag;
-    ASSERT_TRUE(apply({job}));
-    system.run_for(minutes(1));
+    run_a_minute(job);
     EXPECT_EQ(entry(name).progress.isolated, 0);
     EXPECT_EQ(entry(name).progress.quarantined, 1);
   }
@@ -188,8 +188,7 @@ TEST_F(PoisonTest, WithoutPositionsASliceIsBisectedDownToTheRecord) {
   script("j", milliseconds(5), {13, 17}, false);
   auto job = splittable_job("j", 2, 10);
   job.config.max_skipped.count = 2;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   EXPECT_EQ(entry("j").state, "partial") << entry("j").reason;
   EXPECT_EQ(entry("j").progress.isolated, 2);
   EXPECT_EQ(entry("j").progress.positions_done, 98);
@@ -199,8 +198,7 @@ TEST_F(PoisonTest, ARetryTriesWhatIsIsolatedAgain) {
   script("j", milliseconds(5), {3, 7});
   auto job = splittable_job("j", 1, 4);
   job.config.max_skipped.percent = 50;
-  ASSERT_TRUE(apply({job}));
-  system.run_for(minutes(1));
+  run_a_minute(job);
   ASSERT_EQ(entry("j").progress.isolated, 2);
   script("j", milliseconds(5), {});
   ASSERT_TRUE(supervisor->command({OperatorVerb::Retry, {"j"}, false, 0, {}, {}, {"0-3"}}));
@@ -234,8 +232,7 @@ TEST_F(PoisonTest, AStartOrANewBuildLiftsTheVerdictThatItIsTheCode) {
   std::set<std::int64_t> everywhere;
   for (std::int64_t i = 0; i < 500; ++i) everywhere.insert(i);
   script("j", milliseconds(5), everywhere);
-  ASSERT_TRUE(apply({job_entry("j", 1, 50)}));
-  system.run_for(minutes(1));
+  run_a_minute(job_entry("j", 1, 50));
   ASSERT_EQ(how.crashes, 5);
   ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"j"}, false, 0, {}, {}}));
   system.run_for(minutes(1));
@@ -244,8 +241,7 @@ TEST_F(PoisonTest, AStartOrANewBuildLiftsTheVerdictThatItIsTheCode) {
   script("j", milliseconds(5), {});
   auto mended = job_entry("j", 1, 50);
   mended.build.hash = "b2";
-  ASSERT_TRUE(apply({mended}));
-  system.run_for(minutes(1));
+  run_a_minute(mended);
   EXPECT_EQ(entry("j").state, "succeeded");
 }
 
