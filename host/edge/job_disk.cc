@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -17,37 +16,9 @@
 namespace hostler {
 namespace {
 
-template <typename Step>
-const Step *as(const StoreStep &step) {
-  return std::get_if<Step>(&step);
-}
-
 // What may pass keeps a job from running until the next start, so the start waits a second for it.
 constexpr int kTriesAtStart = 20;
 constexpr auto kBetweenTries = std::chrono::milliseconds(50);
-
-// What is looked at of it.
-StoredJob job_in(const ReopenJob &step) {
-  StoredJob job;
-  job.name = step.job;
-  job.identity.output = step.output;
-  return job;
-}
-
-// An output folder and a path within it.
-struct Split {
-  std::string folder;
-  std::string relative;
-};
-
-Split split(const std::string &path) {
-  const std::filesystem::path file(path);
-  const std::filesystem::path part = file.parent_path();
-  const std::filesystem::path parts = part.parent_path();
-  if (parts.filename() == kPartsFolder && parse_part_folder(part.filename().string()))
-    return {parts.parent_path(), std::filesystem::path(kPartsFolder) / part.filename() / file.filename()};
-  return {part, file.filename()};
-}
 
 Error problem_of(const std::string &job, const DiskError &error, const char *hint = "") {
   return {job, error.error.text(), hint, error.may_pass()};
@@ -230,10 +201,12 @@ void JobDisk::close() {
 MoveResult JobDisk::look_at(const StoreBatch &steps) {
   for (const StoreStep &step : steps) {
     MoveResult fine;
-    if (const auto *create = as<CreateJob>(step)) fine = look_at_job(*create->job, true);
-    if (const auto *replan = as<ReplanJob>(step)) fine = look_at_job(*replan->job, false);
-    if (const auto *reopen = as<ReopenJob>(step)) fine = look_at_job(job_in(*reopen), false);
-    if (const auto *move = as<MoveFiles>(step)) {
+    if (const auto *create = std::get_if<CreateJob>(&step))
+      fine = look_at_job(create->job->name, create->job->identity.output, true);
+    if (const auto *replan = std::get_if<ReplanJob>(&step))
+      fine = look_at_job(replan->job->name, replan->job->identity.output, false);
+    if (const auto *reopen = std::get_if<ReopenJob>(&step)) fine = look_at_job(reopen->job, reopen->output, false);
+    if (const auto *move = std::get_if<MoveFiles>(&step)) {
       const OutputFolder *folder = folder_of(move->job);
       fine =
           folder == nullptr ? disk_refusal({"ledger", "knows no job " + move->job, {}}) : folder->check_attempt(*move);
@@ -244,23 +217,23 @@ MoveResult JobDisk::look_at(const StoreBatch &steps) {
 }
 
 // `anew`: not one that keeps what it has in its folder.
-MoveResult JobDisk::look_at_job(const StoredJob &job, bool anew) {
+MoveResult JobDisk::look_at_job(const std::string &job, const std::string &output, bool anew) {
   for (const auto &[name, folder] : outputs_)
-    if (name != job.name && folder.path() == job.identity.output) {
+    if (name != job && folder.path() == output) {
       const Result<std::optional<StoredJob>> other = ledger_.load_job(name);
       if (!other) return ledger_failure(other.error());
       if (*other && (*other)->state == JobState::Running)
         return disk_refusal({folder.path(), "is the output folder of job " + name + ", which has not ended", {}});
     }
-  const OutputFolder folder(job.identity.output);
-  const Result<std::optional<StoredJob>> before = ledger_.load_job(job.name);
+  const OutputFolder folder(output);
+  const Result<std::optional<StoredJob>> before = ledger_.load_job(job);
   if (!before) return ledger_failure(before.error());
   const bool used = *before && (*before)->identity.output == folder.path();
   const bool locked = locks_.contains(folder.path());
   MoveResult fine = lock(folder);
   if (fine && anew)
     fine = folder.check([&](const OutputPlace &place,
-                            std::string_view name) { return ledger_.owns_file(job.name, folder.path(), place, name); },
+                            std::string_view name) { return ledger_.owns_file(job, folder.path(), place, name); },
                         used);
   if (fine) fine = folder.create();
   if (!fine && !locked) locks_.erase(folder.path());
@@ -278,131 +251,6 @@ MoveResult JobDisk::lock(const OutputFolder &folder) {
 // The job has ended, or leaves its folder.
 void JobDisk::unlock(const std::string &job) {
   if (const OutputFolder *folder = folder_of(job)) locks_.erase(folder->path());
-}
-
-std::optional<Error> JobDisk::follow_up(const std::vector<BatchInWork *> &batches) {
-  std::optional<Error> trouble;
-  make_places(batches);
-  for (BatchInWork *batch : batches) {
-    while (!batch->outcome && batch->followed < batch->steps.size()) {
-      const MoveResult followed = follow_step(batch->steps[batch->followed]);
-      if (!followed && followed.error().may_pass()) {
-        trouble = followed.error().error;
-        break;
-      }
-      if (!followed) batch->outcome = tl::unexpected(followed.error().error);
-      ++batch->followed;
-    }
-  }
-  for (auto &[job, folder] : outputs_) {
-    const MoveResult synced = folder.sync();
-    if (synced) continue;
-    trouble = synced.error().error;
-    // What moved into it is not durable: those batches wait, or have failed.
-    for (BatchInWork *batch : batches)
-      for (std::size_t i = 0; i < batch->followed && !batch->outcome; ++i) {
-        const auto *move = as<MoveFiles>(batch->steps[i]);
-        if (move == nullptr || move->job != job) continue;
-        if (!synced.error().may_pass()) batch->outcome = tl::unexpected(synced.error().error);
-        batch->followed = i;
-      }
-  }
-  for (BatchInWork *batch : batches) settle(*batch);
-  return trouble;
-}
-
-// What goes wrong here does so again, and is told, when the files are moved.
-void JobDisk::make_places(const std::vector<BatchInWork *> &batches) {
-  for (const BatchInWork *batch : batches)
-    for (std::size_t i = batch->followed; i < batch->steps.size() && !batch->outcome; ++i) {
-      const auto *move = as<MoveFiles>(batch->steps[i]);
-      if (OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job)) (void)folder->make_place(*move);
-    }
-}
-
-// All is done and on the disk: what was in work is no longer needed.
-void JobDisk::settle(BatchInWork &batch) {
-  if (batch.outcome || batch.followed < batch.steps.size()) return;
-  for (const StoreStep &step : batch.steps)
-    if (const auto *move = as<MoveFiles>(step)) {
-      placed_.push_back(*move);
-      drop_attempt(move->attempt_dir);
-    }
-  batch.outcome = Result<void>{};
-}
-
-MoveResult JobDisk::follow_step(const StoreStep &step) {
-  if (const auto *create = as<CreateJob>(step)) return follow_planned(*create->job);
-  if (const auto *replan = as<ReplanJob>(step)) return follow_planned(*replan->job);
-  if (const auto *reopen = as<ReopenJob>(step)) return follow_planned(job_in(*reopen));
-  if (const auto *drop = as<DropAttempt>(step)) drop_attempt(drop->attempt_dir);
-  if (const auto *state = as<SetJobState>(step); state != nullptr && state->state != JobState::Running) {
-    MoveResult ended = follow_ended(state->job);
-    if (ended || !ended.error().may_pass()) unlock(state->job);
-    return ended;
-  }
-  const auto *move = as<MoveFiles>(step);
-  OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job);
-  return folder == nullptr ? MoveResult{} : folder->place(*move);
-}
-
-MoveResult JobDisk::follow_planned(const StoredJob &job) {
-  if (const OutputFolder *former = folder_of(job.name); former != nullptr && former->path() != job.identity.output)
-    unlock(job.name);
-  outputs_.insert_or_assign(job.name, OutputFolder(job.identity.output));
-  return remove_files(job.identity.output);
-}
-
-// Removes whatever is to be removed. The error is the last one of a file in `folder`, or anywhere when that is empty.
-MoveResult JobDisk::remove_files(const std::string &wanted) {
-  const Result<std::vector<std::string>> paths = ledger_.pending_removals();
-  if (!paths) return ledger_failure(paths.error());
-  MoveResult result;
-  for (const std::string &path : *paths) {
-    const auto [folder, relative] = split(path);
-    const MoveResult removed = OutputFolder(folder).remove_file(relative);
-    if (removed) {
-      removed_.push_back(path);
-    } else if (wanted.empty() || folder == wanted) {
-      result = removed;
-    }
-  }
-  return result;
-}
-
-// Folders of slices that go on at a checkpoint when somebody has them tried again.
-std::set<std::string> JobDisk::kept_attempts(const StoredJob &job) const {
-  std::set<std::string> kept;
-  const OutputFolder folder(job.identity.output);
-  for (const SliceRow &row : job.rows)
-    if (row.checkpoint && !row.checkpoint->attempt_dir.empty())
-      kept.insert(folder.attempt_name(row.checkpoint->attempt_dir));
-  return kept;
-}
-
-MoveResult JobDisk::follow_ended(const std::string &name) {
-  ::unlink(merge_path(name).c_str());
-  const Result<std::optional<StoredJob>> job = ledger_.load_job(name);
-  if (!job) return ledger_failure(job.error());
-  if (!*job) return {};
-  const OutputFolder folder((*job)->identity.output);
-  const Result<bool> has_files = ledger_.has_files(name);
-  if (!has_files) return ledger_failure(has_files.error());
-  if (!*has_files) {
-    if (MoveResult done = folder.clear_attempts(kept_attempts(**job)); !done) return done;
-    told_.push_back(name);
-    return {};
-  }
-  const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters, kept_attempts(**job)};
-  MoveResult finished =
-      folder.finish(summary, [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(name, take); });
-  if (finished) told_.push_back(name);
-  return finished;
-}
-
-void JobDisk::drop_attempt(const std::string &attempt_dir) {
-  for (const auto &[job, folder] : outputs_)
-    if (!folder.attempt_name(attempt_dir).empty()) return folder.drop_attempt(attempt_dir);
 }
 
 OutputFolder *JobDisk::folder_of(const std::string &job) {

@@ -59,7 +59,7 @@ class JobDisk {
                                                 std::map<std::string, std::set<std::string>> &stuck);
 
   [[nodiscard]] MoveResult look_at(const StoreBatch &steps);
-  [[nodiscard]] MoveResult look_at_job(const StoredJob &job, bool anew);
+  [[nodiscard]] MoveResult look_at_job(const std::string &job, const std::string &output, bool anew);
   [[nodiscard]] MoveResult lock(const OutputFolder &folder);
   void unlock(const std::string &job);
   [[nodiscard]] Result<void> transact(const std::vector<BatchInWork *> &batches);
@@ -70,7 +70,7 @@ class JobDisk {
   [[nodiscard]] std::set<std::string> kept_attempts(const StoredJob &job) const;
   void make_places(const std::vector<BatchInWork *> &batches);
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
-  [[nodiscard]] MoveResult follow_planned(const StoredJob &job);
+  [[nodiscard]] MoveResult follow_planned(const std::string &job, const std::string &output);
   [[nodiscard]] MoveResult follow_ended(const std::string &name);
   [[nodiscard]] MoveResult remove_files(const std::string &wanted);
   void drop_attempt(const std::string &attempt_dir);
