@@ -26,5 +26,17 @@ blocks yaml <"$SOURCE_DIR/README.md" >workers.yaml
 exits 0 hostler run
 assert_eq "$(find state/output/distinct/parts -type f | xargs cat | xargs)" 'a b'
 
+# The example of the contract, which has each key, but for a pin and for what not every machine can enforce.
+rm -rf state
+mkdir data workers.d
+echo word >data/1.txt
+drop wordcount.so tick.so
+unenforceable='sha256: \.\.\.|memory: 2GiB, |cpu: 1\.5, |processes: 64, '
+if [ "$(id -u)" = 0 ]; then chmod 711 .. .; else unenforceable+='|user: nobody'; fi
+blocks yaml <"$SOURCE_DIR/docs/design.md" | sed -E "s/$unenforceable//g" >workers.yaml
+echo 'workers: [{name: other, plugin: tick.so}]' >workers.d/other.yaml
+exits 0 hostler run
+assert_eq "$(cat out/words.tsv)" $'1\tword' 'counted'
+
 # The scripts that it names are there.
 for script in quickstart test; do [ -x "$SOURCE_DIR/scripts/$script" ] || die "no scripts/$script"; done
