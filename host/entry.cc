@@ -161,6 +161,8 @@ void Entry::limit_drain(Slot &slot) {
 void Entry::cancel(Slot &slot) {
   slot.cancelled = true;
   around_.system.stop(*slot.worker, StopWord::Cancel, config().stop.signal);
+  // One that hears the signal in its slice goes on to ask for the next.
+  if (config().is_job()) around_.system.dismiss(*slot.worker);
   slot.timer.set(around_.system.now() + config().stop.grace, [this, &slot] { apply(slot, WorkerEvent::OutOfGrace); });
 }
 

@@ -115,4 +115,32 @@ exits 0 hostler run
 assert_in '4 slices' "$said"
 exits 1 hostler retry other
 assert_in 'no job other' "$said"
+
+# One that ends its last slice after it was called off leaves then, long before its grace is over.
+cat >deaf.c <<'END'
+#include <hostler/plugin.h>
+#include <fcntl.h>
+#include <unistd.h>
+HOSTLER_PLUGIN("deaf", "1.0.0", 0);
+int run(const hostler_slice_t *slice) {
+  (void)slice;
+  close(open("in", O_WRONLY | O_CREAT, 0600));
+  while (access("out", F_OK) != 0) usleep(1000);
+  return HOSTLER_DONE;
+}
+END
+cc -shared -fPIC -I"$SOURCE_DIR/plugin-api/include" -o plugins/deaf.so deaf.c
+workers <<'YAML'
+workers:
+  - {plugin: deaf.so, count: 1, input: {range: {end: 1}, slice: 1}, stop: {grace: 10m}}
+YAML
+exits 0 hostler up
+wait_until '[ -e in ]'
+timeout 60 "$HOSTLER" cancel deaf &
+cancel=$!
+wait_until '[ "$(entry deaf .state)" = stopping ]'
+touch out
+wait "$cancel"
+assert_eq "$(entry deaf '.workers[0].last_exit.text')" 'left when asked to'
+exits 0 hostler down
 assert_nobody_left
