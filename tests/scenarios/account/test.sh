@@ -79,7 +79,6 @@ assert_eq "$(hostler slices my-job --json)" "$(<slices)" 'slices beside a host'
 assert_eq "$(hostler joblog my-job)" "$(<joblog)" 'joblog beside a host'
 
 # A slice again, in the build of its last attempt, with what it was given; nothing of the job is touched.
-cp state/ledger.sqlite before
 find state/output -type f | sort >files
 sed -i 's/"1.0.0"/"2.0.0"/; s/index == 4/index == 9/' parts.c
 build
