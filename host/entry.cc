@@ -364,6 +364,10 @@ bool Entry::is_calm() const {
                       [](const auto &slot) { return is_alive(slot->state) && slot->state != WorkerState::Running; });
 }
 
+bool Entry::is_draining() const {
+  return std::ranges::any_of(slots_, [this](const auto &slot) { return is_draining(*slot); });
+}
+
 std::string Entry::live_state() const {
   if (!failure_.empty()) return "failed";
   if (!waiting_.empty()) return "waiting";

@@ -93,6 +93,8 @@ class Entry {
   [[nodiscard]] bool has_workers() const { return !by_worker_.empty(); }
   // Nothing is on its way up or down.
   [[nodiscard]] virtual bool is_calm() const;
+  // Somebody is to leave at the end of the slice that it is in.
+  [[nodiscard]] bool is_draining() const;
   // What depends on it may start.
   [[nodiscard]] virtual bool is_up() const = 0;
   // It will not be up without somebody's help.

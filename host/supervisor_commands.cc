@@ -213,13 +213,14 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   return result;
 }
 
-// One that waits for others is at rest when nothing of theirs is under way. What is paused may work for hours yet. A stop
-// that somebody has taken back meanwhile comes to rest like the start that did.
+// One that waits for others is at rest when nothing of theirs is under way. What is paused, or was, may work for hours
+// yet. A stop that somebody has taken back meanwhile comes to rest like the start that did.
 bool Supervisor::is_at_rest(OperatorVerb verb, const Entry &entry) const {
   if (verb == OperatorVerb::Stop && halt_of(entry.name()) == Halt::Stopped) return entry.is_quiet();
   if (verb == OperatorVerb::Cancel) return entry.is_quiet() && !entry.cannot_start().empty();
   if (verb == OperatorVerb::Pause || entry.has_failed()) return true;
   if (halt_of(entry.name()) != Halt::None) return true;
+  if (verb == OperatorVerb::Resume && entry.is_draining()) return true;
   if (!entry.is_calm()) return false;
   return entry.is_wanted() || std::all_of(entry.config().depends_on.begin(), entry.config().depends_on.end(),
                                           [this](const std::string &other) {

@@ -44,6 +44,16 @@ class OrdersTest : public FleetTest {
   std::map<std::int64_t, int> runs;
 };
 
+TEST_F(OrdersTest, AResumeDoesNotWaitForTheSliceThatAPauseLetsEnd) {
+  script(minutes(5));
+  ASSERT_TRUE(apply({job(3)}));
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  ASSERT_TRUE(say(OperatorVerb::Resume, "j"));
+  EXPECT_EQ(outcome_of(OperatorVerb::Resume, "j"), "ok j: stopping, 1 worker; goes on when what is in work has ended");
+  system.run_for(minutes(16));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(OrdersTest, APausedJobEndsTheSliceItIsInAndHandsOutNoOther) {
   script(minutes(5));
   ASSERT_TRUE(apply({job(3)}));

@@ -126,6 +126,8 @@ OperatorOutcome outcome(OperatorVerb verb, const EntryStatus &entry) {
   OperatorOutcome outcome{true, true, fmt::format("{}: {}", entry.name, entry.state)};
   if (up != 0) outcome.words += fmt::format(", {} worker{}", up, up == 1 ? "" : "s");
   if (!entry.reason.empty()) outcome.words += "; " + entry.reason;
+  if (verb == OperatorVerb::Resume && entry.state == "stopping")
+    outcome.words += "; goes on when what is in work has ended";
   if (verb == OperatorVerb::Stop || verb == OperatorVerb::Pause || verb == OperatorVerb::Cancel) return outcome;
   if (ailing != entry.workers.end()) {
     outcome.words += fmt::format("; {}/{}: {}", entry.name, ailing->instance, ailing->note);
