@@ -18,6 +18,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <hostler/plugin.h>
@@ -61,20 +62,6 @@ class Sha256 {
  private:
   sha256_ctx context_{};
 };
-
-bool same_file(const struct stat &a, const struct stat &b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
-         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
-         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
-}
-
-// How long ago the file changed last; the change time cannot be set by hand.
-std::chrono::nanoseconds age(const struct stat &status) {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return std::chrono::seconds(now.tv_sec - status.st_ctim.tv_sec) +
-         std::chrono::nanoseconds(now.tv_nsec - status.st_ctim.tv_nsec);
-}
 
 constexpr std::string_view kWorkshop = ".new-";
 
@@ -134,6 +121,7 @@ Result<std::string> hash_and_copy(int from, int to, const std::string &to_path) 
 struct Copied {
   std::string hash;
   std::vector<std::string> needed;
+  Sight sight;
 };
 
 enum class Fault { Unstable, Final };  // Unstable: may be right a moment later
@@ -153,7 +141,8 @@ Attempt try_copy(const std::string &from, const std::string &to) {
   struct stat before {};
   if (!source || ::fstat(source.get(), &before) != 0) return refuse_errno("");
   if (!S_ISREG(before.st_mode)) return refuse(Fault::Final, {{}, "is not a regular file", {}});
-  if (const auto quiet = age(before); quiet >= std::chrono::nanoseconds::zero() && quiet < kQuiet)
+  const auto quiet = age(before);
+  if (quiet >= std::chrono::nanoseconds::zero() && quiet < kQuiet)
     return refuse(Fault::Unstable, {{}, "is still being written", "try again when it is complete"});
 
   const UniqueFd target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -161,14 +150,14 @@ Attempt try_copy(const std::string &from, const std::string &to) {
   auto hash = hash_and_copy(source.get(), target.get(), to);
   if (!hash) return refuse(Fault::Final, hash.error());
   struct stat after {};
-  if (::stat(from.c_str(), &after) != 0 || !same_file(before, after))
+  if (::stat(from.c_str(), &after) != 0 || !is_same_file(before, after))
     return refuse(Fault::Unstable, {{}, "changes while it is being copied", "try again when it is complete"});
   auto elf = read_elf(target.get());
   if (!elf) {
     const bool may_grow = elf.error().cut_short && age(before) < kStalled;
     return refuse(may_grow ? Fault::Unstable : Fault::Final, {{}, elf.error().what, {}});
   }
-  return Copied{*hash, std::move(elf->needed)};
+  return Copied{*hash, std::move(elf->needed), {from, before, quiet}};
 }
 
 Result<Copied> copy_when_whole(const std::string &from, const std::string &to) {
@@ -186,13 +175,14 @@ Result<Copied> copy_when_whole(const std::string &from, const std::string &to) {
 struct Copy {
   std::string plugin_hash;                       // sha256 of the plugin's own file
   std::map<std::string, std::string> libraries;  // of its own, beside it: file name, hash
+  std::vector<Sight> sights;                     // all that it depended on
 };
 
 // The plugin and, again and again, what it is linked with and lies beside it.
 Result<Copy> copy_all(const fs::path &plugin, const std::string &into) {
   auto copied = copy_when_whole(plugin, into + "/" + plugin.filename().string());
   if (!copied) return tl::unexpected(copied.error());
-  Copy copy{copied->hash, {}};
+  Copy copy{copied->hash, {}, {std::move(copied->sight)}};
   std::vector<std::string> open = copied->needed;
   while (!open.empty()) {
     const std::string name = std::move(open.back());
@@ -200,10 +190,15 @@ Result<Copy> copy_all(const fs::path &plugin, const std::string &into) {
     std::error_code error;
     const fs::path beside = plugin.parent_path() / name;
     const bool plain = name.find('/') == std::string::npos && name != plugin.filename() && !name.empty();
-    if (!plain || copy.libraries.contains(name) || !fs::is_regular_file(beside, error)) continue;
+    if (!plain || copy.libraries.contains(name)) continue;
+    if (!fs::is_regular_file(beside, error)) {
+      copy.sights.emplace_back(beside);
+      continue;
+    }
     auto library = copy_when_whole(beside, fmt::format("{}/{}", into, name));
     if (!library) return tl::unexpected(library.error());
     copy.libraries.emplace(name, library->hash);
+    copy.sights.push_back(std::move(library->sight));
     open.insert(open.end(), library->needed.begin(), library->needed.end());
   }
   return copy;
@@ -289,10 +284,19 @@ std::string hint_for(const Error &error, const std::map<std::string, std::string
   return error.hint;
 }
 
+Result<void> check_pin(const std::string &plugin, const std::string &pin, const std::string &hash) {
+  if (pin.empty() || pin == hash) return {};
+  return fail(plugin, fmt::format("has sha256 {}, pinned is {}", hash, pin),
+              "correct sha256: if the new file is the one you want");
+}
+
 }  // namespace
 
 PluginStore::PluginStore(std::string store_dir, std::string binary, Duration time_limit)
-    : store_dir_(std::move(store_dir)), binary_(std::move(binary)), time_limit_(time_limit) {}
+    : store_dir_(std::move(store_dir)),
+      binary_(std::move(binary)),
+      time_limit_(time_limit),
+      known_(std::make_unique<KnownBuilds>()) {}
 
 void PluginStore::clear_workshops() const {
   std::error_code error;
@@ -306,15 +310,17 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
                                const std::optional<User> &user, const std::stop_token &stop) const {
   if (auto made = make_folder(store_dir_); !made) return tl::unexpected(made.error());
   if (auto executable = check_executable(store_dir_); !executable) return tl::unexpected(executable.error());
+  if (auto known = known_->find(plugin)) {
+    if (auto pinned = check_pin(plugin, sha256_pin, known->plugin_hash); !pinned) return tl::unexpected(pinned.error());
+    return std::move(known->build);
+  }
   const auto workshop = Workshop::make(store_dir_);
   if (!workshop) return tl::unexpected(workshop.error());
 
   const std::string name = fs::path(plugin).filename();
-  const auto copy = copy_all(plugin, workshop->path());
+  auto copy = copy_all(plugin, workshop->path());
   if (!copy) return tl::unexpected(copy.error());
-  if (!sha256_pin.empty() && sha256_pin != copy->plugin_hash)
-    return fail(plugin, fmt::format("has sha256 {}, pinned is {}", copy->plugin_hash, sha256_pin),
-                "correct sha256: if the new file is the one you want");
+  if (auto pinned = check_pin(plugin, sha256_pin, copy->plugin_hash); !pinned) return tl::unexpected(pinned.error());
 
   Build build;
   build.hash = build_hash(*copy);
@@ -337,6 +343,7 @@ Result<Build> PluginStore::add(const std::string &plugin, const std::string &sha
   build.flags = facts->flags;
   build.state_version = facts->state_version;
   build.has_merge = facts->has_merge;
+  known_->remember(plugin, {std::move(copy->plugin_hash), build, std::move(copy->sights)});
   return build;
 }
 

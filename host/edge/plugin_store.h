@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -11,6 +12,7 @@
 #include "core/machine.h"
 #include "core/plan.h"
 #include "core/time.h"
+#include "edge/known_builds.h"
 
 namespace hostler {
 
@@ -21,8 +23,9 @@ class PluginStore {
 
   // Checks that `plugin` is a whole ELF shared object for this machine, waits while it is still being written (bounded),
   // copies it with the libraries of its own beside it ($ORIGIN), compares the pin when there is one (sha256 of the
-  // plugin file), and inspects the copy in a throwaway child: loads it, reads hostler_plugin, checks ABI, `run`; as `user`, if it is not the host's. A build
-  // that has been inspected before is not inspected again. Errors name the plugin and what to do; a stop asked for
+  // plugin file), and inspects the copy in a throwaway child: loads it, reads hostler_plugin, checks ABI, `run`; as
+  // `user`, if it is not the host's. A build that has been inspected before is not inspected again, and files that have
+  // not changed since this store copied them are not read again. Errors name the plugin and what to do; a stop asked for
   // meanwhile is one.
   [[nodiscard]] Result<Build> add(const std::string &plugin, const std::string &sha256_pin,
                                   const std::optional<User> &user = {}, const std::stop_token &stop = {}) const;
@@ -33,6 +36,7 @@ class PluginStore {
   std::string store_dir_;
   std::string binary_;
   Duration time_limit_;
+  std::unique_ptr<KnownBuilds> known_;  // locks itself
 };
 
 }  // namespace hostler

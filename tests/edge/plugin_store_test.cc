@@ -57,6 +57,31 @@ TEST_F(PluginStoreTest, KnowsABuildAgain) {
   EXPECT_EQ(other->library, dir.path("store/" + first->hash + "/other.so"));
 }
 
+// What it copies passes through a folder in the store, which shows in the date of that.
+TEST_F(PluginStoreTest, CopiesAFileThatHasNotChangedOnce) {
+  const std::string plugin = drop("nothing.so");
+  const auto first = store.add(plugin, "");
+  ASSERT_TRUE(first) << first.error().text();
+  const auto is_copied_again = [&] {
+    const auto date = fs::file_time_type::clock::now() - std::chrono::hours(1);
+    fs::last_write_time(dir.path("store"), date);
+    const auto again = store.add(plugin, "");
+    EXPECT_EQ(again.value_or(Build{}), *first);
+    return fs::last_write_time(dir.path("store")) != date;
+  };
+  EXPECT_TRUE(is_copied_again()) << "it was too young";
+  while (is_copied_again()) continue;  // until it is old enough
+  EXPECT_FALSE(is_copied_again());
+  EXPECT_NE(refusal(plugin, std::string(64, '0')).find("has sha256"), std::string::npos);
+  fs::remove(first->library);
+  EXPECT_TRUE(is_copied_again());
+  EXPECT_TRUE(fs::exists(first->library));
+  EXPECT_FALSE(is_copied_again());
+  const auto other = store.add(drop("crash.so", "nothing.so"), "");
+  ASSERT_TRUE(other) << other.error().text();
+  EXPECT_EQ(other->id, "crash");
+}
+
 TEST_F(PluginStoreTest, TellsBuildsApart) {
   const auto first = store.add(drop("nothing.so", "plugin.so"), "");
   const auto second = store.add(drop("crash.so", "plugin.so"), "");
