@@ -53,6 +53,11 @@ Manifest::Manifest(InputKind kind, std::vector<Input> inputs, std::int64_t slice
       base_(base) {
   slice_size_ = std::max<std::int64_t>(slice_size_, 1);
   if (kind_ == InputKind::Records) slice_size_ = std::max(slice_size_ - slice_size_ % unit_, unit_);
+  if (inputs.empty() && items.empty()) {  // of every service
+    static const auto none = std::make_shared<const Parts>();
+    parts_ = none;
+    return;
+  }
   Parts parts;
   parts.inputs = std::move(inputs);
   parts.items = std::move(items);

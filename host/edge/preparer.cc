@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t kMostInputs = 1'000'000;
 
 // What is known so far, so that each plugin is looked at once.
-using Builds = std::map<std::pair<std::string, std::string>, Build>;  // by path and pin
+using Builds = std::map<std::string, std::map<std::string, Build>>;  // by path and pin
 
 // An error names itself where it happened; the place in the configuration is told in front of it.
 tl::unexpected<Error> at_key(std::string where, Error error) {
@@ -36,11 +36,11 @@ tl::unexpected<Error> at_key(std::string where, Error error) {
 
 Result<Build> find_build(const EntryConfig &entry, const PluginStore &store, const std::stop_token &stop,
                          Builds &builds) {
-  const auto key = std::pair(entry.plugin, entry.sha256);
-  if (const auto known = builds.find(key); known != builds.end()) return known->second;
+  std::map<std::string, Build> &of_plugin = builds[entry.plugin];
+  if (const auto known = of_plugin.find(entry.sha256); known != of_plugin.end()) return known->second;
   auto build = store.add(entry.plugin, entry.sha256, entry.user, stop);
   if (!build) return at_key(entry.plugin_where, std::move(build.error()));
-  return builds.emplace(key, std::move(*build)).first->second;
+  return of_plugin.emplace(entry.sha256, std::move(*build)).first->second;
 }
 
 // What the files must be for this job, beyond being there.
