@@ -127,26 +127,56 @@ Result<void> ConfigBuilder::add_entries(const Node &workers, const Source &sourc
   const Place root(source);
   const Place place = root.member("workers");
   if (auto list = expect_list(workers, place, "write a list below it: - plugin: NAME.so"); !list) return list;
-  const EntryContext context{config_.host, processors_, files_, machine_};
   config_.entries.reserve(config_.entries.size() + workers.children.size());
   for (std::size_t i = 0; i < workers.children.size(); ++i) {
-    auto entry = read_entry(workers.children[i], place.item(static_cast<std::int64_t>(i)), context);
+    const Place item = place.item(static_cast<std::int64_t>(i));
+    auto entry = read_entry(workers.children[i], item, context());
     if (!entry) return tl::unexpected(entry.error());
-    if (auto added = add(std::move(*entry)); !added) return added;
+    if (auto added = add(std::move(entry->config), entry->marks, item); !added) return added;
   }
   return {};
 }
 
-Result<void> ConfigBuilder::add(EntryDraft &&draft) {
-  const auto [known, fresh] = names_.emplace(draft.config.name, draft.config.where);
+Result<void> ConfigBuilder::add_entries(const PlainEntries &workers, const Source &source, const FileMemory &former,
+                                        FileMemory *now) {
+  const Place root(source);
+  const Place place = root.member("workers");
+  config_.entries.reserve(config_.entries.size() + workers.items.size());
+  for (std::size_t i = 0; i < workers.items.size(); ++i) {
+    const PlainItem &item = workers.items[i];
+    const Place inner = place.item(static_cast<std::int64_t>(i)).below(item.line - 1);
+    auto known = workers.nodes[i] ? nullptr : former.find(item.text, context());
+    if (known == nullptr) {
+      const auto anew = workers.nodes[i] ? std::nullopt : parse_plain_item(item.text);
+      auto entry = read_and_note(anew ? *anew : *workers.nodes[i], inner, context());
+      if (!entry) return tl::unexpected(entry.error());
+      known = std::move(*entry);
+    }
+    if (auto added = add(known->draft.config, known->draft.marks, inner); !added) return added;
+    if (now != nullptr) now->remember(item.text, context(), std::move(known));
+  }
+  return {};
+}
+
+Result<void> ConfigBuilder::add(EntryConfig config, const EntryMarks &marks, const Place &place) {
+  const auto where = [&](std::string_view key, const std::optional<Mark> &mark) {
+    return mark ? place.member(key).where(*mark) : place.where(marks.entry);
+  };
+  const auto [known, fresh] = names_.emplace(config.name, config_.entries.size());
   if (!fresh)
-    return fail(draft.name_where,
-                fmt::format("the name {} is already taken by {}", in_quotes(draft.config.name), known->second),
-                "give one of the two another name:");
-  depends_on_where_.push_back(std::move(draft.depends_on_where));
-  output_where_.push_back(draft.output_where);
-  draft.config.output_where = std::move(draft.output_where);
-  config_.entries.push_back(std::move(draft.config));
+    return fail(
+        where("name", marks.name),
+        fmt::format("the name {} is already taken by {}", in_quotes(config.name), config_.entries[known->second].where),
+        "give one of the two another name:");
+  config.where = place.where(marks.entry);
+  config.plugin_where = where("plugin", marks.plugin);
+  if (config.is_job()) {
+    config.input_where = where("input", marks.input);
+    config.output_where = where("output", marks.output);
+  }
+  std::vector<std::string> &needs = depends_on_where_.emplace_back();
+  for (const Mark &mark : marks.depends_on) needs.push_back(where("depends_on", mark));
+  config_.entries.push_back(std::move(config));
   return {};
 }
 
@@ -168,11 +198,11 @@ Result<void> ConfigBuilder::check_outputs() {
     const std::string real = with_slash(files_.real_path(path));
     constexpr std::string_view kHint = "give the job a folder of its own";
     if (is_within(state, real) || is_within(plugins, real) || is_within(config_.file, real))
-      return fail(output_where_[i], fmt::format("the output {} holds files that are not the job's", in_quotes(path)),
-                  std::string(kHint));
+      return fail(config_.entries[i].output_where,
+                  fmt::format("the output {} holds files that are not the job's", in_quotes(path)), std::string(kHint));
     if (is_within(real, plugins) || (is_within(real, state) && (!is_within(real, own) || real == own)))
-      return fail(output_where_[i], fmt::format("the output {} lies in a folder of the host's", in_quotes(path)),
-                  std::string(kHint));
+      return fail(config_.entries[i].output_where,
+                  fmt::format("the output {} lies in a folder of the host's", in_quotes(path)), std::string(kHint));
     outputs.emplace_back(real, i);
   }
   std::ranges::sort(outputs);
@@ -180,7 +210,7 @@ Result<void> ConfigBuilder::check_outputs() {
     if (!is_within(outputs[i].first, outputs[i - 1].first)) continue;
     const auto [outer, inner] = std::minmax(outputs[i - 1].second, outputs[i].second);
     const bool same = outputs[i].first == outputs[i - 1].first;
-    return fail(output_where_[inner],
+    return fail(config_.entries[inner].output_where,
                 fmt::format("the output {} {} that of {}", in_quotes(config_.entries[inner].output),
                             same ? "is also" : "lies in, or holds,", in_quotes(config_.entries[outer].name)),
                 "give each job a folder of its own");
@@ -197,12 +227,14 @@ Result<void> ConfigBuilder::check_dependencies() const {
         return fail(depends_on_where_[i][k], fmt::format("{} depends on itself", in_quotes(name)), "leave it out");
       if (names_.contains(name)) continue;
       std::vector<std::string_view> known;
-      for (const auto &[each, where] : names_) known.push_back(each);
+      for (const EntryConfig &each : config_.entries) known.push_back(each.name);
+      std::ranges::sort(known);
       const auto near = nearest(name, known);
       return fail(depends_on_where_[i][k], fmt::format("there is no entry {}", in_quotes(name)),
                   near ? fmt::format("did you mean \"{}\"?", *near) : "write the name: of another entry");
     }
   }
+  if (std::ranges::all_of(config_.entries, [](const EntryConfig &each) { return each.depends_on.empty(); })) return {};
   const std::vector<std::size_t> circle = DependencyGraph(config_.entries).circle();
   if (circle.empty()) return {};
   constexpr std::size_t kMostNamed = 10;

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/config.h"
 #include "core/config_entry.h"
 #include "core/config_files.h"
 #include "core/config_place.h"
+#include "core/entry_memory.h"
 #include "core/error.h"
 #include "core/machine.h"
 #include "core/yaml_node.h"
@@ -26,11 +27,15 @@ class ConfigBuilder {
   [[nodiscard]] Result<void> read_host(const Node *host, const Source &source);
   // One list `workers:`, in the order of the entries.
   [[nodiscard]] Result<void> add_entries(const Node &workers, const Source &source);
+  // The same of a plain document; what `former` knows and is still so comes from there. `now`, if any, gets to know them.
+  [[nodiscard]] Result<void> add_entries(const PlainEntries &workers, const Source &source, const FileMemory &former,
+                                         FileMemory *now);
   // All is read: checks what the entries must agree on.
   [[nodiscard]] Result<Config> finish();
 
  private:
-  [[nodiscard]] Result<void> add(EntryDraft &&draft);
+  [[nodiscard]] EntryContext context() const { return {config_.host, processors_, files_, machine_}; }
+  [[nodiscard]] Result<void> add(EntryConfig config, const EntryMarks &marks, const Place &place);
   [[nodiscard]] Result<void> check_outputs();
   [[nodiscard]] Result<void> check_dependencies() const;
 
@@ -38,9 +43,8 @@ class ConfigBuilder {
   Machine &machine_;
   std::int32_t processors_;
   Config config_;
-  std::map<std::string, std::string, std::less<>> names_;  // name → where
+  std::unordered_map<std::string, std::size_t> names_;  // in config_.entries
   std::vector<std::vector<std::string>> depends_on_where_;
-  std::vector<std::string> output_where_;
 };
 
 // Every key that is supported: "host.plugins", "include", "workers", "workers[].input.range.begin" …

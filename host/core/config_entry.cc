@@ -28,7 +28,6 @@ struct Draft {
   EntryDraft entry;
   const EntryContext *context = nullptr;
   std::optional<std::int32_t> count;
-  bool has_name = false;
   ExitRules on_exit;
   LimitsDraft limits;
   std::optional<std::string> job_key;  // the first key that only a job has, and where
@@ -55,8 +54,7 @@ Result<void> read_name(const Node &value, const Place &place, Draft &draft) {
     return place.refuse(value.mark, fmt::format("{} is no name for an entry", in_quotes(*name)),
                         "write at most 64 letters, digits, - and _, the first a letter or digit");
   draft.entry.config.name = std::move(*name);
-  draft.entry.name_where = place.where(value.mark);
-  draft.has_name = true;
+  draft.entry.marks.name = value.mark;
   return {};
 }
 
@@ -75,7 +73,7 @@ Result<void> read_plugin(const Node &value, const Place &place, Draft &draft) {
   if (auto found = draft.context->files.check_plugin(folder, *plugin); !found)
     return place.refuse(value.mark, std::move(found.error()));
   draft.entry.config.plugin = folder + "/" + *plugin;
-  draft.entry.config.plugin_where = place.where(value.mark);
+  draft.entry.marks.plugin = value.mark;
   return {};
 }
 
@@ -110,7 +108,7 @@ Result<void> read_cwd(const Node &value, const Place &place, Draft &draft) {
 
 Result<void> read_output(const Node &value, const Place &place, Draft &draft) {
   note_job_key("output", value, place, draft);
-  draft.entry.output_where = place.where(value.mark);
+  draft.entry.marks.output = value.mark;
   return store(read_path(value, place), draft.entry.config.output);
 }
 
@@ -222,7 +220,7 @@ Result<void> read_depends_on(const Node &value, const Place &place, Draft &draft
     const Node &node = value.kind == Node::Kind::List ? value.children[i] : value;
     if (!seen.insert(names[i]).second)
       return place.refuse(node.mark, fmt::format("{} is named twice", in_quotes(names[i])), "leave one out");
-    draft.entry.depends_on_where.push_back(place.where(node.mark));
+    draft.entry.marks.depends_on.push_back(node.mark);
   }
   return {};
 }
@@ -241,7 +239,7 @@ constexpr Field<Draft> kEntryFields[] = {
     {"cwd", read_cwd},
     {"input",
      [](const Node &value, const Place &place, Draft &draft) {
-       draft.entry.config.input_where = place.where(value.mark);
+       draft.entry.marks.input = value.mark;
        return store(read_input(value, place, draft.context->files), draft.entry.config.input);
      }},
     {"output", read_output},
@@ -323,7 +321,6 @@ Result<void> default_name(const Node &node, const Place &place, Draft &draft) {
   EntryConfig &config = draft.entry.config;
   config.name = config.plugin.substr(config.plugin.rfind('/') + 1);
   if (config.name.ends_with(".so")) config.name.resize(config.name.size() - 3);
-  draft.entry.name_where = place.where(node.mark);
   if (!is_name(config.name))
     return place.refuse(node.mark,
                         fmt::format("the plugin's file name gives no name for the entry: {}", in_quotes(config.name)),
@@ -335,7 +332,7 @@ Result<void> default_name(const Node &node, const Place &place, Draft &draft) {
 Result<void> fill_in(const Node &node, const Place &place, Draft &draft) {
   EntryConfig &config = draft.entry.config;
   if (config.plugin.empty()) return place.refuse(node.mark, "\"plugin\" is missing", "write plugin: NAME.so");
-  if (!draft.has_name)
+  if (!draft.entry.marks.name)
     if (auto name = default_name(node, place, draft); !name) return name;
   if (!config.is_job() && draft.job_key)
     return fail(draft.job_key_where,
@@ -347,10 +344,7 @@ Result<void> fill_in(const Node &node, const Place &place, Draft &draft) {
     return limits;
   config.count = draft.count.value_or(config.is_job() ? draft.context->processors : 1);
   if (config.cwd.empty()) config.cwd = place.source().folder;
-  if (config.is_job() && config.output.empty()) {
-    config.output = draft.context->host.state + "/output/" + config.name;
-    draft.entry.output_where = place.where(node.mark);
-  }
+  if (config.is_job() && config.output.empty()) config.output = draft.context->host.state + "/output/" + config.name;
   return {};
 }
 
@@ -359,7 +353,7 @@ Result<void> fill_in(const Node &node, const Place &place, Draft &draft) {
 Result<EntryDraft> read_entry(const Node &node, const Place &place, const EntryContext &context) {
   Draft draft;
   draft.context = &context;
-  draft.entry.config.where = place.where(node.mark);
+  draft.entry.marks.entry = node.mark;
   if (node.kind != Node::Kind::Map)
     return place.refuse(node.mark, fmt::format("a map is expected, not {}", describe(node)), "write - plugin: NAME.so");
   if (auto map = read_map<Draft>(node, place, kEntryFields, draft); !map) return tl::unexpected(map.error());

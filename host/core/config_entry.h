@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,20 @@ struct EntryContext {
   Machine &machine;
 };
 
-// An entry, and where in it what must agree with other entries stands.
+// Where in an entry stands what may turn out to be wrong when more is known than its text; nothing: it is not given.
+struct EntryMarks {
+  Mark entry;
+  Mark plugin;
+  std::optional<Mark> name;
+  std::optional<Mark> input;
+  std::optional<Mark> output;
+  std::vector<Mark> depends_on;  // one for each
+};
+
+// An entry, but for its places in words.
 struct EntryDraft {
   EntryConfig config;
-  std::string name_where;
-  std::string output_where;
-  std::vector<std::string> depends_on_where;  // one for each
+  EntryMarks marks;
 };
 
 [[nodiscard]] Result<EntryDraft> read_entry(const Node &node, const Place &place, const EntryContext &context);

@@ -49,7 +49,7 @@ std::string Place::where(const Mark &mark) const {
   constexpr std::size_t kUsual = 64;  // beside the file's name
   std::string where;
   where.reserve(source_->file.size() + kUsual);
-  where.append(source_->file).append(":").append(std::to_string(mark.line));
+  where.append(source_->file).append(":").append(std::to_string(above_ + mark.line));
   where.append(":").append(std::to_string(mark.column));
   where += ": ";
   const std::size_t begin = where.size();

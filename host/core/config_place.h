@@ -25,6 +25,12 @@ class Place {
   // The member `key` of the map at this place, or the item `index` of its list.
   [[nodiscard]] Place member(std::string_view key) const { return {this, key, -1}; }
   [[nodiscard]] Place item(std::int64_t index) const { return {this, {}, index}; }
+  // The marks below it count from a line that has `lines` above it.
+  [[nodiscard]] Place below(int lines) const {
+    Place place = *this;
+    place.above_ += lines;
+    return place;
+  }
 
   [[nodiscard]] const Source &source() const { return *source_; }
   [[nodiscard]] std::string path() const;                   // "workers[0].input.lines"
@@ -35,12 +41,13 @@ class Place {
 
  private:
   Place(const Place *parent, std::string_view key, std::int64_t index)
-      : source_(parent->source_), parent_(parent), key_(key), index_(index) {}
+      : source_(parent->source_), parent_(parent), key_(key), index_(index), above_(parent->above_) {}
   void append_path(std::string &to) const;
   const Source *source_;
   const Place *parent_ = nullptr;
   std::string_view key_;
   std::int64_t index_ = -1;
+  int above_ = 0;
 };
 
 // Text of the user's for a message: in double quotes, cut when it is long, control characters shown as \xNN.

@@ -24,7 +24,7 @@ bool is_flow_character(char c) {
   return is_letter(c) || is_digit(c) || c == '.' || c == '/' || c == '+' || c == '-';
 }
 bool is_block_character(char c) {
-  return is_flow_character(c) || c == ' ' || c == ',' || c == '@' || c == '(' || c == ')';
+  return is_flow_character(c) || c == ' ' || c == ',' || c == '@' || c == '(' || c == ')' || c == '*';
 }
 
 bool is_null(std::string_view text) {
@@ -66,9 +66,8 @@ bool has_key(const Node &map, std::string_view key) {
 // What is not plain makes each of its functions return false, and with it all of them.
 class PlainParser {
  public:
-  bool cut_lines(std::string_view text) {
-    if (text.size() > kLongest) return false;
-    for (int number = 1; !text.empty(); ++number) {
+  bool cut_lines(std::string_view text, int first) {
+    for (int number = first; !text.empty(); ++number) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       const std::string_view line = text.substr(0, end);
       text.remove_prefix(std::min(end + 1, text.size()));
@@ -84,6 +83,12 @@ class PlainParser {
 
   bool document(Node &root) {
     return !lines_.empty() && lines_[0].indent == 0 && block_map(root, 0, 1) && next_ == lines_.size();
+  }
+
+  // An item of a list in the outermost map.
+  bool only_item(Node &value) {
+    constexpr std::size_t kDepth = 3;
+    return !lines_.empty() && lines_[0].is_item() && item(value, lines_[0].indent, kDepth) && next_ == lines_.size();
   }
 
  private:
@@ -216,13 +221,103 @@ class PlainParser {
   std::size_t next_ = 0;
 };
 
+// A document without the items of its list.
+struct Pieces {
+  std::string_view head;
+  std::string_view tail;
+  int tail_line = 1;
+  Mark list;
+  std::vector<PlainItem> items;
+};
+
+// Goes by indentation alone: what is within a line is left to those who parse the pieces.
+class Cutter {
+ public:
+  Cutter(std::string_view text, std::string_view list) : text_(text), list_(list) { pieces_.head = text; }
+
+  std::optional<Pieces> cut() {
+    int number = 1;
+    for (std::size_t at = 0; at < text_.size() && state_ != State::Behind; ++number) {
+      const std::size_t end = std::min(text_.find('\n', at), text_.size());
+      const std::string_view line = text_.substr(at, end - at);
+      const std::size_t indent = line.find_first_not_of(' ');
+      const bool counts = indent != std::string_view::npos && line[indent] != '#';
+      if (counts && !take(at, number, indent, line.substr(indent))) return std::nullopt;
+      at = std::min(end + 1, text_.size());
+    }
+    if (state_ == State::Within) end_item(text_.size());
+    return std::move(pieces_);
+  }
+
+ private:
+  enum class State { Before, AtKey, Within, Behind };
+
+  bool take(std::size_t at, int number, std::size_t indent, std::string_view content) {
+    const bool is_item = content.starts_with("- ");
+    switch (state_) {
+      case State::Before:
+        if (indent == 0 && content.size() == list_.size() + 1 && content.starts_with(list_) && content.back() == ':')
+          state_ = State::AtKey;
+        return true;
+      case State::AtKey:
+        if (indent == 0 || !is_item) {  // no such list
+          state_ = State::Behind;
+          return true;
+        }
+        state_ = State::Within;
+        pieces_.head = text_.substr(0, at);
+        pieces_.list = {number, static_cast<int>(indent) + 1};
+        indent_ = indent;
+        break;
+      case State::Within:
+        if (indent > indent_) return true;
+        end_item(at);
+        if (indent != 0) break;
+        state_ = State::Behind;
+        pieces_.tail = text_.substr(at);
+        pieces_.tail_line = number;
+        return true;
+      case State::Behind: return true;
+    }
+    begin_ = at;
+    pieces_.items.push_back({{}, number});
+    return indent == indent_ && is_item;
+  }
+
+  void end_item(std::size_t at) { pieces_.items.back().text = text_.substr(begin_, at - begin_); }
+
+  std::string_view text_;
+  std::string_view list_;
+  State state_ = State::Before;
+  std::size_t indent_ = 0;
+  std::size_t begin_ = 0;
+  Pieces pieces_;
+};
+
 }  // namespace
 
-std::optional<Node> parse_plain_yaml(std::string_view text) {
+std::optional<PlainDocument> cut_plain_yaml(std::string_view text, std::string_view list) {
+  if (text.size() > kLongest) return std::nullopt;
+  auto pieces = Cutter(text, list).cut();
+  if (!pieces) return std::nullopt;
   PlainParser parser;
-  Node root;
-  if (!parser.cut_lines(text) || !parser.document(root)) return std::nullopt;
-  return root;
+  PlainDocument document;
+  if (!parser.cut_lines(pieces->head, 1) || !parser.cut_lines(pieces->tail, pieces->tail_line) ||
+      !parser.document(document.root))
+    return std::nullopt;
+  document.items = std::move(pieces->items);
+  if (document.items.empty()) return document;
+  std::vector<Node> &members = document.root.children;
+  for (std::size_t i = 0; i < members.size(); i += 2)
+    if (members[i].text == list) members[i + 1] = make(Node::Kind::List, pieces->list);
+  return document;
+}
+
+std::optional<Node> parse_plain_item(std::string_view text) {
+  PlainParser parser;
+  Node item;
+  if (!parser.cut_lines(text, 1) || !parser.only_item(item)) return std::nullopt;
+  return item;
 }
 
 }  // namespace hostler

@@ -69,7 +69,7 @@ class Host {
     auto signals = HostSignals::block();
     if (!signals) return Failure{ExitCode::Failed, signals.error()};
     signals_ = std::move(*signals);
-    auto config = read_config(options_.config);
+    auto config = read_config(options_.config, &memory_);
     if (!config) return Failure{exit_code_of_config(config.error()), config.error()};
     config_ = std::move(*config);
     umask(config_.host.umask);
@@ -110,7 +110,7 @@ class Host {
     fleet_->serve(*supervisor_);
     plugins_.emplace(state + "/store", "/proc/self/exe");
     plugins_->clear_workshops();
-    reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, state,
+    reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, std::move(memory_), state,
                                            [this](const HostConfig &host) { logs_->set_limits(host.logs); });
     return build_control();
   }
@@ -181,6 +181,7 @@ class Host {
   EventLoop loop_;  // outlives all that is watched on it
   std::optional<HostSignals> signals_;
   Config config_;
+  EntryMemory memory_;  // the reloader's, once there is one
   std::optional<Pidfile> pidfile_;
   std::unique_ptr<LogFiles> logs_;
   std::unique_ptr<Fleet> fleet_;

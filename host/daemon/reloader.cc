@@ -17,11 +17,12 @@ constexpr std::size_t kMostWaiting = 64;  // whoever asked may be gone: that is 
 }  // namespace
 
 Reloader::Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
-                   std::string state_dir, Applied applied)
+                   EntryMemory memory, std::string state_dir, Applied applied)
     : loop_(loop),
       supervisor_(supervisor),
       plugins_(plugins),
       config_(std::move(config)),
+      memory_(std::move(memory)),
       state_dir_(std::move(state_dir)),
       applied_(std::move(applied)) {}
 
@@ -68,8 +69,8 @@ void Reloader::begin_next() {
   }
 }
 
-Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) const {
-  auto config = read_config(config_);
+Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) {
+  auto config = read_config(config_, &memory_);
   if (!config) return tl::unexpected(config.error());
   if (config->host.state != state_dir_)
     return fail(config_, "host.state is now " + config->host.state + ", but this host lives in " + state_dir_,

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/entry_memory.h"
 #include "core/error.h"
 #include "core/plan.h"
 #include "edge/event_loop.h"
@@ -29,9 +30,9 @@ class Reloader {
 
   using Applied = std::function<void(const HostConfig &)>;
 
-  // `state_dir` is the one in use: a file that names another is refused. `applied` is told what of `host:` holds from
-  // now on.
-  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config,
+  // `state_dir` is the one in use: a file that names another is refused. `memory` is of the host's start, in which the
+  // file was read already. `applied` is told what of `host:` holds from now on.
+  Reloader(EventLoop &loop, Supervisor &supervisor, const PluginStore &plugins, std::string config, EntryMemory memory,
            std::string state_dir, Applied applied);
 
   // Reads, prepares, applies; refused when very many wait already. `done` is called on the loop's thread.
@@ -56,7 +57,7 @@ class Reloader {
 
   void ask(Request request);
   void begin_next();
-  [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop) const;
+  [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop);
   [[nodiscard]] Result<std::vector<EntryPlan>> carry_out(const Request &request, Prepared &&prepared);
   void free_elsewhere(Prepared rest);
   void finish(Result<Prepared> prepared);
@@ -65,6 +66,7 @@ class Reloader {
   Supervisor &supervisor_;
   const PluginStore &plugins_;
   std::string config_;
+  EntryMemory memory_;  // the thread's, while there is one
   std::string state_dir_;
   Applied applied_;
   std::deque<Request> requests_;  // the first is being prepared

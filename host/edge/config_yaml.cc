@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <span>
 #include <system_error>
@@ -16,7 +17,9 @@
 
 #include "core/config_builder.h"
 #include "core/config_values.h"
+#include "core/entry_memory.h"
 #include "core/glob.h"
+#include "core/plain_yaml.h"
 #include "edge/disk_files.h"
 #include "edge/file_list.h"
 #include "edge/this_machine.h"
@@ -25,6 +28,7 @@
 namespace hostler {
 namespace {
 
+constexpr std::string_view kWorkers = "workers";
 constexpr std::int64_t kMostYaml = std::int64_t{16} << 20U;
 
 std::int32_t processors() {
@@ -33,15 +37,36 @@ std::int32_t processors() {
   return static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-// Reads one file into a document; `named` is where it was named, or empty.
-Result<Node> read_document(const std::string &file, const std::string &named) {
-  const auto text = read_file(file, kMostYaml);
-  if (text) return parse_yaml(file, *text);
-  Error error = text.error();
-  error.where = named.empty() ? file : named;
-  if (!named.empty()) error.what = fmt::format("the file {} {}", in_quotes(file), error.what);
-  if (named.empty() && !error.may_pass) error.hint = "name your configuration with -c FILE";
-  return tl::unexpected(std::move(error));
+// One file, parsed but for the entries that are known by their text.
+struct Document {
+  std::shared_ptr<const std::string> text;
+  Node root;
+  PlainEntries entries;  // of `workers:`, if the file is plain YAML: in `root` the list is empty then
+};
+
+// `named` is where the file was named, or empty.
+Result<Document> read_document(const std::string &file, const std::string &named, const FileMemory &memory) {
+  auto text = read_file(file, kMostYaml);
+  if (!text) {
+    Error error = text.error();
+    error.where = named.empty() ? file : named;
+    if (!named.empty()) error.what = fmt::format("the file {} {}", in_quotes(file), error.what);
+    if (named.empty() && !error.may_pass) error.hint = "name your configuration with -c FILE";
+    return tl::unexpected(std::move(error));
+  }
+  Document document;
+  document.text = std::make_shared<const std::string>(std::move(*text));
+  if (auto plain = cut_plain_yaml(*document.text, kWorkers)) {
+    if (auto entries = parse_unknown(std::move(plain->items), memory)) {
+      document.root = std::move(plain->root);
+      document.entries = std::move(*entries);
+      return document;
+    }
+  }
+  auto root = parse_yaml(file, *document.text);
+  if (!root) return tl::unexpected(root.error());
+  document.root = std::move(*root);
+  return document;
 }
 
 // The folder of a file: as it is named in messages, and absolute without symbolic links.
@@ -63,25 +88,47 @@ FileId id_of(const std::string &path) {
 // The run through workers.yaml.
 class ConfigReader {
  public:
-  ConfigReader(Source source, std::string absolute, Machine &machine)
-      : source_(std::move(source)), builder_(std::move(absolute), processors(), files_, machine) {}
+  ConfigReader(Source source, std::string absolute, Machine &machine, EntryMemory *memory)
+      : source_(std::move(source)), builder_(std::move(absolute), processors(), files_, machine), memory_(memory) {}
 
   Result<Config> read() {
-    auto document = read_document(source_.file, "");
+    auto document = read_document(source_.file, "", former(source_));
     if (!document) return tl::unexpected(document.error());
-    if (auto whole = check_top(*document); !whole) return tl::unexpected(whole.error());
-    if (auto host = builder_.read_host(member(*document, "host"), source_); !host) return tl::unexpected(host.error());
-    for (std::size_t i = 0; i + 1 < document->children.size(); i += 2) {
-      const Node &key = document->children[i];
+    const Node &root = document->root;
+    if (auto whole = check_top(root); !whole) return tl::unexpected(whole.error());
+    if (auto host = builder_.read_host(member(root, "host"), source_); !host) return tl::unexpected(host.error());
+    for (std::size_t i = 0; i + 1 < root.children.size(); i += 2) {
+      const Node &key = root.children[i];
       Result<void> done;
-      if (key.text == "include") done = include(document->children[i + 1]);
-      if (key.text == "workers") done = builder_.add_entries(document->children[i + 1], source_);
+      if (key.text == "include") done = include(root.children[i + 1]);
+      if (key.text == kWorkers) done = add_workers(*document, root.children[i + 1], source_);
       if (!done) return tl::unexpected(done.error());
     }
-    return builder_.finish();
+    auto config = builder_.finish();
+    if (config && memory_ != nullptr) *memory_ = std::move(now_);
+    return config;
   }
 
  private:
+  static std::string path_of(const Source &source) {
+    return source.folder + "/" + std::filesystem::path(source.file).filename().string();
+  }
+
+  // What is known of a file from the last time.
+  [[nodiscard]] const FileMemory &former(const Source &source) const {
+    static const FileMemory none;
+    if (memory_ == nullptr) return none;
+    const auto found = memory_->find(path_of(source));
+    return found == memory_->end() ? none : found->second;
+  }
+
+  Result<void> add_workers(const Document &document, const Node &workers, const Source &source) {
+    if (document.entries.items.empty()) return builder_.add_entries(workers, source);
+    FileMemory *now =
+        memory_ == nullptr ? nullptr : &now_.emplace(path_of(source), FileMemory(document.text)).first->second;
+    return builder_.add_entries(document.entries, source, former(source), now);
+  }
+
   static const Node *member(const Node &map, std::string_view key) {
     for (std::size_t i = 0; i + 1 < map.children.size(); i += 2)
       if (map.children[i].text == key) return &map.children[i + 1];
@@ -95,7 +142,7 @@ class ConfigReader {
     if (document.kind != Node::Kind::Map)
       return root.refuse(document.mark, "a map is expected, not " + describe(document), std::string(kHint));
     if (auto known = check_keys(document, source_, {"host", "include", "workers"}); !known) return known;
-    if (member(document, "workers") == nullptr && member(document, "include") == nullptr)
+    if (member(document, kWorkers) == nullptr && member(document, "include") == nullptr)
       return root.refuse(document.mark, "\"workers\" is missing", std::string(kHint));
     return {};
   }
@@ -146,46 +193,48 @@ class ConfigReader {
     if (!included_.insert(id).second) return {};
     const auto source = source_of(file.path);
     if (!source) return place.refuse(mark, source.error());
-    const auto document = read_document(file.path, place.where(mark));
+    const auto document = read_document(file.path, place.where(mark), former(*source));
     if (!document) return tl::unexpected(document.error());
+    const Node &map = document->root;
     const Place root(*source);
     constexpr std::string_view kHint = "an included file holds workers: and nothing else";
-    if (document->kind != Node::Kind::Map)
-      return root.refuse(
-          document->mark,
-          document->kind == Node::Kind::Null ? "the file is empty" : "a map is expected, not " + describe(*document),
-          std::string(kHint));
-    for (std::size_t i = 0; i < document->children.size(); i += 2) {
-      const Node &key = document->children[i];
-      if (key.text != "workers")
+    if (map.kind != Node::Kind::Map)
+      return root.refuse(map.mark,
+                         map.kind == Node::Kind::Null ? "the file is empty" : "a map is expected, not " + describe(map),
+                         std::string(kHint));
+    for (std::size_t i = 0; i < map.children.size(); i += 2) {
+      const Node &key = map.children[i];
+      if (key.text != kWorkers)
         return root.member(key.text).refuse(
             key.mark, fmt::format("{} cannot stand in an included file", in_quotes(key.text)), std::string(kHint));
     }
-    const Node *workers = member(*document, "workers");
-    if (workers == nullptr) return root.refuse(document->mark, "\"workers\" is missing", std::string(kHint));
-    return builder_.add_entries(*workers, *source);
+    const Node *workers = member(map, kWorkers);
+    if (workers == nullptr) return root.refuse(map.mark, "\"workers\" is missing", std::string(kHint));
+    return add_workers(*document, *workers, *source);
   }
 
   Source source_;
   std::set<FileId> included_;
   DiskFiles files_;
   ConfigBuilder builder_;
+  EntryMemory *memory_;  // of the last reading, or null
+  EntryMemory now_;
 };
 
 }  // namespace
 
-Result<Config> read_config(const std::string &path) {
+Result<Config> read_config(const std::string &path, EntryMemory *memory) {
   ThisMachine machine;
-  return read_config(path, machine);
+  return read_config(path, machine, memory);
 }
 
-Result<Config> read_config(const std::string &path, Machine &machine) {
+Result<Config> read_config(const std::string &path, Machine &machine, EntryMemory *memory) {
   auto source = source_of(path);
   if (!source) return tl::unexpected(source.error());
   const std::string name = std::filesystem::path(path).filename();
   if (name.empty()) return fail(path, "is a folder", "name a file in it");
   const std::string absolute = (source->folder == "/" ? "" : source->folder) + "/" + name;
-  return ConfigReader(std::move(*source), absolute, machine).read();
+  return ConfigReader(std::move(*source), absolute, machine, memory).read();
 }
 
 }  // namespace hostler

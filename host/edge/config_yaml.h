@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "core/entry_memory.h"
 #include "core/error.h"
 
 namespace hostler {
@@ -12,8 +13,11 @@ namespace hostler {
 // Relative paths, in a file and in what it includes, start in the folder of the file that says them. Errors have
 // where = "FILE:LINE:COLUMN: KEY.PATH"; lines and columns count from 1, columns in bytes. core/config_builder's
 // supported_keys() lists what may stand in it.
-[[nodiscard]] Result<Config> read_config(const std::string &path);
+//
+// With a memory, only that is read of which the memory does not know what would come of it; if all is good, it remembers
+// this reading from then on.
+[[nodiscard]] Result<Config> read_config(const std::string &path, EntryMemory *memory = nullptr);
 // The same as if it were for another machine.
-[[nodiscard]] Result<Config> read_config(const std::string &path, Machine &machine);
+[[nodiscard]] Result<Config> read_config(const std::string &path, Machine &machine, EntryMemory *memory = nullptr);
 
 }  // namespace hostler

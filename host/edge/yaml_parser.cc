@@ -18,7 +18,6 @@
 
 #include "core/config_place.h"
 #include "core/plain_text.h"
-#include "core/plain_yaml.h"
 
 namespace hostler {
 namespace {
@@ -260,11 +259,6 @@ Refusal translate(const YAML::Exception &error, std::string_view text) {
 }  // namespace
 
 Result<Node> parse_yaml(const std::string &file, const std::string &text) {
-  if (auto plain = parse_plain_yaml(text)) return std::move(*plain);
-  return parse_full_yaml(file, text);
-}
-
-Result<Node> parse_full_yaml(const std::string &file, const std::string &text) {
   const auto refuse = [&](Refusal refusal) {
     return fail(fmt::format("{}:{}:{}", file, refusal.mark.line, refusal.mark.column), std::move(refusal.what),
                 std::move(refusal.hint));

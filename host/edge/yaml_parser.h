@@ -14,7 +14,4 @@ namespace hostler {
 // 64 MiB. No text: a Null node. Merge keys (<<) are carried out. Blocking in proportion to the text; any thread.
 [[nodiscard]] Result<Node> parse_yaml(const std::string &file, const std::string &text);
 
-// The same without the short cut of core/plain_yaml: by the library alone.
-[[nodiscard]] Result<Node> parse_full_yaml(const std::string &file, const std::string &text);
-
 }  // namespace hostler

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge/yaml_parser.h"
+#include "fakes/whole_plain.h"
 
 namespace hostler {
 namespace {
@@ -29,7 +30,7 @@ std::string shown(const Node &node, int depth = 0) {
 bool agrees(const std::string &text) {
   const auto plain = parse_plain_yaml(text);
   if (!plain) return false;
-  const auto full = parse_full_yaml("f.yaml", text);
+  const auto full = parse_yaml("f.yaml", text);
   EXPECT_TRUE(full) << full.error().text() << "\n" << text;
   if (full) {
     EXPECT_EQ(shown(*plain), shown(*full)) << text;
@@ -76,8 +77,46 @@ const std::string kUsual =
 TEST(PlainYaml, ReadsWhatPeopleWrite) {
   EXPECT_TRUE(agrees(kUsual));
   EXPECT_TRUE(agrees("a: b"));
+  EXPECT_TRUE(agrees("a: b/*.c*, d * e\n"));
   EXPECT_TRUE(agrees("a:\n"));
   EXPECT_TRUE(agrees("a:\n  b:\n    c:\nd: e\n"));
+}
+
+TEST(PlainYaml, CutsAListIntoItsItems) {
+  const std::string text =
+      "a: b\n"
+      "workers:\n"
+      "# of the head\n"
+      "\n"
+      "  - one\n"
+      "# of one\n"
+      "\n"
+      "  - two: 2\n"
+      "    list:\n"
+      "      - a\n"
+      "c: d\n";
+  EXPECT_TRUE(agrees(text));
+  const auto document = cut_plain_yaml(text, "workers");
+  ASSERT_TRUE(document);
+  ASSERT_EQ(document->items.size(), 2U);
+  EXPECT_EQ(document->items[0].text, "  - one\n# of one\n\n");
+  EXPECT_EQ(document->items[0].line, 5);
+  EXPECT_EQ(document->items[1].text, "  - two: 2\n    list:\n      - a\n");
+  EXPECT_EQ(document->items[1].line, 8);
+  EXPECT_EQ(document->root.children.size(), 6U);
+  // Of another list nothing is cut.
+  EXPECT_TRUE(cut_plain_yaml("workers: {}\n", "workers")->items.empty());
+  EXPECT_FALSE(cut_plain_yaml(text, "others")->root.children[3].children.empty());
+}
+
+TEST(PlainYaml, CutsNothingThatIndentationDoesNotTell) {
+  for (const char *text :
+       {"workers:\n- a\n", "workers:\n  - a\n - b\n", "workers:\n  - a\n  b: c\n", "workers:\n  - a\nb\n",
+        "workers:\n  - a\n- b\n", "workers:\n  - a\nworkers:\n  - b\n", "a:\nworkers:\n  - a\n b: c\n",
+        "workers: \n  - a\n", "workers:\n  -\n", "workers:\n  - a\n   - b\n", "workers:\r\n  - a\r\n"})
+    EXPECT_FALSE(parse_plain_yaml(text)) << text;
+  EXPECT_TRUE(agrees("workers:\n  - a"));
+  EXPECT_TRUE(agrees("b:\n  workers:\n    - a\nworkers:\n    - c\n    - d\n"));
 }
 
 TEST(PlainYaml, LeavesToTheLibraryWhatIsNotPlain) {

@@ -6,6 +6,7 @@
 #include "core/config_files.h"
 #include "edge/yaml_parser.h"
 #include "fakes/any_machine.h"
+#include "fakes/whole_plain.h"
 #include "fuzz.h"
 
 namespace hostler {
@@ -22,7 +23,8 @@ class AnyFiles final : public ConfigFiles {
 };
 
 Result<Config> read(const std::string &text) {
-  auto document = parse_yaml("f.yaml", text);
+  const auto plain = parse_plain_yaml(text);
+  const auto document = plain ? Result<Node>(*plain) : parse_yaml("f.yaml", text);
   if (!document) return tl::unexpected<Error>(document.error());
   const Source source{"f.yaml", "/folder"};
   AnyFiles files;
