@@ -76,11 +76,6 @@ Result<std::vector<Input>> list_inputs(const EntryConfig &entry) {
   return files;
 }
 
-bool holds(const std::string &folder, std::string_view name) {
-  std::error_code error;
-  return std::filesystem::exists(std::filesystem::symlink_status(folder + "/" + std::string(name), error));
-}
-
 // What can be said of the output before the job begins, without a change: the job itself looks at every file.
 Result<void> check_output(const EntryConfig &entry) {
   namespace fs = std::filesystem;
@@ -102,12 +97,16 @@ Result<void> check_output(const EntryConfig &entry) {
         made ? "cannot be written to: " + why : fmt::format("cannot be made in {}: {}", in_quotes(there.string()), why),
         "make it writable for the user of hostler, or choose another output:");
   }
-  if (!made || holds(entry.output, kAttemptsFolder) || holds(entry.output, kPartsFolder) ||
-      holds(entry.output, kOutputManifest))
-    return {};
-  const fs::directory_iterator first(there, error);
-  if (error || first == fs::directory_iterator()) return {};
-  return refuse(fmt::format("holds {}, which is of no job", in_quotes(first->path().filename().string())),
+  if (!made) return {};
+  // In one pass: a job that begins meanwhile makes its folders here.
+  std::string foreign;
+  for (fs::directory_iterator at(there, error); !error && at != fs::directory_iterator(); at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (name == kAttemptsFolder || name == kPartsFolder || name == kOutputManifest) return {};
+    if (foreign.empty()) foreign = name;
+  }
+  if (foreign.empty()) return {};
+  return refuse(fmt::format("holds {}, which is of no job", in_quotes(foreign)),
                 "empty the folder, or choose another output:");
 }
 
