@@ -68,7 +68,7 @@ def one_slice(hostler, built, folder, workers):
     config = write_job(
         folder,
         built,
-        f"  - plugin: claims.so\n    count: {workers}\n    input: {{range: {{end: 5000000}}, slice: 5000000}}\n"
+        f"  - plugin: claims.so\n    count: {workers}\n    input: {{range: {{end: 20000000}}, slice: 20000000}}\n"
         "    params: {work: 1000}\n",
     )
     return timed([hostler, "run", "-c", config])[0]
