@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 namespace hostler {
 
@@ -20,18 +21,26 @@ std::string timestamp(UnixMilliseconds at) {
 void LineAssembler::feed(std::string_view bytes, const Sink &sink) {
   while (!bytes.empty()) {
     const std::size_t newline = bytes.find('\n');
-    add(bytes.substr(0, newline), sink);
-    if (newline == std::string_view::npos) return;
-    sink(partial_);
-    partial_.clear();
+    const std::string_view line = bytes.substr(0, newline);
+    if (newline == std::string_view::npos) return add(line, sink);
+    if (partial_.empty() && line.size() <= kMaxLine) {
+      sink(line);
+    } else {
+      add(line, sink);
+      hand_over(sink);
+    }
     bytes.remove_prefix(newline + 1);
   }
 }
 
 void LineAssembler::finish(const Sink &sink) {
-  if (partial_.empty()) return;
-  sink(partial_);
-  partial_.clear();
+  if (!partial_.empty()) hand_over(sink);
+}
+
+// Its room goes too: thousands of workers have each said a long line once.
+void LineAssembler::hand_over(const Sink &sink) {
+  const std::string line = std::exchange(partial_, {});
+  sink(line);
 }
 
 void LineAssembler::add(std::string_view part, const Sink &sink) {

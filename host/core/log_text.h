@@ -29,6 +29,7 @@ class LineAssembler {
 
  private:
   void add(std::string_view part, const Sink &sink);
+  void hand_over(const Sink &sink);
   std::string partial_;
 };
 

@@ -22,17 +22,21 @@
 #include "edge/fleet_lock.h"
 #include "edge/job_store.h"
 #include "edge/log_files.h"
-#include "edge/own_memory.h"
 #include "edge/own_title.h"
 #include "edge/pidfile.h"
 #include "edge/plugin_store.h"
 #include "supervisor.h"
+#include "worker/own_memory.h"
 
 namespace hostler {
 namespace {
 
 // What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
 constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
+
+// So many births are a wave, which is over when for so long nobody is born.
+constexpr std::uint64_t kWave = 250;
+constexpr Duration kQuiet = std::chrono::milliseconds(100);
 
 struct Failure {
   ExitCode code;
@@ -127,7 +131,10 @@ class Host {
     });
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
-    supervisor_->on_settled([this] { api_->on_settled(); });
+    supervisor_->on_settled([this] {
+      api_->on_settled();
+      note_wave();
+    });
     signals_->deliver_to(loop_, [this](int number) { on_signal(number); });
     return {};
   }
@@ -148,6 +155,22 @@ class Host {
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
     give_back_memory();
     report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
+  }
+
+  // What thousands need who start, or die and start again, the quiet after them does not.
+  void note_wave() {
+    if (in_wave_ || fleet_->births() < births_ + kWave) return;
+    in_wave_ = true;
+    await_quiet();
+  }
+
+  void await_quiet() {
+    births_ = fleet_->births();
+    quiet_.set(EventLoop::now() + kQuiet, [this] {
+      if (fleet_->births() != births_) return await_quiet();
+      in_wave_ = false;
+      give_back_memory();
+    });
   }
 
   void on_signal(int number) {
@@ -191,6 +214,9 @@ class Host {
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<ControlApi> api_;
   std::unique_ptr<ControlServer> server_;
+  std::uint64_t births_ = 0;  // by the last wave's end, or a moment ago in one
+  bool in_wave_ = false;
+  EventLoop::Timer quiet_{loop_};
 };
 
 }  // namespace

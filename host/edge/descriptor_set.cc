@@ -28,10 +28,6 @@ DescriptorSet::Interest::~Interest() {
   if (fd_ >= 0) set_.remove(*this);
 }
 
-std::uint32_t DescriptorSet::Descriptor::wanted() const {
-  return (reader != nullptr ? EPOLLIN | EPOLLRDHUP : 0U) | (writer != nullptr ? EPOLLOUT : 0U);
-}
-
 DescriptorSet::DescriptorSet() : set_(::epoll_create1(EPOLL_CLOEXEC)) {
   if (!set_) throw std::system_error(errno, std::generic_category(), "epoll");
 }
@@ -43,29 +39,42 @@ void DescriptorSet::add(Interest &interest) {
     descriptors_.resize(index + 1);
   }
   Descriptor &descriptor = descriptors_[index];
-  if (descriptor.wanted() == 0) {
+  if (wanted(interest.fd_) == 0) {
     ++descriptor.generation;
     int on = 1;
     ::ioctl(interest.fd_, FIONBIO, &on);
   }
-  (interest.what_ == Ready::Read ? descriptor.reader : descriptor.writer) = &interest;
+  (interest.what_ == Ready::Read ? descriptor.reader : writers_[interest.fd_]) = &interest;
   sync(interest.fd_);
 }
 
 void DescriptorSet::remove(Interest &interest) {
   if (called_ == &interest) called_ = nullptr;
-  Descriptor &descriptor = descriptors_[static_cast<std::size_t>(interest.fd_)];
-  Interest *&place = interest.what_ == Ready::Read ? descriptor.reader : descriptor.writer;
-  if (place != &interest) return;  // another has taken it
-  place = nullptr;
+  Interest *&reader = descriptors_[static_cast<std::size_t>(interest.fd_)].reader;
+  if (interest.what_ == Ready::Read && reader == &interest)
+    reader = nullptr;
+  else if (interest.what_ == Ready::Write && writer(interest.fd_) == &interest)
+    writers_.erase(interest.fd_);
+  else
+    return;  // another has taken its place
   sync(interest.fd_);
+}
+
+DescriptorSet::Interest *DescriptorSet::writer(int fd) const {
+  const auto found = writers_.find(fd);
+  return found == writers_.end() ? nullptr : found->second;
+}
+
+std::uint32_t DescriptorSet::wanted(int fd) const {
+  const bool reads = descriptors_[static_cast<std::size_t>(fd)].reader != nullptr;
+  return (reads ? EPOLLIN | EPOLLRDHUP : 0U) | (writers_.contains(fd) ? EPOLLOUT : 0U);
 }
 
 // Has the kernel watch what is wanted. A plain close() would leave in the set what a child has inherited: it is always taken
 // out by hand.
 void DescriptorSet::sync(int fd) {
   Descriptor &descriptor = descriptors_[static_cast<std::size_t>(fd)];
-  const std::uint32_t wanted = descriptor.wanted();
+  const std::uint32_t wanted = this->wanted(fd);
   epoll_event event{};
   event.events = wanted;
   event.data.u64 = std::uint64_t{descriptor.generation} << 32U | static_cast<std::uint32_t>(fd);
@@ -93,7 +102,7 @@ void DescriptorSet::look() {
     sync(fd);
     if (!refused_.contains(fd)) continue;
     const Descriptor &descriptor = descriptors_[static_cast<std::size_t>(fd)];
-    const std::uint32_t missing = descriptor.wanted() & ~descriptor.registered;
+    const std::uint32_t missing = wanted(fd) & ~descriptor.registered;
     // Of poll's events and epoll's, those of the same name are the same.
     pollfd state{fd, static_cast<short>(missing), 0};
     if (::poll(&state, 1, 0) > 0)
@@ -104,7 +113,7 @@ void DescriptorSet::look() {
 void DescriptorSet::tell(std::size_t fd, std::uint32_t generation, std::uint32_t events) {
   // Looked up each time: a handler may change the table.
   if ((events & kReadable) != 0 && descriptors_[fd].generation == generation) call(descriptors_[fd].reader);
-  if ((events & kWritable) != 0 && descriptors_[fd].generation == generation) call(descriptors_[fd].writer);
+  if ((events & kWritable) != 0 && descriptors_[fd].generation == generation) call(writer(static_cast<int>(fd)));
 }
 
 void DescriptorSet::call(Interest *interest) {

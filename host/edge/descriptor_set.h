@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "edge/unique_fd.h"
@@ -51,24 +52,24 @@ class DescriptorSet {
 
  private:
   // The number of a descriptor is used again soon, maybe while events of its former owner are still to be told:
-  // `generation` tells them apart.
+  // `generation` tells them apart. There are thousands, and next to none has a writer: those are in a table of their own.
   struct Descriptor {
     Interest *reader = nullptr;
-    Interest *writer = nullptr;
     std::uint32_t generation = 0;
     std::uint32_t registered = 0;  // what the kernel watches it for
-
-    [[nodiscard]] std::uint32_t wanted() const;
   };
 
   void add(Interest &interest);
   void remove(Interest &interest);
+  [[nodiscard]] Interest *writer(int fd) const;
+  [[nodiscard]] std::uint32_t wanted(int fd) const;
   void sync(int fd);
   void tell(std::size_t fd, std::uint32_t generation, std::uint32_t events);
   void call(Interest *interest);
 
   UniqueFd set_;
   std::vector<Descriptor> descriptors_;  // by number
+  std::unordered_map<int, Interest *> writers_;
   std::set<int> refused_;
   Interest *called_ = nullptr;  // its handler runs; null again when it has ended in that
 };

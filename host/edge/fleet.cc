@@ -82,10 +82,10 @@ struct Fleet::Worker {
   bool is_job = false;
   std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
   std::int64_t memory_limit = -1;
-  std::optional<Owner> user;         // who is not ours
-  bool line_is_closed = false;       // nobody holds the other end of its channel
-  bool is_dead = false;              // and what it has left behind may not all be dead yet
-  std::optional<WaitStatus> status;  // since it was reaped
+  std::optional<Owner> user;           // who is not ours
+  bool line_is_closed = false;         // nobody holds the other end of its channel
+  bool is_dead = false;                // and what it has left behind may not all be dead yet
+  std::unique_ptr<WaitStatus> status;  // since it was reaped
   TimePoint died{};
   std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
   EventLoop::Watch channel_watch;
@@ -224,6 +224,7 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
   Worker *worker = find(id);
   if (worker == nullptr) return;
   if (!pid) return fail_spawn(id, pid.error());
+  ++births_;
   worker->pid = *pid;
   // It is our child and not reaped, so the number is its own even if it has died already.
   worker->pidfd = open_pidfd(*pid);
@@ -444,7 +445,8 @@ void Fleet::end_the_rest(WorkerId id) {
 
 // Only after its group was killed: with the status its number goes. Who traces it gets the status before us.
 void Fleet::take_status(Worker &worker) {
-  if (!worker.status) worker.status = reap(worker.pidfd);
+  if (worker.status) return;
+  if (const auto status = reap(worker.pidfd)) worker.status = std::make_unique<WaitStatus>(*status);
 }
 
 // It is dead, and nothing that it has started has a part in it any more. A process closes its end of the line a little
@@ -458,7 +460,7 @@ bool Fleet::is_over(const Worker &worker) const {
 
 // One that is traced to the end, and whose status nobody gave us, counts as killed.
 WaitStatus Fleet::verdict(const Worker &worker) {
-  WaitStatus status = worker.status.value_or(WaitStatus{true, SIGKILL, false});
+  WaitStatus status = worker.status ? *worker.status : WaitStatus{true, SIGKILL, false};
   if (worker.memory_limit >= 0 && status.signaled && status.value == SIGKILL && worker.cgroup->ran_out_of_memory())
     status.out_of_memory = worker.memory_limit;
   return status;

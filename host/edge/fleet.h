@@ -67,6 +67,8 @@ class Fleet final : public System {
   // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
   void on_child_signal() { strays_.end_soon(); }
 
+  // Workers forked so far.
+  [[nodiscard]] std::uint64_t births() const { return births_; }
   // 0: there is none at the moment.
   [[nodiscard]] pid_t template_pid() const { return template_.pid(); }
 
@@ -108,6 +110,7 @@ class Fleet final : public System {
   std::uint64_t alarm_number_ = 0;  // of the one set last
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
+  std::uint64_t births_ = 0;
   std::size_t prepared_ = 0;        // of them: those that have a page and descriptors
   std::size_t descriptors_before_;  // those of the host when it had no workers yet
   Strays strays_;

@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "core/encoding.h"
-
 namespace hostler {
 namespace {
 
+// Stands for itself. What is not ASCII is left to the library, which knows UTF-8.
 bool is_plain(char c) {
-  return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+  return c >= 0x20 && c != '"' && c != '\\';
 }
 
 // What the library knows to write: escapes, bytes that are not UTF-8, the shortest digits of a number.
@@ -59,7 +58,7 @@ void JsonWriter::element() {
 }
 
 void JsonWriter::value(std::string_view text) {
-  if (!std::all_of(text.begin(), text.end(), is_plain) || !is_utf8(text)) {
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
     text_ += by_library(text);
     return;
   }

@@ -60,11 +60,25 @@ void write_to_stderr(const std::string &line) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-// One worker's output.
+struct EntryFile {
+  LogFile file;
+  int sources = 0;
+  bool touched = false;  // since the last flush
+};
+
+using EntryFiles = std::map<std::string, EntryFile>;  // by entry
+
+// One worker's output. There are thousands of them.
 struct Source {
-  std::string entry;
-  std::string label;  // " ENTRY/INSTANCE[PID] "
-  LineAssembler lines;
+  // What each of its lines begins with.
+  [[nodiscard]] std::string prefix() const {
+    return fmt::format("{} {}/{}[{}] ", timestamp(wall_clock()), log->first, instance, pid);
+  }
+
+  EntryFiles::iterator log;
+  std::int32_t instance = 0;
+  std::int32_t pid = 0;
+  LineAssembler lines{};
   std::int64_t allowance = kAhead;  // bytes that may be read without a pause, as of `counted`
   TimePoint counted = EventLoop::now();
   UniqueFd pipe;
@@ -72,12 +86,6 @@ struct Source {
   std::optional<EventLoop::Timer> pause{};
 };
 using Sources = std::list<Source>;
-
-struct EntryFile {
-  LogFile file;
-  int sources = 0;
-  bool touched = false;  // since the last flush
-};
 
 enum class ReadOutcome { Read, NothingNow, Ended };
 
@@ -94,7 +102,7 @@ struct LogFiles::Impl {
   ReadOutcome read(Source &source);
   void end(Sources::iterator source);
   void host_line(UnixMilliseconds at, LogLevel level, std::string_view text);
-  void touch(const std::string &name, EntryFile &entry);
+  void touch(EntryFiles::iterator log);
   void flush_soon();
   void flush_touched();
   void flush(EntryFile &entry);
@@ -113,8 +121,8 @@ struct LogFiles::Impl {
   LogFile host_file;
   bool echo;
   LogConfig limits;
-  std::map<std::string, EntryFile> files;  // by entry
-  std::vector<std::string> touched;        // those that have something to write
+  EntryFiles files;
+  std::vector<EntryFiles::iterator> touched;  // those that have something to write
   Sources sources;
   int paused = 0;  // of them
   std::array<char, kReadAtOnce> buffer{};
@@ -124,13 +132,10 @@ struct LogFiles::Impl {
 };
 
 void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid) {
-  const auto source = sources.insert(sources.end(), Source{.entry = entry,
-                                                           .label = fmt::format(" {}/{}[{}] ", entry, instance, pid),
-                                                           .lines = {},
-                                                           .pipe = std::move(pipe)});
-  ++files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)})
-        .first->second.sources;
-  watch(source);
+  const auto log =
+      files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)}).first;
+  ++log->second.sources;
+  watch(sources.insert(sources.end(), Source{.log = log, .instance = instance, .pid = pid, .pipe = std::move(pipe)}));
 }
 
 void LogFiles::Impl::watch(Sources::iterator source) {
@@ -165,21 +170,21 @@ ReadOutcome LogFiles::Impl::read(Source &source) {
   const auto earned = static_cast<std::int64_t>(std::chrono::duration<double>(now - source.counted).count() * kPace);
   source.allowance = std::min(kAhead, source.allowance + earned) - count;
   source.counted = now;
-  EntryFile &entry = files.at(source.entry);
-  const std::string prefix = timestamp(wall_clock()) + source.label;
+  EntryFile &entry = source.log->second;
+  const std::string prefix = source.prefix();
   source.lines.feed({buffer.data(), static_cast<std::size_t>(count)},
                     [&](std::string_view line) { entry.file.add_line(prefix, line); });
-  touch(source.entry, entry);
+  touch(source.log);
   if (entry.file.pending_bytes() >= kFlushAt) flush(entry);
   return ReadOutcome::Read;
 }
 
 void LogFiles::Impl::end(Sources::iterator source) {
-  EntryFile &entry = files.at(source->entry);
-  const std::string prefix = timestamp(wall_clock()) + source->label;
+  EntryFile &entry = source->log->second;
+  const std::string prefix = source->prefix();
   source->lines.finish([&](std::string_view line) { entry.file.add_line(prefix, line); });
   --entry.sources;
-  touch(source->entry, entry);
+  touch(source->log);
   sources.erase(source);
 }
 
@@ -195,8 +200,8 @@ void LogFiles::Impl::host_line(UnixMilliseconds at, LogLevel level, std::string_
   flush_soon();
 }
 
-void LogFiles::Impl::touch(const std::string &name, EntryFile &entry) {
-  if (!std::exchange(entry.touched, true)) touched.push_back(name);
+void LogFiles::Impl::touch(EntryFiles::iterator log) {
+  if (!std::exchange(log->second.touched, true)) touched.push_back(log);
   flush_soon();
 }
 
@@ -211,16 +216,16 @@ void LogFiles::Impl::flush_soon() {
 
 void LogFiles::Impl::flush_touched() {
   bool losing = false;
-  for (const std::string &name : std::exchange(touched, {})) {
-    const auto entry = files.find(name);
-    entry->second.touched = false;
-    flush(entry->second);
-    if (entry->second.file.dropped() > 0) {
+  for (const EntryFiles::iterator log : std::exchange(touched, {})) {
+    EntryFile &entry = log->second;
+    entry.touched = false;
+    flush(entry);
+    if (entry.file.dropped() > 0) {
       losing = true;
-      entry->second.touched = true;
-      touched.push_back(name);
-    } else if (entry->second.sources == 0) {
-      files.erase(entry);
+      entry.touched = true;
+      touched.push_back(log);
+    } else if (entry.sources == 0) {
+      files.erase(log);
     }
   }
   flush_host_file();

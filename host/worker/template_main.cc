@@ -22,6 +22,7 @@
 #include "core/build_id.h"
 #include "core/template_messages.h"
 #include "worker/crash_report.h"
+#include "worker/own_memory.h"
 #include "worker/process_title.h"
 #include "worker/worker_main.h"
 
@@ -214,7 +215,9 @@ int template_main(int argc, char **argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // here, once, and not in every worker
   (void)SharedPage::make_guard();                 // likewise; where it fails, each tries for itself
   Template serving(argc, argv);
-  if (greet()) serving.serve();
+  if (!greet()) return 0;
+  give_back_memory();
+  serving.serve();
   return 0;
 }
 

@@ -313,8 +313,11 @@ Its end costs the worker 126 µs, the limit's 72: the kernel takes down what was
 - **The host** makes two pairs of descriptors, a page, a pidfd and three registrations with epoll for every worker, and reads
   two messages of it; at its end it kills the group, reads what is left in the channel, reaps, reads the page and closes.
 - **Stop and deaths** are these same costs: the worker's end, the host's part, and for a death a start.
-- **Memory.** Each worker is 1.7 KiB: its slot, its record in the fleet, its source in the log files, three registrations, and
-  its places in the tables that find them. The program's text is given back after the start; what serving needs of it comes again.
+- **A claim** is a call from the plugin into the program. One that does nothing at all takes 2.6 of the 3.2 ns that a claim took
+  in the same minute; to a library that is mapped near the plugin it takes 1.6, as branches over more than 4 GiB cost more.
+- **Memory.** Each worker is some 1.4 KiB: its slot, its record in the fleet, its source in the log files, three registrations, and
+  its places in the tables that find them. The text of program and libraries is given back by the template once it is
+  ready, and by the host after the start and after every wave of births; what serving needs of it comes again.
 - **Reload.** The file is cut at its entries, and only those whose text has changed are read. What is left goes into copying and
   comparing a thousand entries, and into replacing the ten.
 - **Slices that leave something** cost a message, a row of the table `result`, and a share of a transaction: what ends while
