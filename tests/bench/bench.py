@@ -315,7 +315,7 @@ Its end costs the worker 126 µs, the limit's 72: the kernel takes down what was
 - **Stop and deaths** are these same costs: the worker's end, the host's part, and for a death a start.
 - **A claim** is a call from the plugin into the program. One that does nothing at all takes 2.6 of the 3.2 ns that a claim took
   in the same minute; to a library that is mapped near the plugin it takes 1.6, as branches over more than 4 GiB cost more.
-- **Memory.** Each worker is some 1.4 KiB: its slot, its record in the fleet, its source in the log files, three registrations, and
+- **Memory.** Each worker is some 1.5 KiB: its slot, its record in the fleet, its source in the log files, three registrations, and
   its places in the tables that find them. The text of program and libraries is given back by the template once it is
   ready, and by the host after the start and after every wave of births; what serving needs of it comes again.
 - **Reload.** The file is cut at its entries, and only those whose text has changed are read. What is left goes into copying and
