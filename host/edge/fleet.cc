@@ -17,8 +17,7 @@
 
 #include <fmt/format.h>
 
-#include "core/host_deaths.h"
-#include "edge/frame_sender.h"
+#include "edge/fleet_worker.h"
 #include "edge/last_question.h"
 #include "edge/pidfd.h"
 #include "edge/process_memory.h"
@@ -26,19 +25,10 @@
 namespace hostler {
 namespace {
 
-// Read from one worker in one go: some hundred messages, a millisecond or two. Then the others have their turn, and who
-// asks for the status. After its death: more than a socket can hold.
-constexpr std::size_t kPiece = std::size_t{16} << 10;
-constexpr std::size_t kLastWords = std::size_t{64} << 20;
-// A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
-constexpr Duration kAfterClosing = std::chrono::seconds(1);
 // Of the descriptors that there may be workers leave so many to the rest: clients, the store, the ledger, logs, inspection.
 constexpr std::size_t kReserve = 32;
 constexpr std::size_t kOfAWorker = 3;    // channel, output, pidfd
 constexpr std::size_t kWhileForked = 2;  // their other ends, until the template has them
-// What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
-constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
-constexpr Duration kForTheRest = std::chrono::seconds(30);
 
 std::string errno_words(const char *what) {
   return fmt::format("{}: {}", what, std::strerror(errno));
@@ -60,37 +50,6 @@ rlimit raise_open_files() {
 }
 
 }  // namespace
-
-struct Fleet::Worker {
-  struct Owner {
-    uid_t uid = 0;
-    gid_t gid = 0;
-  };
-  WorkerId id = 0;
-  std::string entry;
-  std::int32_t instance = 0;
-  std::optional<std::uint32_t> page;  // since it was prepared
-  HostPart host_part;
-  pid_t pid = 0;  // 0: not forked yet
-  UniqueFd pidfd;
-  UniqueFd channel;
-  UniqueFd log;  // until there is a pid to call its lines by
-  FrameReader reader;
-  std::optional<FrameSender> sender;  // since it was prepared
-  bool kill_at_birth = false;
-  bool is_garbage = false;  // it said something that cannot be right: nothing more is read
-  bool is_job = false;
-  std::unique_ptr<WorkerCgroup> cgroup;  // of entries with limits
-  std::int64_t memory_limit = -1;
-  std::optional<Owner> user;           // who is not ours
-  bool line_is_closed = false;         // nobody holds the other end of its channel
-  bool is_dead = false;                // and what it has left behind may not all be dead yet
-  std::unique_ptr<WaitStatus> status;  // since it was reaped
-  TimePoint died{};
-  std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on
-  EventLoop::Watch channel_watch;
-  EventLoop::Watch death_watch;
-};
 
 Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock, const FleetPaths &paths) {
   auto pages = PageFile::open(paths.state_dir);
@@ -342,145 +301,6 @@ void Fleet::kill_group(const Worker &worker) {
   if (worker.status) return;
   ::kill(-worker.pid, SIGKILL);
   ::kill(worker.pid, SIGKILL);
-}
-
-void Fleet::on_channel(WorkerId id) {
-  std::array<char, kPiece> piece;
-  Worker *worker = find(id);
-  if (worker == nullptr) return;
-  const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-  if (size < 0) return;  // it has left something unread; the end of file comes next
-  if (size == 0) return on_closed_line(id);
-  if (worker->is_dead) return;  // somebody else speaks
-  worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
-  deliver(id);
-}
-
-// Nobody holds the other end any more: the end of a dead worker is complete; one that lives is about to die, or cannot
-// tell what becomes of its slice.
-void Fleet::on_closed_line(WorkerId id) {
-  Worker &worker = *find(id);
-  worker.channel_watch = {};
-  worker.line_is_closed = true;
-  if (is_over(worker)) return bury(id);
-  if (worker.is_dead || !worker.is_job) return;
-  worker.patience = std::make_unique<EventLoop::Timer>(loop_);
-  worker.patience->set(EventLoop::now() + kAfterClosing, [this, id] {
-    garbage(id, {{}, "closed its line to the host", {}});
-  });
-}
-
-// Each message may change the fleet, so nothing of it is held across a call of the events.
-void Fleet::deliver(WorkerId id) {
-  while (Worker *worker = find(id)) {
-    if (worker->is_garbage) return;
-    const auto frame = worker->reader.next();
-    if (!frame) return garbage(id, frame.error());
-    if (frame->empty()) return;
-    const auto message = decode_worker_message(*frame);
-    if (!message) return garbage(id, message.error());
-    events_->on_message(id, *message);
-  }
-}
-
-void Fleet::garbage(WorkerId id, const Error &error) {
-  Worker *worker = find(id);
-  worker->is_garbage = true;
-  worker->channel_watch = {};
-  kill_group(*worker);
-  events_->on_garbage(id, error);
-}
-
-void Fleet::on_death(WorkerId id) {
-  Worker *worker = find(id);
-  if (worker == nullptr) return;
-  kill_group(*worker);
-  worker->patience.reset();
-  // What it said before is still in the socket; what a process of its own goes on saying there is bounded.
-  std::array<char, kPiece> piece;
-  std::size_t taken = 0;
-  ssize_t size = 0;
-  while (worker != nullptr && taken < kLastWords) {
-    size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-    if (size < 0 && errno == ECONNRESET) continue;
-    if (size <= 0) break;
-    taken += static_cast<std::size_t>(size);
-    if (!worker->is_garbage) {
-      worker->reader.append({piece.data(), static_cast<std::size_t>(size)});
-      deliver(id);
-    }
-    worker = find(id);
-  }
-  worker->is_dead = true;
-  worker->line_is_closed = size == 0;
-  worker->died = EventLoop::now();
-  worker->death_watch = {};
-  take_status(*worker);
-  if (is_over(*worker)) return bury(id);
-  // Something that it has started lives, if only for the moment that killing its group takes.
-  worker->is_garbage = false;
-  if (worker->line_is_closed)
-    worker->channel_watch = {};
-  else
-    worker->channel_watch = loop_.watch(worker->channel.get(), EventLoop::Ready::Read, [this, id] { on_channel(id); });
-  worker->patience = std::make_unique<EventLoop::Timer>(loop_);
-  worker->patience->set(EventLoop::now(), [this, id] { end_the_rest(id); });
-}
-
-// Looks again and again, as what is killed may have started more.
-void Fleet::end_the_rest(WorkerId id) {
-  Worker &worker = *find(id);
-  take_status(worker);
-  kill_group(worker);
-  strays_.end();
-  if (is_over(worker)) return bury(id);
-  const TimePoint now = EventLoop::now();
-  if (now - worker.died > kForTheRest) {
-    logs_.host(LogLevel::Error, fmt::format("{}/{}[{}] has left a process behind that does not die of SIGKILL",
-                                            worker.entry, worker.instance, worker.pid));
-    return bury(id);
-  }
-  worker.patience->set(now + kBetweenLooks, [this, id] { end_the_rest(id); });
-}
-
-// Only after its group was killed: with the status its number goes. Who traces it gets the status before us.
-void Fleet::take_status(Worker &worker) {
-  if (worker.status) return;
-  if (const auto status = reap(worker.pidfd)) worker.status = std::make_unique<WaitStatus>(*status);
-}
-
-// It is dead, and nothing that it has started has a part in it any more. A process closes its end of the line a little
-// before it gives back the rest of what it has, so what is known to be dying is waited for. Nobody else can have the
-// number of a group that has members.
-bool Fleet::is_over(const Worker &worker) const {
-  if (!worker.is_dead || !worker.line_is_closed || !worker.status) return false;
-  const bool group_is_empty = ::kill(-worker.pid, 0) != 0 && errno == ESRCH;
-  return group_is_empty && !strays_.remain_since(worker.died) && (!worker.cgroup || !worker.cgroup->is_populated());
-}
-
-// One that is traced to the end, and whose status nobody gave us, counts as killed.
-WaitStatus Fleet::verdict(const Worker &worker) {
-  WaitStatus status = worker.status ? *worker.status : WaitStatus{true, SIGKILL, false};
-  if (worker.memory_limit >= 0 && status.signaled && status.value == SIGKILL && worker.cgroup->ran_out_of_memory())
-    status.out_of_memory = worker.memory_limit;
-  return status;
-}
-
-void Fleet::bury(WorkerId id) {
-  const Worker *worker = find(id);
-  const WaitStatus status = verdict(*worker);
-  const WorkerPart page = pages_.read(*worker->page);  // it was forked, so it was prepared
-  auto crash = status.signaled ? pages_.read_crash(*worker->page, status.value) : std::nullopt;
-  const pid_t pid = worker->pid;
-  release_page(*worker);
-  workers_.erase(id);
-  strays_.end_soon();  // what closed all that it had inherited delays nobody's exit
-  if (crash) {
-    const Crash understood = understand(*crash);
-    crashes_.keep(id, pid, std::move(*crash));
-    events_->on_crash(id, understood);
-  }
-  events_->on_exit(id, status, page);
 }
 
 void Fleet::investigate(WorkerId id, const std::string &entry, const std::string &report) {
