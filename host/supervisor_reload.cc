@@ -122,19 +122,15 @@ Result<std::vector<EntryPlan>> Supervisor::apply(Prepared &&prepared, const Relo
     return plans;
   }
   around_.umask = prepared.host.umask;
-  std::map<std::string, PreparedEntry *> wanted;
   order_.clear();
-  for (PreparedEntry &entry : prepared.entries) {
-    wanted[entry.config.name] = &entry;
-    order_.push_back(entry.config.name);
-  }
-  std::erase_if(scales_, [&](const auto &scale) {
-    const auto found = wanted.find(scale.first);
-    return found == wanted.end() || found->second->config.count != scale.second.instead_of;
-  });
-  for (const EntryPlan &each : *plans) {
-    const auto found = wanted.find(each.name);
-    carry_out(each, found == wanted.end() ? nullptr : found->second);
+  for (std::size_t i = 0; i < plans->size(); ++i) {  // in the order of the entries, then what is to go
+    const EntryPlan &plan = (*plans)[i];
+    PreparedEntry *wanted = i < prepared.entries.size() ? &prepared.entries[i] : nullptr;
+    if (wanted != nullptr) order_.push_back(plan.name);
+    if (const auto scale = scales_.find(plan.name);
+        scale != scales_.end() && (wanted == nullptr || wanted->config.count != scale->second.instead_of))
+      scales_.erase(scale);
+    carry_out(plan, wanted);
   }
   for (const auto *names : {&options.fresh, &options.resume})
     for (const std::string &name : *names) set_halt(name, Halt::None);

@@ -13,9 +13,13 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-void differ(Words &words, std::string_view key, const std::string &was, const std::string &now) {
-  if (was != now)
-    words.push_back(fmt::format("{} {} → {}", key, was.empty() ? "none" : was, now.empty() ? "none" : now));
+// "count 4 → 6". Thousands of entries are compared and few differ: words are made of those alone.
+template <typename T, typename ToText>
+void differ(Words &words, std::string_view key, const T &was, const T &now, const ToText &text) {
+  if (was == now) return;
+  const std::string before = text(was);
+  const std::string after = text(now);
+  words.push_back(fmt::format("{} {} → {}", key, before.empty() ? "none" : before, after.empty() ? "none" : after));
 }
 
 template <typename T>
@@ -23,19 +27,36 @@ void differ_quietly(Words &words, std::string_view key, const T &was, const T &n
   if (!(was == now)) words.push_back(fmt::format("{} changed", key));
 }
 
+std::string number(std::int32_t value) {
+  return std::to_string(value);
+}
+
+std::string as_it_is(const std::string &text) {
+  return text;
+}
+
+std::string short_hash(const std::string &hash) {
+  return hash.substr(0, 12);
+}
+
 std::string time_words(const std::optional<Duration> &time) {
   return time ? format_duration(*time) : "";
+}
+
+std::string user_name(const std::optional<User> &user) {
+  return user ? user->name : "";
 }
 
 // What running workers were given and would have to be given anew.
 Words worker_changes(const PreparedEntry &was, const PreparedEntry &now) {
   Words words;
-  differ(words, "plugin", was.build.hash.substr(0, 12), now.build.hash.substr(0, 12));
-  differ(words, "cwd", was.config.cwd, now.config.cwd);
+  differ(words, "plugin", was.build.hash, now.build.hash, short_hash);
+  differ(words, "cwd", was.config.cwd, now.config.cwd, as_it_is);
   differ_quietly(words, "env", was.config.env, now.config.env);
-  differ(words, "user", was.config.user ? was.config.user->name : "", now.config.user ? now.config.user->name : "");
-  if (was.config.user && now.config.user && was.config.user->name == now.config.user->name)
+  if (user_name(was.config.user) == user_name(now.config.user))
     differ_quietly(words, "groups of the user", was.config.user, now.config.user);
+  else
+    differ(words, "user", was.config.user, now.config.user, user_name);
   differ_quietly(words, "limits", was.config.limits, now.config.limits);
   if (was.config.stop.signal != now.config.stop.signal) words.emplace_back("stop.signal changed");
   if (was.config.split != now.config.split) words.emplace_back("split changed");
@@ -49,17 +70,17 @@ Words worker_changes(const PreparedEntry &was, const PreparedEntry &now) {
 // What the host alone goes by.
 Words host_changes(const EntryConfig &was, const EntryConfig &now) {
   Words words;
-  differ(words, "count", std::to_string(was.count), std::to_string(now.count));
+  differ(words, "count", was.count, now.count, number);
   differ_quietly(words, "restart", was.restart, now.restart);
   if (!now.is_job()) differ_quietly(words, "on_exit", was.on_exit, now.on_exit);
-  differ(words, "time_limit", time_words(was.time_limit), time_words(now.time_limit));
-  differ(words, "watchdog", time_words(was.watchdog), time_words(now.watchdog));
+  differ(words, "time_limit", was.time_limit, now.time_limit, time_words);
+  differ(words, "watchdog", was.watchdog, now.watchdog, time_words);
   if (was.stop.drain != now.stop.drain) words.emplace_back("stop.drain changed");
   if (was.stop.grace != now.stop.grace) words.emplace_back("stop.grace changed");
-  differ(words, "attempts", std::to_string(was.attempts), std::to_string(now.attempts));
-  differ(words, "max_temporary", std::to_string(was.max_temporary), std::to_string(now.max_temporary));
+  differ(words, "attempts", was.attempts, now.attempts, number);
+  differ(words, "max_temporary", was.max_temporary, now.max_temporary, number);
   differ_quietly(words, "max_failed", was.max_failed, now.max_failed);
-  differ(words, "max_bisect", std::to_string(was.max_bisect), std::to_string(now.max_bisect));
+  differ(words, "max_bisect", was.max_bisect, now.max_bisect, number);
   differ_quietly(words, "recycle", was.recycle, now.recycle);
   differ_quietly(words, "max_skipped", was.max_skipped, now.max_skipped);
   differ_quietly(words, "depends_on", was.depends_on, now.depends_on);
@@ -93,8 +114,7 @@ Result<void> check_options(const std::vector<PreparedEntry> &wanted, const Reloa
 // What has been done by another build than the one that is to go on with it: the rest is mixed in with open eyes.
 Words build_change(const PlannedJob &planned, const PreparedEntry &wanted) {
   Words words;
-  if (!planned.last_build.empty())
-    differ(words, "plugin", planned.last_build.substr(0, 12), wanted.build.hash.substr(0, 12));
+  if (!planned.last_build.empty()) differ(words, "plugin", planned.last_build, wanted.build.hash, short_hash);
   return words;
 }
 
@@ -178,7 +198,7 @@ Result<std::vector<EntryPlan>> plan(const CurrentEntries &current, const std::ma
                                known == planned.end() ? nullptr : &known->second, entry, options));
   }
   for (const auto &[name, entry] : current)
-    if (!names.contains(name)) plans.push_back({name, EntryAction::Remove, "no longer in the file"});
+    if (!names.contains(name)) plans.push_back({std::string(name), EntryAction::Remove, "no longer in the file"});
   return plans;
 }
 

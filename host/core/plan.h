@@ -61,8 +61,8 @@ struct EntryPlan {
   bool resumable = false;  // Hold: --resume would be accepted; the supervisor knows, plan() does not
 };
 
-// The entries as they run, by name; of a held job the settings it keeps.
-using CurrentEntries = std::map<std::string, const PreparedEntry *>;
+// The entries as they run, by name; of a held job the settings it keeps. Names and entries must stay.
+using CurrentEntries = std::map<std::string_view, const PreparedEntry *>;
 
 // A job as the ledger has it, whether its entry runs or not.
 struct PlannedJob {
