@@ -51,33 +51,34 @@ rlimit raise_open_files() {
 
 }  // namespace
 
-Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock, const FleetPaths &paths) {
-  auto pages = PageFile::open(paths.state_dir);
+Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, FleetLock lock,
+                                             const FleetOptions &options) {
+  auto pages = PageFile::open(options.state_dir);
   if (!pages) return tl::unexpected(pages.error());
-  UniqueFd binary(::open(paths.binary.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!binary) return fail(paths.binary, std::strerror(errno));
+  UniqueFd binary(::open(options.binary.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!binary) return fail(options.binary, std::strerror(errno));
   return std::unique_ptr<Fleet>(
-      new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), paths, raise_open_files()));
+      new Fleet(loop, logs, std::move(lock), std::move(*pages), std::move(binary), options, raise_open_files()));
 }
 
-Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const FleetPaths &paths,
-             const rlimit &open_files)
+Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary,
+             const FleetOptions &options, const rlimit &open_files)
     : loop_(loop),
       logs_(logs),
       lock_(std::move(lock)),
       pages_(std::move(pages)),
       former_pages_(pages_.take_former()),
-      cgroups_(paths.state_dir),
+      cgroups_(options.state_dir),
       binary_(std::move(binary)),
       alarm_(loop),
       random_(std::random_device{}()),
       descriptors_before_(count_descriptors()),
       strays_(loop, [this] { return known_children(); }),
       template_(
-          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files, paths.patience},
+          loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files, options.patience},
           [this](std::uint64_t id) { return prepare(id); },
           [this](std::uint64_t id, const Result<int> &pid) { on_forked(id, pid); }, [this] { strays_.end(); }),
-      crashes_(loop, paths.state_dir, find_symboliser(paths.binary), paths.few_reports_within) {
+      crashes_(loop, options.state_dir, find_symboliser(options.binary), options.few_reports_within) {
   template_.start_ahead();  // it takes its time beside ours, which goes to the ledger and to the plugins
 }
 

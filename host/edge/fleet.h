@@ -29,7 +29,7 @@
 
 namespace hostler {
 
-struct FleetPaths {
+struct FleetOptions {
   std::string state_dir;
   std::string binary = "/proc/self/exe";                  // the template's program
   Duration patience = std::chrono::seconds(20);           // with a template that does not answer
@@ -40,7 +40,7 @@ class Fleet final : public System {
  public:
   // Raises this process's limit of open files as far as it may go; workers get back what there was.
   [[nodiscard]] static Result<std::unique_ptr<Fleet>> create(EventLoop &loop, LogFiles &logs, FleetLock lock,
-                                                             const FleetPaths &paths);
+                                                             const FleetOptions &options);
   // The pages of workers that ran when the host before this one died, if it did not end by itself.
   [[nodiscard]] const std::vector<Page> &former_pages() const { return former_pages_; }
   // Who is told; to be called once, before the loop runs.
@@ -74,7 +74,7 @@ class Fleet final : public System {
 
  private:
   struct Worker;
-  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const FleetPaths &paths,
+  Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, UniqueFd binary, const FleetOptions &options,
         const rlimit &open_files);
 
   [[nodiscard]] Worker *find(WorkerId id);

@@ -186,7 +186,7 @@ TEST_F(CrashTest, IsKeptInAFileAndOneThatIsKnownNotLookedIntoTooOften) {
 
 // And so is any later: what is known is looked into again after a while.
 TEST(CrashFiles, OfAnEntryTheLastTenAreKept) {
-  FleetHarness h(HOSTLER_BINARY, FleetPaths{}.patience, Duration::zero());
+  FleetHarness h(HOSTLER_BINARY, FleetOptions{}.patience, Duration::zero());
   std::set<std::string> files;
   for (int i = 0; i < 12; ++i) {
     const WorkerId worker = h.launch("crashes.so", {{"do", "null"}});

@@ -44,7 +44,7 @@ class FleetHarness : public SystemEvents {
   };
 
   // A machine may be so busy that ten reports of crashes take longer than a minute.
-  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY, Duration patience = FleetPaths{}.patience,
+  explicit FleetHarness(const std::string &binary = HOSTLER_BINARY, Duration patience = FleetOptions{}.patience,
                         Duration few_reports_within = std::chrono::hours(1))
       : binary_(binary), patience_(patience), few_reports_within_(few_reports_within) {
     logs_ = std::move(*LogFiles::open(dir.path(), false));
