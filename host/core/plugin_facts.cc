@@ -39,6 +39,8 @@ bool parse_fact(std::string_view key, std::string_view value, PluginFacts &facts
     return parse_number(value, facts.state_version);
   else if (key == "prepare")
     return parse_flag(value, facts.has_prepare);
+  else if (key == "passing")
+    return parse_flag(value, facts.is_passing);
   else if (key == "merge")
     return parse_flag(value, facts.has_merge);
   else
@@ -49,9 +51,10 @@ bool parse_fact(std::string_view key, std::string_view value, PluginFacts &facts
 }  // namespace
 
 std::string format_facts(const PluginFacts &facts) {
-  return fmt::format("id {}\nversion {}\nabi {}\nflags {}\nstate_version {}\nprepare {}\nmerge {}\nerror {}\nend\n",
-                     one_line(facts.id), one_line(facts.version), one_line(facts.abi), facts.flags, facts.state_version,
-                     facts.has_prepare ? 1 : 0, facts.has_merge ? 1 : 0, one_line(facts.error));
+  return fmt::format(
+      "id {}\nversion {}\nabi {}\nflags {}\nstate_version {}\nprepare {}\nmerge {}\nerror {}\npassing {}\nend\n",
+      one_line(facts.id), one_line(facts.version), one_line(facts.abi), facts.flags, facts.state_version,
+      facts.has_prepare ? 1 : 0, facts.has_merge ? 1 : 0, one_line(facts.error), facts.is_passing ? 1 : 0);
 }
 
 Result<PluginFacts> parse_facts(std::string_view text) {

@@ -18,7 +18,8 @@ struct PluginFacts {
   std::int64_t state_version = 0;
   bool has_prepare = false;
   bool has_merge = false;
-  std::string error;  // why it cannot be loaded; all else is meaningless then
+  std::string error;        // why it cannot be loaded; all else but the next is meaningless then
+  bool is_passing = false;  // … for want of memory, descriptors or processes: it may load later
   bool operator==(const PluginFacts &) const = default;
 };
 

@@ -17,6 +17,7 @@ Result<HostSignals> HostSignals::block() {
   const int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) return fail("signalfd", std::strerror(errno));
   sigaddset(&set, SIGPIPE);  // a reader that is gone is an error of the write
+  sigaddset(&set, SIGXFSZ);  // likewise a file that may not grow
   sigaddset(&set, SIGUSR2);
   if (const int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
     close(fd);

@@ -64,7 +64,8 @@ void Reloader::begin_next() {
       loop_.post([this, prepared] { finish(std::move(*prepared)); });
     });
   } catch (const std::system_error &error) {
-    const Error words{"", std::string("no thread could be started for the reload: ") + error.what(), "try again later"};
+    const Error words{"", std::string("no thread could be started for the reload: ") + error.what(), "try again later",
+                      true};
     loop_.post([this, words] { finish(tl::unexpected(words)); });
   }
 }

@@ -11,6 +11,7 @@ bool may_pass(int number) {
   switch (number) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EIO:
     case ENOMEM:
     case ENOBUFS:

@@ -142,7 +142,7 @@ Result<PluginFacts> inspect_plugin(const std::string &binary, const std::string 
     return fail({}, "disturbs its own inspection",
                 "does a constructor of it write to descriptors that it has not opened?");
   if (!facts) return fail({}, fmt::format("{} while being loaded", words(status)));
-  if (!facts->error.empty()) return fail({}, facts->error);
+  if (!facts->error.empty()) return tl::unexpected(Error{{}, facts->error, {}, facts->is_passing});
   return facts;
 }
 

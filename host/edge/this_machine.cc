@@ -93,12 +93,15 @@ const Powers &ThisMachine::powers() {
 Result<User> ThisMachine::find_user(const std::string &name) {
   uid_t uid = 0;
   const char *const end = name.data() + name.size();
-  const bool by_number = std::from_chars(name.data(), end, uid).ptr == end && !name.empty();
+  const auto [stop, trouble] = std::from_chars(name.data(), end, uid);
+  const bool by_number = stop == end && !name.empty();
+  const bool too_large = by_number && trouble != std::errc();
   std::vector<char> buffer(std::size_t{1} << 16);
   passwd record{};
   passwd *found = nullptr;
-  const int error = by_number ? ::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &found)
-                              : ::getpwnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found);
+  const int error = too_large   ? 0
+                    : by_number ? ::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &found)
+                                : ::getpwnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found);
   if (found == nullptr) {
     const std::string why =
         error == 0 || error == ENOENT || error == ESRCH ? "" : fmt::format(": {}", std::strerror(error));

@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -33,6 +35,7 @@ PluginFacts inspect(const std::string &library) {
   const auto plugin = load_plugin(library, library.substr(library.rfind('/') + 1));
   if (!plugin) {
     facts.error = plugin.error().what;
+    facts.is_passing = plugin.error().passing;
     return facts;
   }
   facts.id = plugin->about->id;
@@ -45,13 +48,8 @@ PluginFacts inspect(const std::string &library) {
   return facts;
 }
 
-// Loads the plugin and tells what it is.
-[[noreturn]] void tell_facts(const std::string &library) {
-  void *slot = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, kInspectCrashFd, 0);
-  ::close(kInspectCrashFd);
-  catch_crashes();
-  if (slot != MAP_FAILED) note_crashes_in(slot);
-  const std::string text = format_facts(inspect(library));
+[[noreturn]] void tell(const PluginFacts &facts) {
+  const std::string text = format_facts(facts);
   std::size_t written = 0;
   while (written < text.size()) {
     const ssize_t n = ::write(kInspectFd, text.data() + written, text.size() - written);
@@ -59,6 +57,23 @@ PluginFacts inspect(const std::string &library) {
     written += static_cast<std::size_t>(n);
   }
   ::_exit(0);  // no destructor of the plugin runs
+}
+
+// It could not even be tried, for what errno says.
+[[noreturn]] void tell_trouble(std::string what) {
+  PluginFacts facts;
+  facts.is_passing = errno == EAGAIN || errno == ENOMEM;
+  facts.error = std::move(what);
+  tell(facts);
+}
+
+// Loads the plugin and tells what it is.
+[[noreturn]] void load_and_tell(const std::string &library) {
+  void *slot = ::mmap(nullptr, kSlotSize, PROT_READ | PROT_WRITE, MAP_SHARED, kInspectCrashFd, 0);
+  ::close(kInspectCrashFd);
+  catch_crashes();
+  if (slot != MAP_FAILED) note_crashes_in(slot);
+  tell(inspect(library));
 }
 
 // Whatever the plugin's constructors have started, in groups and sessions of their own too: we are the subreaper.
@@ -127,13 +142,14 @@ int inspect_main(int argc, char **argv) {
   ::sigprocmask(SIG_BLOCK, &awaited, &before);
   const pid_t self = ::getpid();
   const pid_t child = ::fork();
-  if (child < 0) return 1;
+  if (child < 0) tell_trouble(fmt::format("no process could be made to load it in: {}", std::strerror(errno)));
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (user && !become_user(*user)) ::_exit(1);
+    if (user)
+      if (const auto other = become_user(*user); !other) tell_trouble(other.error().what);
     if (::getppid() != self) ::_exit(1);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
-    tell_facts(argv[2]);
+    load_and_tell(argv[2]);
   }
   ::close(kInspectFd);
   ::close(kInspectCrashFd);

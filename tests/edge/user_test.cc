@@ -141,6 +141,8 @@ TEST(ThisMachine, KnowsItsUsersByNameAndByNumberAndRefusesOthers) {
   EXPECT_EQ(none.error().what, "there is no user \"no-such-user-here\" on this machine");
   EXPECT_FALSE(machine.find_user(""));
   EXPECT_FALSE(machine.find_user("3999999999"));
+  EXPECT_FALSE(machine.find_user("4294967296"));  // not 0
+  EXPECT_FALSE(machine.find_user("99999999999999999999"));
   EXPECT_EQ(machine.powers().uid, ::geteuid());
 }
 

@@ -6,7 +6,7 @@ namespace hostler {
 namespace {
 
 PluginFacts some_facts() {
-  return {"word count", "1.0 (beta)", "1.0", 1, -7, true, true, ""};
+  return {"word count", "1.0 (beta)", "1.0", 1, -7, true, true, "", true};
 }
 
 TEST(PluginFacts, ComeBackAsTheyWere) {

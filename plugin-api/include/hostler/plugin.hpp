@@ -258,23 +258,25 @@ __attribute__((no_sanitize("null"))) int call(const hostler_slice_t *raw, Functi
 }  // namespace detail
 }  // namespace hostler
 
+// The macros name their own things so that they hide no function of the author's.
+
 /// Exports `function(hostler::Slice &)` as run.
-#define HOSTLER_RUN(function)                                                                 \
-  extern "C" int run(const hostler_slice_t *slice) {                                          \
-    return hostler::detail::call(slice, [](hostler::Slice &work) { return function(work); }); \
+#define HOSTLER_RUN(function)                                                                                         \
+  extern "C" int run(const hostler_slice_t *hostler_slice) {                                                          \
+    return hostler::detail::call(hostler_slice, [](hostler::Slice &hostler_work) { return function(hostler_work); }); \
   }
 
 /// Exports `function(hostler::Slice &)` as prepare.
-#define HOSTLER_PREPARE(function)                                                             \
-  extern "C" int prepare(const hostler_slice_t *slice) {                                      \
-    return hostler::detail::call(slice, [](hostler::Slice &work) { return function(work); }); \
+#define HOSTLER_PREPARE(function)                                                                                     \
+  extern "C" int prepare(const hostler_slice_t *hostler_slice) {                                                      \
+    return hostler::detail::call(hostler_slice, [](hostler::Slice &hostler_work) { return function(hostler_work); }); \
   }
 
 /// Exports `function(hostler::Slice &, hostler::Results &)` as merge.
-#define HOSTLER_MERGE(function)                                                    \
-  extern "C" int merge(const hostler_slice_t *slice, hostler_results_t *results) { \
-    return hostler::detail::call(slice, [results](hostler::Slice &work) {          \
-      hostler::Results all(results);                                               \
-      return function(work, all);                                                  \
-    });                                                                            \
+#define HOSTLER_MERGE(function)                                                                    \
+  extern "C" int merge(const hostler_slice_t *hostler_slice, hostler_results_t *hostler_results) { \
+    return hostler::detail::call(hostler_slice, [hostler_results](hostler::Slice &hostler_work) {  \
+      hostler::Results hostler_all(hostler_results);                                               \
+      return function(hostler_work, hostler_all);                                                  \
+    });                                                                                            \
   }
