@@ -130,7 +130,8 @@ OperatorOutcome outcome(OperatorVerb verb, const EntryStatus &entry) {
     outcome.words += "; goes on when what is in work has ended";
   if (verb == OperatorVerb::Stop || verb == OperatorVerb::Pause || verb == OperatorVerb::Cancel) return outcome;
   if (ailing != entry.workers.end()) {
-    outcome.words += fmt::format("; {}/{}: {}", entry.name, ailing->instance, ailing->note);
+    const std::string about = fmt::format("{}/{}: {}", entry.name, ailing->instance, ailing->note);
+    if (about != entry.reason) outcome.words += "; " + about;
     if (!ailing->last_exit.text.empty() && ailing->note.find(ailing->last_exit.text) == std::string::npos)
       outcome.words += "; last: " + ailing->last_exit.text;
   }

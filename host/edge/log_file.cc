@@ -54,7 +54,9 @@ Result<void> LogFile::open() {
 
 int LogFile::open_file() {
   if (fd_) return 0;
-  fd_.reset(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640));
+  // O_NONBLOCK: a FIFO that nobody reads is an error, and not waited for.
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+  fd_.reset(::open(path_.c_str(), kFlags, 0640));
   if (!fd_) return errno;
   size_ = size_of(fd_);
   grows_until_ = 0;

@@ -147,15 +147,20 @@ void JobLoop::run_merge(const Lease &lease) {
   slice.kind = HOSTLER_NONE;
   slice.unit = 1;
   const Interval global{lease.begin, lease.end};
-  auto results = MergeResults::open(lease.merge_input);
-  if (!results) {
+  const auto refuse = [&](std::int32_t returned, bool io_failed, std::string why) {
     SliceEnded ended;
     ended.lease = lease.id;
     ended.slice = global;
-    ended.returned = HOSTLER_RETRY_LATER;
-    ended.io_failed = true;
-    ended.reason = words(results.error().text());
+    ended.returned = returned;
+    ended.io_failed = io_failed;
+    ended.reason = words(std::move(why));
     tell(ended);
+  };
+  auto results = MergeResults::open(lease.merge_input);
+  if (plugin_.merge == nullptr) {  // a replay may ask for it all the same
+    refuse(HOSTLER_BAD_CONFIG, false, "the plugin has no merge()");
+  } else if (!results) {
+    refuse(HOSTLER_RETRY_LATER, true, results.error().text());
   } else {
     runtime_.claims().enter({}, 1, 0);  // it has nothing to claim
     const auto *entered = runtime_.enter(Inside::Merge, slice, {0, 0, lease.id, true});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
@@ -37,6 +38,12 @@ TEST(LogFile, FullFileIsRenamedAndTheOldestGoes) {
   add_lines(file, 9, 10);
   EXPECT_EQ(lines_of(dir.path("a.log.2")), (Lines{"000000004", "000000005", "000000006"}));
   EXPECT_FALSE(fs::exists(dir.path("a.log.3")));
+}
+
+TEST(LogFile, FifoThatNobodyReadsIsNotWaitedFor) {
+  const TempDir dir;
+  ASSERT_EQ(::mkfifo(dir.path("a.log").c_str(), 0600), 0);
+  EXPECT_FALSE(LogFile(dir.path("a.log"), {30, 2}).open());
 }
 
 TEST(LogFile, WhatAFormerHostLeftCounts) {

@@ -87,5 +87,20 @@ TEST(OperatorCommand, ScaleTakesFromOneToAHundredThousand) {
   for (const std::int32_t count : {1, 100'000}) EXPECT_TRUE(targets(on(OperatorVerb::Scale, {"run"}, count), kKnown));
 }
 
+TEST(OperatorOutcome, NamesTheReasonOnceThatAnEntryHasFromItsWorker) {
+  WorkerStatus worker;
+  worker.state = "failed";
+  worker.note = "gave up: 2 restarts within 60s; last: crash";
+  worker.last_exit.text = "crash";
+  EntryStatus entry;
+  entry.name = "a";
+  entry.state = "failed";
+  entry.workers = {worker};
+  entry.reason = "a/0: " + worker.note;
+  EXPECT_EQ(outcome(OperatorVerb::Start, entry).words, "a: failed; a/0: gave up: 2 restarts within 60s; last: crash");
+  entry.reason.clear();
+  EXPECT_EQ(outcome(OperatorVerb::Start, entry).words, "a: failed; a/0: gave up: 2 restarts within 60s; last: crash");
+}
+
 }  // namespace
 }  // namespace hostler

@@ -94,6 +94,8 @@ assert_in 'crash: killed by SIGSEGV (address 0x8) in slice 0-40' "$said"
 exits 0 hostler replay my-job.0-10
 exits 2 hostler replay my-job
 exits 1 hostler replay my-job.0-77
+exits 1 hostler replay my-job.merge
+assert_in "the plugin has no merge()" "$said"
 if command -v gdb >/dev/null && gdb -q -batch -ex 'starti' true >/dev/null 2>&1; then
   said=$(printf 'backtrace 1\nprint slice->begin\ncontinue\nprint $_siginfo._sifields._sigfault.si_addr\nkill\n' |
     hostler replay my-job.0-40 --debug 2>&1) || true
