@@ -28,6 +28,7 @@
 namespace hostler {
 namespace {
 
+constexpr mode_t kFolderMode = 0700;
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
 constexpr std::size_t kFlushAt = std::size_t{256} << 10;    // of one file; less is written once a turn of the loop
 constexpr std::int64_t kPace = std::int64_t{16} << 20;      // bytes a second that one worker may print
@@ -272,6 +273,7 @@ void LogFiles::Impl::set_limits(const LogConfig &each) {
 
 void LogFiles::Impl::reopen() {
   flush_touched();
+  ::mkdir(logs_dir.c_str(), kFolderMode);  // somebody may have taken it away
   host_file.reopen();
   for (auto &[name, entry] : files) entry.file.reopen();
 }
@@ -303,7 +305,7 @@ LogFiles::LogFiles(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 
 Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo, const LogConfig &limits) {
   const std::string logs_dir = state_dir + "/logs";
-  if (::mkdir(logs_dir.c_str(), 0700) != 0 && errno != EEXIST)
+  if (::mkdir(logs_dir.c_str(), kFolderMode) != 0 && errno != EEXIST)
     return fail(logs_dir, "cannot be made: " + std::generic_category().message(errno));
   LogFile host_file(state_dir + "/host.log", limits);
   if (auto opened = host_file.open(); !opened) return tl::unexpected<Error>(opened.error());

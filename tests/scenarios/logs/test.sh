@@ -46,6 +46,15 @@ assert_eq "$(grep -c 'to std' followed.log)" 5 'lines that were followed'
 kill -INT $follower
 wait $follower || die "logs -f ended with $?"
 
+# A folder that somebody has taken away is there again.
+rm -r state/logs
+kill -USR1 "$(host_pid)"
+wait_until '[ -d state/logs ]'
+exits 0 hostler restart talker
+wait_until 'grep -q "talker/0.* to stdout 0" state/logs/talker.log'
+echo latest >fifo.0
+wait_until 'grep -q "talker/0.* to stdout latest" state/logs/talker.log'
+
 exits 0 hostler down
 assert_in 'no newline' "$(cat state/logs/talker.log)"
 exits 0 hostler logs talker # without a host, too
