@@ -1,11 +1,15 @@
 // Commands that ask a running host: down, status, reload, start, stop, restart, scale, pause, resume, cancel, retry.
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "cli/address.h"
 #include "cli/command.h"
@@ -20,19 +24,31 @@ namespace hostler {
 namespace {
 
 constexpr Duration kBetweenTries = std::chrono::milliseconds(50);
-constexpr Duration kForever = std::chrono::hours(24 * 365);
 
-// The host by pidfd; none when it is gone. The lock is looked at again, now that the number cannot be another's.
-Outcome<UniqueFd> hold_owner(const std::string &state_dir, pid_t &pid) {
-  const auto owner = owner_of(state_dir);
-  if (!owner) return give_up(ExitCode::Failed, owner.error());
-  if (!*owner) return UniqueFd();
-  UniqueFd pidfd = open_pidfd(**owner);
-  const auto still = owner_of(state_dir);
-  if (!still || *still != *owner) return UniqueFd();
-  pid = **owner;
-  return pidfd;
-}
+// The host that owns a state folder, until it is gone: told by its lock, as its number may be somebody else's here where it
+// has a PID namespace of its own.
+class Owner {
+ public:
+  Owner(std::string state_dir, pid_t pid) : state_dir_(std::move(state_dir)), pid_(pid), pidfd_(open_pidfd(pid)) {}
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] bool is_gone() const {
+    const auto owner = owner_of(state_dir_);
+    return owner && *owner != pid_;
+  }
+  // Waits, at most for so long.
+  bool is_gone_within(Duration time) {
+    if (pidfd_ && wait_for_death(pidfd_, time)) pidfd_.reset();
+    if (!pidfd_ && !is_gone())
+      ::poll(nullptr, 0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()));
+    return is_gone();
+  }
+
+ private:
+  std::string state_dir_;
+  pid_t pid_;
+  UniqueFd pidfd_;  // to be woken by
+};
 
 // Resident memory of each worker that is shown, from /proc: the host has better things to do.
 std::map<std::int32_t, std::int64_t> resident_memory(const HostStatus &host) {
@@ -67,21 +83,21 @@ Result<HttpReply> ask_and_tell(Connection &connection, const std::string &path, 
 
 Outcome<ExitCode> run_down(const Address &address) {
   const StateDir state = state_dir_of(address);
-  pid_t pid = 0;
-  const auto host = hold_owner(state.path, pid);
-  if (!host) return tl::unexpected<Failure>(host.error());
-  if (!*host) return tl::unexpected<Failure>(not_running(state));
+  const auto pid = owner_of(state.path);
+  if (!pid) return give_up(ExitCode::Failed, pid.error());
+  if (!*pid) return tl::unexpected<Failure>(not_running(state));
+  Owner host(state.path, **pid);
   // A host that is just starting listens soon; one that is stopping does not, and is only waited for.
-  for (bool asked = false; !asked && !wait_for_death(*host, Duration::zero());) {
+  for (bool asked = false; !asked && !host.is_gone();) {
     auto connection = connect(address);
     if (connection) {
       asked = connection->client.ask("POST", "/v1/down").has_value();
-    } else if (!wait_for_death(*host, kBetweenTries) && connection.error().code == ExitCode::NotRunning) {
+    } else if (!host.is_gone_within(kBetweenTries) && connection.error().code == ExitCode::NotRunning) {
       return tl::unexpected<Failure>(connection.error());
     }
   }
-  while (!wait_for_death(*host, kForever)) continue;
-  say("hostler is down (pid {})\n", pid);
+  while (!host.is_gone_within(kBetweenTries)) continue;
+  say("hostler is down (pid {})\n", host.pid());
   return ExitCode::Fine;
 }
 

@@ -97,10 +97,12 @@ class MapsReader {
   explicit MapsReader(CrashNote &note, char *modules) : note_(note), modules_(modules) {}
 
   void read() {
-    int fd = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    // Of the thread: the process's is empty once its main thread has left by pthread_exit().
+    constexpr const char *kMaps = "/proc/thread-self/maps";
+    int fd = ::open(kMaps, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {  // standard input is not needed any more
       ::close(STDIN_FILENO);
-      fd = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+      fd = ::open(kMaps, O_RDONLY | O_CLOEXEC);
     }
     if (fd < 0) return;
     std::size_t held = 0;

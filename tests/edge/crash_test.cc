@@ -131,6 +131,12 @@ TEST_F(CrashTest, OfAThreadThatWasStartedWithAllSignalsBlockedIsToldAsWell) {
   EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
 }
 
+TEST_F(CrashTest, OfAThreadThatHasOutlivedTheMainThreadIsToldAsWell) {
+  const auto &seen = die("alone");
+  EXPECT_EQ(seen.status->value, SIGSEGV);
+  EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
+}
+
 TEST_F(CrashTest, OfAPluginThatHasMappedItsOwnFileAsDataIsToldAsWell) {
   const auto &seen = die("mapped");
   EXPECT_TRUE(has_frame(seen, "read_nowhere", "null")) << text(seen);

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <hostler/plugin.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -110,6 +112,21 @@ void map_own_file() {
   mmap(nullptr, kMoreThanAnyGap, PROT_READ, MAP_PRIVATE, file, 0);
 }
 
+// A thread crashes when the main thread has left, and its zombie is all there is of that.
+void crash_alone() {
+  std::thread([] {
+    char state = 0;
+    while (state != 'Z') {
+      std::ifstream stat("/proc/self/stat");
+      std::string text;
+      std::getline(stat, text);
+      state = text[text.rfind(')') + 2];
+    }
+    read_nowhere();
+  }).detach();
+  pthread_exit(nullptr);
+}
+
 // A process of the plugin's own dies; the worker is fine, and stays so.
 int fork_and_crash() {
   const pid_t child = fork();
@@ -136,6 +153,7 @@ int run(const hostler_slice_t *slice) {
   if (way == nullptr) return HOSTLER_DONE;
   slice->host->at(slice, slice->begin + 3);
   if (std::strcmp(way, "race") == 0) race();
+  if (std::strcmp(way, "alone") == 0) crash_alone();
   if (std::strcmp(way, "fork") == 0) return fork_and_crash();
   if (std::strcmp(way, "mapped") == 0) {
     map_own_file();

@@ -50,6 +50,12 @@ wait_until '! inside ps -o stat= '"$stranger"' | grep -q .'
 kill -TERM "$init"
 ended 0 TERM
 
+# Its number out here is somebody else's.
+begin up --foreground
+wait_until '[ "$(running tick 2>/dev/null)" = 2 ]'
+exits 0 hostler down
+ended 0 'down from outside'
+
 begin up --foreground
 wait_until '[ "$(running tick 2>/dev/null)" = 2 ]'
 inside kill -HUP 1 # from in there, too
