@@ -2,9 +2,10 @@
 // any other crash: pthread_create() of the whole process is this one, as the program's symbols come first. It is linked
 // into the program itself, not into a library, or it would not be found. Outside of workers it only passes on.
 //
-// A thread that the C library starts for itself, or by a stack of less than kLeastStack, has no such place.
+// A thread that the C library starts for itself has no such place.
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <csignal>
 
 #include <atomic>
@@ -32,11 +33,12 @@ struct Begin {
   void *argument;
 };
 
-// For as long as the memory is this thread's frame. Also when the thread is cancelled.
+// For as long as the memory is there. Also when the thread is cancelled.
 class HandlerStack {
  public:
   explicit HandlerStack(void *memory) {
     stack_t stack{};
+    if (memory == nullptr) stack.ss_flags = SS_DISABLE;
     stack.ss_sp = memory;
     stack.ss_size = kHandlerStack;
     ::sigaltstack(&stack, nullptr);
@@ -48,6 +50,20 @@ class HandlerStack {
     none.ss_flags = SS_DISABLE;
     ::sigaltstack(&none, nullptr);
   }
+};
+
+class MappedMemory {
+ public:
+  MappedMemory() = default;
+  MappedMemory(const MappedMemory &) = delete;
+  MappedMemory &operator=(const MappedMemory &) = delete;
+  ~MappedMemory() {
+    if (memory_ != MAP_FAILED) ::munmap(memory_, kHandlerStack);
+  }
+  [[nodiscard]] void *get() const { return memory_ == MAP_FAILED ? nullptr : memory_; }
+
+ private:
+  void *memory_ = ::mmap(nullptr, kHandlerStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 };
 
 // Threads are often started with all signals blocked. To block those of faults has no use: the kernel then kills at once.
@@ -64,6 +80,15 @@ void *begin_thread(void *packed) {
   const Begin begin = *std::unique_ptr<Begin>(static_cast<Begin *>(packed));
   alignas(64) std::byte memory[kHandlerStack];
   const HandlerStack stack(memory);
+  unblock_faults();
+  return begin.routine(begin.argument);
+}
+
+// Where that is too small, the place is a mapping of its own.
+void *begin_small_thread(void *packed) {
+  const Begin begin = *std::unique_ptr<Begin>(static_cast<Begin *>(packed));
+  const MappedMemory memory;
+  const HandlerStack stack(memory.get());
   unblock_faults();
   return begin.routine(begin.argument);
 }
@@ -93,10 +118,10 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t *
                                                                      void *argument) noexcept {
   const Create create = find_real_create();
   if (create == nullptr) return EAGAIN;
-  if (!hostler::notes_crashes() || !has_room(attributes)) return create(thread, attributes, routine, argument);
+  if (!hostler::notes_crashes()) return create(thread, attributes, routine, argument);
   std::unique_ptr<Begin> begin(new (std::nothrow) Begin{routine, argument});
   if (!begin) return EAGAIN;
-  const int error = create(thread, attributes, begin_thread, begin.get());
+  const int error = create(thread, attributes, has_room(attributes) ? begin_thread : begin_small_thread, begin.get());
   if (error == 0) (void)begin.release();  // the thread's now
   return error;
 }

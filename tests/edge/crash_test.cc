@@ -131,6 +131,15 @@ TEST_F(CrashTest, OfAThreadThatWasStartedWithAllSignalsBlockedIsToldAsWell) {
   EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
 }
 
+TEST_F(CrashTest, OfAThreadWithASmallStackIsToldAsWell) {
+  for (const char *way : {"null", "overflow"}) {
+    const auto &seen = gone(h.start_of("crashes.so", {{"do", way}, {"thread", "small"}}));
+    EXPECT_EQ(seen.status->value, SIGSEGV);
+    const bool deep = std::string(way) == "overflow";
+    EXPECT_TRUE(kSanitized || has_frame(seen, deep ? "overflow" : "read_nowhere", way)) << text(seen);
+  }
+}
+
 TEST_F(CrashTest, OfAThreadThatHasOutlivedTheMainThreadIsToldAsWell) {
   const auto &seen = die("alone");
   EXPECT_EQ(seen.status->value, SIGSEGV);

@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -165,6 +166,17 @@ int run(const hostler_slice_t *slice) {
   }
   if (thread == nullptr) {
     Careless().work(way);
+  } else if (std::strcmp(thread, "small") == 0) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
+    pthread_t small{};
+    const auto work = [](void *argument) -> void * {
+      Careless().work(static_cast<const char *>(argument));
+      return nullptr;
+    };
+    pthread_create(&small, &attributes, work, const_cast<char *>(way));
+    pthread_join(small, nullptr);
   } else {
     sigset_t all;
     sigfillset(&all);
