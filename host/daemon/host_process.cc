@@ -135,7 +135,7 @@ class Host {
       api_->on_settled();
       note_wave();
     });
-    signals_->deliver_to(loop_, [this](int number) { on_signal(number); });
+    signals_->deliver_to(loop_, [this](int number, pid_t pid) { on_signal(number, pid); });
     return {};
   }
 
@@ -173,10 +173,10 @@ class Host {
     });
   }
 
-  void on_signal(int number) {
+  void on_signal(int number, pid_t pid) {
     switch (number) {
       case SIGHUP: return reloader_->reload({}, [](const auto &) {});
-      case SIGCHLD: return fleet_->on_child_signal();
+      case SIGCHLD: return fleet_->on_child_signal(pid);
       case SIGUSR1: logs_->reopen(); return logs_->host(LogLevel::Info, "log files reopened: SIGUSR1");
       case SIGQUIT:
         logs_->host(LogLevel::Info, "stopping at once: SIGQUIT");

@@ -26,10 +26,11 @@ Result<HostSignals> HostSignals::block() {
   return HostSignals(UniqueFd(fd));
 }
 
-void HostSignals::deliver_to(EventLoop &loop, std::function<void(int)> handler) {
+void HostSignals::deliver_to(EventLoop &loop, std::function<void(int number, pid_t pid)> handler) {
   watch_ = loop.watch(fd_.get(), EventLoop::Ready::Read, [fd = fd_.get(), handler = std::move(handler)] {
     signalfd_siginfo info{};
-    while (read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) handler(static_cast<int>(info.ssi_signo));
+    while (read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+      handler(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
   });
 }
 

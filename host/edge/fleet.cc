@@ -295,6 +295,15 @@ std::int64_t Fleet::resident(WorkerId id) {
   return resident_bytes(worker->pid);
 }
 
+// A plugin may start background jobs by the hundred, each a zombie until it is reaped. In a group that is neither its own nor
+// ours is no template and no worker that has not run its plugin yet; what is no worker that we know either is no worker.
+void Fleet::on_child_signal(pid_t pid) {
+  strays_.end_soon();  // several signals may have become one
+  const pid_t group = ::getpgid(pid);
+  if (group <= 0 || group == pid || group == ::getpgrp()) return;
+  if (std::ranges::none_of(workers_, [&](const auto &each) { return each.second->pid == pid; })) strays_.take_dead(pid);
+}
+
 // As long as the worker is not reaped, both numbers are its own. It may not be the leader of its group yet.
 void Fleet::kill_group(const Worker &worker) {
   if (worker.pid == 0) return;

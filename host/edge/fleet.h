@@ -64,8 +64,8 @@ class Fleet final : public System {
   [[nodiscard]] std::int64_t resident(WorkerId id) override;
   void investigate(WorkerId id, const std::string &entry, const std::string &report) override;
 
-  // A child has died, and it may be one that nobody watches: what workers start comes to us when its parent dies.
-  void on_child_signal() { strays_.end_soon(); }
+  // This child has died, and maybe others: some that nobody watches, as what workers start comes to us when its parent dies.
+  void on_child_signal(pid_t pid);
 
   // Workers forked so far.
   [[nodiscard]] std::uint64_t births() const { return births_; }

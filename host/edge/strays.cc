@@ -67,6 +67,10 @@ void Strays::end(pid_t pid, const Known &known) {
   });
 }
 
+void Strays::take_dead(pid_t pid) const {
+  if (!strays_.contains(pid)) (void)::waitpid(pid, nullptr, WNOHANG);
+}
+
 void Strays::end_soon() {
   if (std::exchange(timer_is_set_, true)) return;
   timer_.set(EventLoop::now() + kBetweenLooks, [this] {

@@ -32,6 +32,8 @@ class Strays {
   // Reads the list of children, about 0.3 µs each: not for every event of a large fleet.
   void end();
   void end_soon();
+  // This child, which is nobody's that lives, has died: nothing needs to be looked for.
+  void take_dead(pid_t pid) const;
   // For the end of the host: kills and reaps them all, and what comes to us by their death. Blocks.
   void end_all();
   // One that was found at or after that time has not been reaped.
