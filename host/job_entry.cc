@@ -52,7 +52,7 @@ JobSettings JobEntry::settings() const {
 void JobEntry::start() {
   wanted_ = true;
   patient_ = false;
-  code_or_data_.begin_anew(build().hash);
+  judge_build_anew();
   failure_.clear();
   waiting_.clear();
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
@@ -82,7 +82,7 @@ void JobEntry::update(PreparedEntry prepared, bool replace) {
   Entry::update(std::move(prepared), replace);
   if (out_of_step_) failure_ = failure;
   failure_changed();
-  if (code_or_data_.build() != build().hash) code_or_data_.begin_anew(build().hash);
+  if (code_or_data_.build() != build().hash) judge_build_anew();
   job_.set_settings(settings());
   if (!wanted_ || stored_.state != JobState::Running) return;
   resize(count());

@@ -120,6 +120,7 @@ class JobEntry final : public Entry {
   [[nodiscard]] bool is_past_first_claim(WorkerId worker, const WorkerPart &page) const;
   void note_crash(const Slot &slot, const Departure &gone, std::int64_t begun, const Judgement &judgement);
   void note_success(const Slot &slot);
+  void judge_build_anew();
   bool hand_out_alone(Slot &slot);
   void wait_alone();
   void look_again(Duration after = kLookAgain);

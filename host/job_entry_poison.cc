@@ -51,17 +51,29 @@ StoreBatch JobEntry::explain_record(WorkerId worker, const Backtrace &backtrace)
   return batch;
 }
 
-// Is it the code? (core/code_or_data.h) A worker that crashes all the same, past its first claim or not, is one attempt.
+// Is it the code? (core/code_or_data.h)
+void JobEntry::judge_build_anew() {
+  code_or_data_.begin_anew(build().hash);
+  if (stored_.proven_builds.contains(build().hash)) code_or_data_.done();
+}
+
+// A worker that crashes all the same, past its first claim or not, is one attempt. A part of a slice, which may be a single
+// record, is there because of the data.
 void JobEntry::note_crash(const Slot &slot, const Departure &gone, std::int64_t begun, const Judgement &judgement) {
   const bool crash = judgement.verdict == Verdict::Crash || judgement.verdict == Verdict::OutOfMemory;
   if (!crash || !is_own_doing(gone.status) || slot.build->hash != build().hash ||
       is_past_first_claim(*slot.worker, gone.page))
     return;
-  code_or_data_.crashed(job_.manifest().slice_at(begun).index);
+  const SliceSpan planned = job_.manifest().slice_at(begun);
+  if (const Held *held = held_at(*slot.worker, begun))
+    if (job_.manifest().slice_at(begun, {held->lease.begin, held->lease.end}).global != planned.global) return;
+  code_or_data_.crashed(planned.index);
 }
 
 void JobEntry::note_success(const Slot &slot) {
-  if (slot.build->hash == code_or_data_.build()) code_or_data_.done();
+  if (code_or_data_.is_proven() || slot.build->hash != code_or_data_.build()) return;
+  code_or_data_.done();
+  stored_.proven_builds.insert(slot.build->hash);
 }
 
 bool JobEntry::is_past_first_claim(WorkerId worker, const WorkerPart &page) const {

@@ -21,6 +21,7 @@ class CodeOrData {
 
   // A slice is done: whatever comes now is the data's.
   void done() { is_proven_ = true; }
+  [[nodiscard]] bool is_proven() const { return is_proven_; }
   // An attempt at this slice (its place in the plan) crashed before it was past its first claim.
   void crashed(std::int64_t slice);
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -37,6 +38,7 @@ struct StoredJob {
   Skipped skipped;                                     // in all that is committed
   std::int64_t attempts_noted = 0;                     // the last Attempt::seq
   std::string last_build;                              // hash, of the last of them; empty: none
+  std::set<std::string> proven_builds;                 // hashes of those that have done a slice
   WorkerUsage usage;
   std::vector<DiedIn> died_in;  // slices that ran when the last host died; not stored
   std::string problem;          // why it cannot go on (files that were committed have no place), or empty; not stored

@@ -105,6 +105,13 @@ Result<void> Ledger::load_account(std::int64_t key, StoredJob &job) {
                        return {};
                      });
   if (!build) return build;
+  Result<void> proven = database_.each(
+      "SELECT DISTINCT hash FROM attempt JOIN build ON build.id = attempt.build WHERE job = ? AND verdict = ''", {key},
+      [&](const SqlRow &row) -> Result<void> {
+        job.proven_builds.insert(std::string(row.text(0)));
+        return {};
+      });
+  if (!proven) return proven;
   return database_.each("SELECT workers, cpu_us, peak_bytes FROM usage WHERE job = ?", {key},
                         [&](const SqlRow &row) -> Result<void> {
                           job.usage = {row.integer(0), std::chrono::microseconds(row.integer(1)), row.integer(2)};
