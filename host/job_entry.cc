@@ -213,7 +213,7 @@ void JobEntry::send(WorkerId worker, std::uint64_t lease) {
   for (Held &held : held_leases_[worker]) {
     if (held.lease.id != lease || held.sent) continue;
     held.sent = true;
-    held.since = held.sent_at = around_.system.now();
+    held.since = held.sent_at = held.began = around_.system.now();
     around_.system.lease(worker, held.lease);
     if (held.lease.saved) held.lease.saved->data = {};  // up to 16 MiB
     watch_anew(*slot);

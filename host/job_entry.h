@@ -66,16 +66,18 @@ class JobEntry final : public Entry {
 
   struct Held {  // a lease on its way to a worker or with it
     Lease lease;
-    TimePoint since{};
+    TimePoint since{};  // it is in work as it is now
     bool sent = false;
     TimePoint sent_at{};
+    TimePoint began{};  // its first slice
     TimePoint asked{};  // for a share of it, or not yet
   };
   // A lease that is worked on for long, and what is left of it.
   struct Straggler {
     WorkerId worker = 0;
     Held *held = nullptr;
-    std::int64_t left = 0;  // positions
+    std::int64_t left = 0;  // positions that it could give away
+    TimePoint worth_it{};   // … when it should be asked for some
   };
 
   // How far the attempts of a worker are noted.
@@ -162,7 +164,7 @@ class JobEntry final : public Entry {
   void ask_for_shares();
   [[nodiscard]] std::int64_t hands_free() const;
   [[nodiscard]] std::vector<Straggler> stragglers();
-  [[nodiscard]] std::int64_t left_of(WorkerId worker, const Lease &lease) const;
+  void look_at(Straggler &straggler) const;
   void lease_cut(Slot &slot, const LeaseCut &given);
   [[nodiscard]] std::optional<std::int64_t> slice_begun(const Slot &slot, const WorkerPart &page) const;
   // The lease with the worker that this position lies in, or null.

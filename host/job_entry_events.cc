@@ -109,9 +109,9 @@ void JobEntry::forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t u
   if (found == held.end() || up_to < found->lease.end) return;
   const TimePoint now = around_.system.now();
   const std::int64_t slices = job_.manifest().slices_in({found->lease.begin, found->lease.end});
-  if (slices > 0) lease_size_.took(slices, now - found->since);
+  if (slices > 0) lease_size_.took(slices, now - found->began);
   held.erase(found);
-  if (!held.empty()) held.front().since = now;
+  if (!held.empty()) held.front().since = held.front().began = now;
 }
 
 void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPart &page) {

@@ -12,7 +12,7 @@ namespace {
 
 // Shorter than this nothing is worth a process, and pieces would become ever smaller.
 constexpr Duration kStraggles = std::chrono::milliseconds(50);
-constexpr std::int64_t kMostPieces = 256;  // of a slice
+constexpr double kMostTimes = 1e9;  // of it: no time that a clock cannot count
 // From one look at everybody's page to the next: each of thousands that are through might ask for one.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(10);
 
@@ -22,20 +22,31 @@ bool JobEntry::may_split() const {
   return config().split && build().is_splittable();
 }
 
-// Positions of the lease that could be given away; 0 when it is not worth it.
-std::int64_t JobEntry::left_of(WorkerId worker, const Lease &lease) const {
+// What of the lease could be given away, and when that is worth it: what takes no longer than kStraggles, at the pace of the
+// lease so far, is through before somebody else has begun it. However small a slice or slow a record, so pieces stay few.
+void JobEntry::look_at(Straggler &straggler) const {
   const Manifest &plan = job_.manifest();
-  const WorkerPart page = around_.system.page(worker);
-  std::int64_t next = lease.begin;
+  const Lease &lease = straggler.held->lease;
+  const WorkerPart page = around_.system.page(straggler.worker);
+  const std::int64_t start = lease.saved ? lease.saved->position : lease.begin;
   Interval slice{lease.begin, lease.begin};
+  Interval in_work{start, start};
   if (page.begun >= lease.begin && page.begun < lease.end) {
     const SliceSpan span = plan.slice_at(page.begun, {lease.begin, lease.end});
+    const auto global = [&](std::int64_t local) {
+      return span.global.begin + std::clamp(local, span.begin, span.end) - span.begin;
+    };
     slice = span.global;
-    next = slice.begin + std::clamp(page.claimed_to, span.begin, span.end) - span.begin;
+    in_work = {global(page.claimed_from), global(page.claimed_to)};
   }
-  if (!may_split() || plan.kind() == InputKind::File) return lease.end - slice.end;
-  const std::int64_t left = lease.end - next;
-  return left < std::max(2 * plan.unit(), plan.slice_size() / kMostPieces) ? 0 : left;
+  const bool cuts_slices = may_split() && plan.kind() != InputKind::File;
+  straggler.left = lease.end - (cuts_slices ? in_work.end : slice.end);
+  if (cuts_slices && straggler.left < 2 * plan.unit()) straggler.left = 0;
+  if (straggler.left <= 0) return;
+  const std::int64_t done = std::max<std::int64_t>(in_work.begin - start, 0);
+  const double done_to_left = static_cast<double>(done) / static_cast<double>(straggler.left);
+  straggler.worth_it =
+      straggler.held->began + std::chrono::duration_cast<Duration>(std::min(done_to_left, kMostTimes) * kStraggles);
 }
 
 // Those that are there and those that could be started.
@@ -55,7 +66,7 @@ std::vector<JobEntry::Straggler> JobEntry::stragglers() {
     if (slot->state != WorkerState::Running || slot->leaving || slot->told_deadline) continue;
     auto &held = held_leases_[*slot->worker];
     if (held.empty() || !held.front().sent || held.front().lease.begin == job_.manifest().positions()) continue;
-    found.push_back({*slot->worker, &held.front(), 0});
+    found.push_back({*slot->worker, &held.front()});
   }
   return found;
 }
@@ -78,8 +89,11 @@ void JobEntry::ask_for_shares() {
       if (asked + kStraggles > now) ++helpers_;  // its answer is on the way; nobody waits for one that is silent
     } else if (each.held->since + kStraggles > now) {
       next = std::min(next.value_or(TimePoint::max()), each.held->since + kStraggles);
-    } else if (each.left = left_of(each.worker, each.held->lease); each.left > 0) {
-      able.push_back(each);
+    } else if (look_at(each); each.left > 0) {
+      if (each.worth_it <= now)
+        able.push_back(each);
+      else
+        next = std::min(next.value_or(TimePoint::max()), each.worth_it);  // if it is no faster by then
     }
   }
   std::sort(able.begin(), able.end(), [](const Straggler &a, const Straggler &b) { return a.left > b.left; });

@@ -68,6 +68,15 @@ class SharesTest : public FleetTest {
     for (const auto &[begin, result] : store.results("j")) EXPECT_EQ(begin % unit, 0);
     expect_each_once(600 * unit);
   }
+  // One slice much shorter than slices may be, ten milliseconds a unit.
+  void expect_short_one_shared(InputKind kind, std::int64_t unit) {
+    script();
+    const Duration took = finish(job(kind, 2, 1000 * unit, std::int64_t{16} << 20, unit));
+    EXPECT_LT(took, milliseconds(5500));
+    EXPECT_EQ(all_claimed(), 1000);
+    EXPECT_LT(store.results("j").size(), 30U);
+    expect_each_once(1000 * unit);
+  }
   void command(OperatorVerb verb) {
     OperatorCommand command;
     command.verb = verb;
@@ -117,6 +126,35 @@ TEST_F(SharesTest, RecordsAreSharedWhole) {
 
 TEST_F(SharesTest, ItemsAreShared) {
   expect_shared(InputKind::Items, 1);
+}
+
+TEST_F(SharesTest, AShortTextInSlicesOfTheDefaultSizeIsShared) {
+  expect_short_one_shared(InputKind::Lines, 1);
+}
+
+TEST_F(SharesTest, FewRecordsInSlicesOfTheDefaultSizeAreShared) {
+  expect_short_one_shared(InputKind::Records, 8);
+}
+
+TEST_F(SharesTest, FewItemsInOneLargeSliceAreShared) {
+  expect_short_one_shared(InputKind::Items, 1);
+}
+
+TEST_F(SharesTest, WhatIsThroughInMomentsIsNotWorthAsking) {
+  script({milliseconds(1)});
+  finish(one_slice(2, 90));
+  EXPECT_EQ(asked(), 0);
+  EXPECT_EQ(store.results("j").size(), 1U);
+}
+
+TEST_F(SharesTest, AnEndThatTurnsOutToBeSlowIsAskedForAllTheSame) {
+  Claiming claiming{milliseconds(1)};
+  claiming.deed = [](FakeWorker &, Interval at) { return at.begin == 80 ? Deed::Dawdle : Deed::GoOn; };
+  script(claiming);
+  finish(one_slice(2, 90));
+  EXPECT_EQ(asked(), 1);
+  EXPECT_EQ(store.results("j").size(), 2U);
+  expect_each_once(90);
 }
 
 TEST_F(SharesTest, APluginThatDoesNotAllowItIsNeverAsked) {
