@@ -24,6 +24,7 @@ namespace hostler {
 namespace {
 
 constexpr Duration kBetweenTries = std::chrono::milliseconds(50);
+constexpr Duration kLastMoment = std::chrono::seconds(1);
 
 // The host that owns a state folder, until it is gone: told by its lock, as its number may be somebody else's here where it
 // has a PID namespace of its own.
@@ -42,6 +43,10 @@ class Owner {
     if (!pidfd_ && !is_gone())
       ::poll(nullptr, 0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()));
     return is_gone();
+  }
+  // Its lock goes a moment before it does. Whoever has its number here may be somebody else, and live on.
+  void await_last_moment() const {
+    if (pidfd_) (void)wait_for_death(pidfd_, kLastMoment);
   }
 
  private:
@@ -97,6 +102,7 @@ Outcome<ExitCode> run_down(const Address &address) {
     }
   }
   while (!host.is_gone_within(kBetweenTries)) continue;
+  host.await_last_moment();
   say("hostler is down (pid {})\n", host.pid());
   return ExitCode::Fine;
 }
