@@ -123,7 +123,8 @@ void Entry::set_state(Slot &slot, WorkerState state) {
   end_turn(slot);
   slot.state = state;
   if (state == WorkerState::Running) slot.running_since = around_.system.now();
-  if (state != WorkerState::Backoff && state != WorkerState::Failed) slot.note.clear();
+  if (state != WorkerState::Backoff && state != WorkerState::Failed)
+    std::string().swap(slot.note);  // its room too: thousands have waited once
   around_.changed();
 }
 
@@ -249,7 +250,7 @@ void Entry::fail_entry(const std::string &reason) {
   failure_ = reason;
   for (auto &slot : slots_) {
     set_desired(*slot, Desired::Down);
-    slot->note.clear();
+    std::string().swap(slot->note);
   }
   failure_changed();
   around_.changed();
