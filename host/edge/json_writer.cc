@@ -10,7 +10,8 @@ namespace {
 
 // Stands for itself. What is not ASCII is left to the library, which knows UTF-8.
 bool is_plain(char c) {
-  return c >= 0x20 && c != '"' && c != '\\';
+  const auto byte = static_cast<unsigned char>(c);  // a plain char has a sign on some machines, and none on others
+  return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
 }
 
 // What the library knows to write: escapes, bytes that are not UTF-8, the shortest digits of a number.
