@@ -19,7 +19,8 @@ configure 2
 touch trace slow
 exits 0 hostler up
 RANDOM=${SEED:-1}
-for ((round = 0; round < ${ROUNDS:-100}; round++)); do
+stops=${ROUNDS:-$(rounds 100)}
+for ((round = 0; round < stops; round++)); do
   seen=$(wc -l <trace)
   wait_until '[ "$(wc -l <trace)" -gt '$((seen + RANDOM % 4))' ]'
   case $((RANDOM % 7)) in

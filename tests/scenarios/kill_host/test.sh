@@ -2,7 +2,7 @@
 # run leaves, nobody outlives it, and no slice ever has two live owners (plugins/witness.cc looks).
 source "$(dirname "$0")/../lib.sh"
 
-kills_wanted=${KILLS:-56}
+kills_wanted=${KILLS:-$(rounds 56)}
 RANDOM=${SEED:-20260131}
 drop witness.so tick.so
 mkdir data marks

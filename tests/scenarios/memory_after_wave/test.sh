@@ -1,6 +1,7 @@
 # What a wave of starts needs is given back when it is over: the program's text is not all in memory any more.
 source "$(dirname "$0")/../lib.sh"
 
+skip_if_sanitized 'the memory of a sanitizer is another'
 drop tick.so
 workers <<'YAML'
 workers:
