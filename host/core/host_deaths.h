@@ -3,8 +3,9 @@
 //
 // A slice that was running at two deaths of the host, each time at the same place, is tried by itself from then on, with
 // no other slice of any job beside it, and after a while in which nothing is at work at all. When the host dies in that
-// while, somebody else has killed it, and the slice is acquitted. When it has died twice in the slice itself, the slice is
-// quarantined. A death at another place than the one before counts half: the slice gets on.
+// while, somebody else has killed it, and the slice is acquitted; so it is by an attempt that comes back. When it has died
+// twice in the slice itself, the slice is quarantined. A death at another place than the one before counts half: the slice
+// gets on.
 //
 // The while is four times as long as the slice had lasted when the host died. Whoever kills the host at random moments is
 // then taken for the slice at most once in twelve times (x^4(1-x) has its maximum there), and twice once in 150, and only

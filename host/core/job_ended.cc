@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/host_deaths.h"
 #include "core/job.h"
 #include "core/restart_policy.h"
 #include "core/units.h"
@@ -17,6 +18,11 @@ constexpr std::size_t kMaxReason = 2048;
 // For words: nobody wants to read the nanoseconds of a jitter.
 std::string rounded(Duration delay) {
   return format_duration(std::chrono::round<std::chrono::milliseconds>(delay));
+}
+
+// The slice has ended by itself, in a host that lives.
+bool came_back(Verdict verdict) {
+  return verdict == Verdict::Yield || verdict == Verdict::RetryLater || verdict == Verdict::Failure;
 }
 
 }  // namespace
@@ -196,6 +202,7 @@ void Job::finish(SliceRow row) {
 
 SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_files, TimePoint now, double random) {
   const std::string reason = judgement.reason.substr(0, kMaxReason);
+  if (came_back(judgement.verdict)) acquit(row.trouble);
   switch (judgement.verdict) {
     case Verdict::Done:
       row.trouble = {};

@@ -189,6 +189,25 @@ TEST(HostDeaths, ASliceIsNotHandedOutWithOthersOnceItIsDangerous) {
   EXPECT_EQ(job.state(), JobState::Succeeded);
 }
 
+TEST(HostDeaths, AnAttemptThatComesBackByItselfAcquitsTheSlice) {
+  for (const auto &[verdict, acquits] :
+       {std::pair{Verdict::Yield, true}, std::pair{Verdict::RetryLater, true}, std::pair{Verdict::Failure, true},
+        std::pair{Verdict::Interrupted, false}, std::pair{Verdict::Crash, false}, std::pair{Verdict::OutOfMemory, false},
+        std::pair{Verdict::Timeout, false}, std::pair{Verdict::LoadFailure, false}}) {
+    Job job({}, {InputKind::Range, {{"", 10, 0, 0, 0}}, 10, 1, 0, {}, 1}, {});
+    for (int i = 0; i < 2; ++i) job.host_died_in({0, 3});
+    const auto lease = job.lease_alone(kA);
+    ASSERT_TRUE(lease);
+    SliceEnded ended;
+    ended.lease = lease->id;
+    ended.slice = {0, 10};
+    ASSERT_TRUE(job.ended(kA, ended, {verdict, "as told"}, kStart, 0.5));
+    EXPECT_EQ(job.wants_solitude(), !acquits) << static_cast<int>(verdict);
+    const auto again = acquits ? job.lease(kA, kStart + std::chrono::hours(1), 1) : job.lease_alone(kA);
+    EXPECT_TRUE(again) << static_cast<int>(verdict);
+  }
+}
+
 TEST(HostDeaths, APartOfASliceThatWasRunningIsFoundWhereverItsStretchBeginsNow) {
   Job job({}, numbers(), {});
   job.host_died_in({15, 17});  // the part that began at 15 lies in an untouched stretch by now
