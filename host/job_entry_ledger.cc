@@ -45,7 +45,8 @@ void JobEntry::record(const SliceEnded &ended, const Judgement &judgement) {
     total = saturating_add(total, delta);
   }
   if (!ended.files.empty())
-    batch.push_back(MoveFiles{name(), ended.slice, span.input, span.begin, merge, ended.attempt_dir, ended.files});
+    batch.push_back(
+        MoveFiles{name(), ended.slice, span.input, span.begin, span.end, merge, ended.attempt_dir, ended.files});
   else if (!ended.attempt_dir.empty())
     batch.push_back(DropAttempt{ended.attempt_dir});
 }

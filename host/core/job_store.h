@@ -133,7 +133,8 @@ struct MoveFiles {
   std::string job;
   Interval slice;  // global
   std::int32_t input = 0;
-  std::int64_t begin = 0;
+  std::int64_t begin = 0;  // local, as is end
+  std::int64_t end = 0;
   bool merge = false;  // OUTPUT/name instead of OUTPUT/parts/INPUT-BEGIN/name
   std::string attempt_dir;
   std::vector<std::string> files;

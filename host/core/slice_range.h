@@ -20,7 +20,7 @@ struct SliceRange {
   std::int32_t last_input = 0;  // where it ends
   std::int64_t end = 0;         // local, in `last_input`
   std::int64_t slices = 0;      // how many of the plan it touches
-  std::int64_t positions = 0;   // of a whole file one more than it has bytes
+  std::int64_t positions = 0;
   bool operator==(const SliceRange &) const = default;
 };
 

@@ -30,7 +30,7 @@ std::int64_t default_slice_size(InputKind kind, const std::vector<Input> &inputs
 
 std::int64_t extent_of(InputKind kind, const Input &input) {
   if (input.size < 0) return 0;
-  return kind == InputKind::File ? input.size + 1 : input.size;
+  return kind == InputKind::File ? std::max<std::int64_t>(input.size, 1) : input.size;
 }
 
 }  // namespace
@@ -38,9 +38,9 @@ std::int64_t extent_of(InputKind kind, const Input &input) {
 bool Manifest::fits(const std::vector<Input> &inputs) {
   std::int64_t left = kMaxPositions;
   for (const Input &input : inputs) {
-    const std::int64_t size = std::max<std::int64_t>(input.size, 0);
-    if (size >= left - 1) return false;
-    left -= size + 1;
+    const std::int64_t extent = extent_of(InputKind::File, input);  // that of no kind is larger
+    if (extent >= left) return false;
+    left -= extent;
   }
   return true;
 }

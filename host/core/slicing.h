@@ -4,7 +4,7 @@
 // Positions. Every input i has an extent: its bytes (Lines, Records, File), its numbers (Range) or its items (Items).
 // The extents laid end to end give each position of the job one *global* number, and every set of positions is a set of
 // half-open intervals of global numbers: slices, leases, rows of the ledger, and later the parts of a split slice.
-// A whole-file slice (File) has one more position than the file has bytes, so that an empty file is a slice too.
+// An empty file of a File job has one position, so that it is a slice too.
 // Local positions, which the plugin sees, are global - input.offset + input.base.
 #pragma once
 

@@ -214,14 +214,9 @@ Result<void> Ledger::apply_step(const AddCounters &step) {
 Result<void> Ledger::apply_step(const MoveFiles &step) {
   const Result<std::int64_t> key = key_of(step.job);
   if (!key) return tl::unexpected(key.error());
-  const Result<std::optional<std::int64_t>> kind = database_.number("SELECT kind FROM job WHERE key = ?", {*key});
-  if (!kind) return tl::unexpected(kind.error());
-  // A whole file has one position more than it has bytes.
-  const bool whole_file = **kind == sql_number(InputKind::File) && !step.merge;
-  const std::int64_t end = step.begin + (step.slice.end - step.slice.begin) - (whole_file ? 1 : 0);
   Result<void> done = database_.run(
       "INSERT INTO result VALUES (?, ?, ?, ?, ?, NULL, ?) ON CONFLICT DO UPDATE SET files = excluded.files",
-      {*key, sql_number(step.merge), sql_number(step.input), step.begin, end, sql_number(step.files.size())});
+      {*key, sql_number(step.merge), sql_number(step.input), step.begin, step.end, sql_number(step.files.size())});
   if (!done) return done;
   done = database_.run("INSERT OR REPLACE INTO move VALUES (?, ?, ?, ?, ?, ?, ?)",
                        {*key, sql_number(step.merge), sql_number(step.input), step.begin, step.slice.begin,

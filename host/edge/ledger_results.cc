@@ -122,14 +122,16 @@ Result<bool> Ledger::owns_file(const std::string &job, const std::string &output
 Result<std::vector<MoveFiles>> Ledger::pending_moves() {
   std::vector<MoveFiles> moves;
   const Result<void> read = database_.each(
-      "SELECT merge, input, begin, slice_begin, slice_end, attempt_dir, job.name, job.key FROM move"
-      " JOIN job ON job.key = move.job ORDER BY job.key, merge, input, begin",
+      "SELECT merge, input, begin, slice_begin, slice_end, attempt_dir, job.name, job.key, result.end FROM move"
+      " JOIN job ON job.key = move.job JOIN result USING (job, merge, input, begin) ORDER BY job.key, merge, input, "
+      "begin",
       {}, [&](const SqlRow &row) -> Result<void> {
         MoveFiles move;
         const OutputPlace place = place_of(row, 0);
         move.merge = place.merge;
         move.input = place.input;
         move.begin = place.begin;
+        move.end = row.integer(8);
         move.slice = {row.integer(3), row.integer(4)};
         move.attempt_dir = row.text(5);
         move.job = row.text(6);

@@ -177,7 +177,7 @@ TEST_F(CrashTest, AskedForWithSigabrtShowsTheMainThread) {
   const auto &seen = h.seen[worker];
   EXPECT_EQ(seen.crash->sender, ::getpid());
   EXPECT_TRUE(seen.crash->main_thread);
-  EXPECT_NE(text(seen).find("ignore_stop"), std::string::npos) << text(seen); // its own ready() may not be over yet
+  EXPECT_NE(text(seen).find("ignore_stop"), std::string::npos) << text(seen);  // its own ready() may not be over yet
 }
 
 TEST_F(CrashTest, IsKeptInAFileAndOneThatIsKnownNotLookedIntoTooOften) {

@@ -152,6 +152,7 @@ TEST(Ledger, ResultsComeInTheOrderOfTheirSlicesAndTheMergesLast) {
   move.slice = {120, 130};
   move.input = 1;
   move.begin = 20;
+  move.end = 30;
   move.files = {"z", "a"};
   const std::string binary("\0\1", 2);
   ASSERT_TRUE(
@@ -170,22 +171,22 @@ TEST(Ledger, ASliceWithFilesAloneKnowsWhereItEnds) {
   whole.identity.input.kind = InputKind::File;
   whole.manifest = Manifest(InputKind::File, whole.manifest.inputs(), 0, 1, 0, {}, 1);
   ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}, CreateJob{whole}}));
-  MoveFiles range{"job", {20, 30}, 0, 20, false, "/o/.attempts/x", {"f"}};
-  MoveFiles file{"files", {8, 14}, 1, 0, false, "/p/.attempts/x", {"f"}};
+  MoveFiles range{"job", {20, 30}, 0, 20, 30, false, "/o/.attempts/x", {"f"}};
+  MoveFiles file{"files", {7, 12}, 1, 0, 5, false, "/p/.attempts/x", {"f"}};
   ASSERT_TRUE(apply(ledger, {range, file}));
   EXPECT_EQ(results(ledger, "job"), (std::vector<Left>{{{false, 0, 20}, 30, std::nullopt, {"f"}}}));
   EXPECT_EQ(results(ledger, "files"), (std::vector<Left>{{{false, 1, 0}, 5, std::nullopt, {"f"}}}));
   const Result<std::vector<MoveFiles>> moves = ledger.pending_moves();
   ASSERT_TRUE(moves);
   ASSERT_EQ(moves->size(), 2U);
-  EXPECT_EQ(moves->at(1).slice, (Interval{8, 14}));
+  EXPECT_EQ(moves->at(1).slice, (Interval{7, 12}));
   EXPECT_EQ(moves->at(1).files, std::vector<std::string>{"f"});
 }
 
 TEST(Ledger, AFinishedMoveIsForgottenAndItsSliceDone) {
   const TempDir dir;
   Ledger ledger = open_ledger(dir);
-  const MoveFiles move{"job", {20, 30}, 0, 20, false, "/o/.attempts/x", {"f"}};
+  const MoveFiles move{"job", {20, 30}, 0, 20, 30, false, "/o/.attempts/x", {"f"}};
   ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}, move,
                              PutRows{"job", {put_row(20, 30, SliceState::Committing)}}}));
   ASSERT_TRUE(ledger.begin());
@@ -205,7 +206,7 @@ TEST(Ledger, AJobBegunAnewLeavesNothingButFilesToBeRemoved) {
   ASSERT_TRUE(apply(ledger, {CreateJob{job}, CreateJob{range_job("other", 10, "/p")}}));
   ASSERT_TRUE(apply(ledger, {PutRows{"job", {put_row(0, 10, SliceState::Done)}}, PutResult{"job", 0, 0, 10, false, "x"},
                              AddCounters{"job", {{"a", 5}}}, AddCounters{"other", {{"b", 6}}},
-                             MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}}}));
+                             MoveFiles{"job", {0, 10}, 0, 0, 10, false, "/o/.attempts/x", {"f"}}}));
   ASSERT_TRUE(apply(ledger, {CreateJob{job}}));
   const StoredJob read = load(ledger, "job");
   EXPECT_TRUE(read.rows.empty());
@@ -216,7 +217,7 @@ TEST(Ledger, AJobBegunAnewLeavesNothingButFilesToBeRemoved) {
   EXPECT_EQ(*ledger.pending_removals(),
             (std::vector<std::string>{"/o/_SUCCESS", "/o/manifest.json", part_path("/o", 0, "f")}));
   // The new job's file at the same place is not to be removed.
-  ASSERT_TRUE(apply(ledger, {MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}}}));
+  ASSERT_TRUE(apply(ledger, {MoveFiles{"job", {0, 10}, 0, 0, 10, false, "/o/.attempts/x", {"f"}}}));
   ASSERT_TRUE(apply(ledger, {SetJobState{"job", JobState::Succeeded, {}, 0}}));
   EXPECT_TRUE(ledger.pending_removals()->empty());
 }
@@ -226,8 +227,8 @@ TEST(Ledger, AResumedJobKeepsAllButTheMerge) {
   Ledger ledger = open_ledger(dir);
   StoredJob job = range_job("job", 100, "/o");
   ASSERT_TRUE(apply(ledger, {CreateJob{job}, PutResult{"job", 0, 0, 10, false, "x"}, AddCounters{"job", {{"a", 5}}},
-                             MoveFiles{"job", {0, 10}, 0, 0, false, "/o/.attempts/x", {"f"}},
-                             MoveFiles{"job", {100, 101}, 0, 0, true, "/o/.attempts/y", {"all"}},
+                             MoveFiles{"job", {0, 10}, 0, 0, 10, false, "/o/.attempts/x", {"f"}},
+                             MoveFiles{"job", {100, 101}, 0, 0, 0, true, "/o/.attempts/y", {"all"}},
                              PutResult{"job", 0, 0, 0, true, "sum"}, AddCounters{"job", {{"a", 100}, {"m", 1}}, true},
                              SetJobState{"job", JobState::Partial, "because", 99}}));
   job.identity.params = {{"top", "30"}};
@@ -265,8 +266,8 @@ TEST(Ledger, ABadBatchLeavesTheOthersOfItsTransactionAlone) {
 // Rows are written at the end of the transaction, so a batch that fails takes back what it has left to be written.
 TEST(Ledger, ABadBatchTakesItsRowsBackAndNoOtherOnes) {
   const TempDir dir;
-  const std::vector<StoreStep> spoilers{AddCounters{"nobody", {{"a", 1}}},                   // changes nothing at once
-                                        MoveFiles{"nobody", {0, 10}, 0, 0, false, "", {}}};  // needs a savepoint
+  const std::vector<StoreStep> spoilers{AddCounters{"nobody", {{"a", 1}}},  // changes nothing at once
+                                        MoveFiles{"nobody", {0, 10}, 0, 0, 10, false, "", {}}};  // needs a savepoint
   for (const StoreStep &spoiler : spoilers) {
     Ledger ledger = open_ledger(dir);
     ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
@@ -287,7 +288,7 @@ TEST(Ledger, AMoveIsFinishedAlsoInTheTransactionThatBeganIt) {
   const TempDir dir;
   Ledger ledger = open_ledger(dir);
   ASSERT_TRUE(apply(ledger, {CreateJob{range_job("job", 100, "/o")}}));
-  const MoveFiles move{"job", {0, 10}, 0, 0, false, "/o/.attempts/0-0.1", {"file"}};
+  const MoveFiles move{"job", {0, 10}, 0, 0, 10, false, "/o/.attempts/0-0.1", {"file"}};
   ASSERT_TRUE(ledger.begin());
   ASSERT_TRUE(ledger.apply({PutRows{"job", {put_row(0, 10, SliceState::Committing)}}, move}));
   ASSERT_TRUE(ledger.move_finished(move));

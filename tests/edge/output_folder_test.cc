@@ -117,7 +117,7 @@ TEST_F(OutputFolderTest, AnAttemptThatIsALinkElsewhereIsNotEntered) {
   write_file(dir_.path("a"), "secret");
   const std::string link = out_ + "/.attempts/0-0.1";
   ::symlink(dir_.path().c_str(), link.c_str());
-  const MoveFiles move{"job", {0, 10}, 0, 0, false, link, {"a"}};
+  const MoveFiles move{"job", {0, 10}, 0, 0, 10, false, link, {"a"}};
   EXPECT_FALSE(folder_.check_attempt(move));
   EXPECT_FALSE(folder_.place(move));
   folder_.drop_attempt(link);
@@ -131,7 +131,7 @@ TEST_F(OutputFolderTest, AnAttemptMustLieAmongTheAttempts) {
        {std::string("/etc"), out_, out_ + "/.attempts", out_ + "/.attempts/", out_ + "/.attempts/..",
         out_ + "/.attempts/a/b", out_ + "/.attempts/../../x", std::string()}) {
     EXPECT_EQ(folder_.attempt_name(wrong), "") << wrong;
-    EXPECT_FALSE(folder_.check_attempt({"job", {0, 10}, 0, 0, false, wrong, {"a"}})) << wrong;
+    EXPECT_FALSE(folder_.check_attempt({"job", {0, 10}, 0, 0, 10, false, wrong, {"a"}})) << wrong;
   }
 }
 

@@ -46,6 +46,7 @@ inline MoveFiles attempt(const std::string &job, const std::string &output, std:
   move.job = job;
   move.slice = {begin, begin + 10};
   move.begin = begin;
+  move.end = begin + 10;
   move.attempt_dir = output + "/.attempts/0-" + std::to_string(begin) + ".7";
   move.files = files;
   std::filesystem::create_directories(move.attempt_dir);

@@ -55,7 +55,7 @@ class Worker : public testing::Test {
     Lease lease;
     lease.id = 18;
     lease.kind = kind;
-    lease.end = status.st_size + (kind == InputKind::File ? 1 : 0);
+    lease.end = kind == InputKind::File ? std::max<std::int64_t>(status.st_size, 1) : status.st_size;
     lease.slice_size = 8;
     lease.plan_count = 3;
     lease.inputs = {Input{h.dir.path(name), status.st_size,

@@ -168,7 +168,8 @@ History random_history(std::uint64_t seed) {
   history.files = dice.one_in(2) ? static_cast<std::int32_t>(dice.between(1, 3)) : 0;
   history.latency = std::chrono::microseconds(dice.one_of(std::array<std::int64_t, 4>{0, 100, 700, 3000}));
   std::int64_t positions = 0;
-  for (const std::int64_t size : history.inputs) positions += size + (history.kind == InputKind::File ? 1 : 0);
+  for (const std::int64_t size : history.inputs)
+    positions += history.kind == InputKind::File ? std::max<std::int64_t>(size, 1) : size;
   history.troubles.resize(static_cast<std::size_t>(dice.one_in(3) ? 0 : dice.between(1, 4)));
   for (Hitch &trouble : history.troubles) trouble = random_trouble(dice, history, positions);
   history.events.resize(static_cast<std::size_t>(dice.one_in(5) ? 0 : dice.between(1, 8)));

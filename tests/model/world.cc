@@ -153,9 +153,8 @@ class WatchedStore final : public JobStore {
     const std::int64_t shift = result.merge ? oracle_.merge() : manifest_.offset(result.input) - manifest_.base();
     const std::int64_t begin = result.merge ? oracle_.merge() : result.begin + shift;
     if (left_.results.contains(begin)) findings_.add(fmt::format("a second result of the slice at {}", begin));
-    // A whole file has one position more than its plugin sees.
-    const std::int64_t end =
-        result.merge ? begin + 1 : result.end + shift + (manifest_.kind() == InputKind::File ? 1 : 0);
+    // An empty file has one position, which its plugin does not see.
+    const std::int64_t end = result.merge ? begin + 1 : std::max(result.end + shift, begin + 1);
     left_.results[begin] = {end, result.data, false};
   }
 
@@ -693,13 +692,13 @@ class World {
                           });
     if (!peaceful) return;
     for (std::int64_t p = 0; p < oracle_.merge(); ++p)
-      if (const int times = claims_[static_cast<std::size_t>(p)]; times > 1 || (times == 0 && !is_end_of_file(p)))
+      if (const int times = claims_[static_cast<std::size_t>(p)]; times > 1 || (times == 0 && !is_empty_file(p)))
         findings_.add(fmt::format("position {} was worked on {} times", p, claims_[static_cast<std::size_t>(p)]));
   }
 
-  // The position of a whole file that its plugin does not see.
-  [[nodiscard]] bool is_end_of_file(std::int64_t position) const {
-    return history_.kind == InputKind::File && manifest_.slice_at(position).global.end == position + 1;
+  [[nodiscard]] bool is_empty_file(std::int64_t position) const {
+    const SliceSpan slice = manifest_.slice_at(position);
+    return slice.begin == slice.end;
   }
 
   History history_;  // its troubles are used up

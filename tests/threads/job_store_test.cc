@@ -178,7 +178,7 @@ TEST(JobStore, ABadBatchFailsAloneAndAltogether) {
   const auto count = [&](const Result<void> &done) { ++(done ? good : bad); };
   host.store->commit({AddCounters{"job", {{"n", 1}}}}, count);
   host.store->commit({AddCounters{"job", {{"n", 10}}}, AddCounters{"nobody", {{"n", 1}}}}, count);
-  host.store->commit({AddCounters{"job", {{"n", 100}}}, MoveFiles{"job", {0, 10}, 0, 0, false, "/etc", {"passwd"}}},
+  host.store->commit({AddCounters{"job", {{"n", 100}}}, MoveFiles{"job", {0, 10}, 0, 0, 10, false, "/etc", {"passwd"}}},
                      count);
   host.store->commit({AddCounters{"job", {{"n", 1000}}}}, count);
   while (good + bad < 4) host.inbox().run_one();
@@ -434,7 +434,7 @@ TEST(JobStore, MergeOfWholeFilesSeesTheirBytes) {
   StoredJob job = lines_job("job", {{"/a", 7, 0, 0, 0}, {"/b", 0, 0, 0, 0}, {"/c", 5, 0, 0, 0}}, dir.path("out"));
   job.identity.input.kind = InputKind::File;
   job.manifest = Manifest(InputKind::File, job.manifest.inputs(), 0, 1, 0, {}, 1);
-  job.rows = {{0, 15, SliceState::Done, 0, 0, {}}};
+  job.rows = {{0, 13, SliceState::Done, 0, 0, {}}};
   ASSERT_TRUE(host.commit({CreateJob{job}, PutResult{"job", 0, 0, 7, false, "r"}}));
   const std::string bytes = read_file(*host.merge_input("job"));
   Result<MergeInputReader> reader = MergeInputReader::open(bytes);

@@ -202,7 +202,7 @@ TEST(ResumeJob, AnotherKindCanOnlyBeResumedWhenNothingIsDone) {
 TEST(ResumeJob, AWholeFileThatIsGoneHasNoSlice) {
   const Manifest planned(InputKind::File, {file("a", 10), file("b", 0)}, 0, 1, 0, {}, 1);
   const Manifest wanted(InputKind::File, {file("a", 10)}, 0, 1, 0, {}, 1);
-  const Result<Resumed> resumed = resume_job(planned, {done(0, 11)}, wanted);
+  const Result<Resumed> resumed = resume_job(planned, {done(0, 10)}, wanted);
   ASSERT_TRUE(resumed);
   EXPECT_EQ(resumed->manifest.slice_count(), 1);
   EXPECT_EQ(Job({}, resumed->manifest, resumed->rows).state(), JobState::Succeeded);

@@ -14,8 +14,8 @@ Manifest files(InputKind kind) {
 TEST(SliceRange, NamesAStretchByInputsAndLocalPositions) {
   EXPECT_EQ(range_of(files(InputKind::Lines), {10, 20}), (SliceRange{false, 0, 10, 0, 20, 1, 10}));
   EXPECT_EQ(range_of(files(InputKind::Lines), {20, 37}), (SliceRange{false, 0, 20, 2, 12, 3, 17}));
-  // A whole file has one position more than it has bytes.
-  EXPECT_EQ(range_of(files(InputKind::File), {0, 40}), (SliceRange{false, 0, 0, 2, 12, 3, 40}));
+  // An empty whole file has one position.
+  EXPECT_EQ(range_of(files(InputKind::File), {0, 38}), (SliceRange{false, 0, 0, 2, 12, 3, 38}));
   const Manifest numbers(InputKind::Range, {{"", 30, 0, 0, 0}}, 10, 1, -7, {}, 1);
   EXPECT_EQ(range_of(numbers, {10, 30}), (SliceRange{false, 0, 3, 0, 23, 2, 20}));
 }

@@ -49,8 +49,8 @@ TEST(Slicing, AWholeFileIsOneSliceEvenWhenItIsEmpty) {
   const std::vector<SliceSpan> slices = all_slices(files(InputKind::File, {0, 100, 0}, 0));
   ASSERT_EQ(slices.size(), 3U);
   EXPECT_EQ(slices[0], (SliceSpan{0, 0, 0, 0, {0, 1}}));
-  EXPECT_EQ(slices[1], (SliceSpan{1, 1, 0, 100, {1, 102}}));
-  EXPECT_EQ(slices[2], (SliceSpan{2, 2, 0, 0, {102, 103}}));
+  EXPECT_EQ(slices[1], (SliceSpan{1, 1, 0, 100, {1, 101}}));
+  EXPECT_EQ(slices[2], (SliceSpan{2, 2, 0, 0, {101, 102}}));
 }
 
 TEST(Slicing, AnInputThatIsGoneHoldsNothing) {
