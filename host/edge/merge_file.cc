@@ -143,7 +143,8 @@ Result<void> write_committed(Ledger &ledger, const StoredJob &job, MergeInputWri
 // Goes over what is quarantined or isolated once, giving out those before a place.
 class QuarantinedRows {
  public:
-  QuarantinedRows(const StoredJob &job, MergeInputWriter &writer) : job_(job), writer_(writer) {}
+  QuarantinedRows(Ledger &ledger, const StoredJob &job, MergeInputWriter &writer)
+      : ledger_(ledger), job_(job), writer_(writer) {}
 
   Result<void> before(std::int32_t input, std::int64_t begin) {
     for (; row_ < job_.rows.size() && job_.rows[row_].begin < job_.manifest.positions(); ++row_) {
@@ -156,6 +157,11 @@ class QuarantinedRows {
       range.end = local.end;
       range.reason = row.reason.c_str();
       if (std::pair(range.input, range.begin) > std::pair(input, begin)) break;
+      if (row.state == SliceState::Isolated) {
+        const Result<std::optional<IsolatedRecord>> record = ledger_.isolated(job_.name, range.input, range.begin);
+        if (!record) return tl::unexpected(record.error());
+        if (*record) range.end = (*record)->at.end;
+      }
       if (Result<void> written = writer_.quarantined(range); !written) return written;
     }
     return {};
@@ -165,6 +171,7 @@ class QuarantinedRows {
   }
 
  private:
+  Ledger &ledger_;
   const StoredJob &job_;
   MergeInputWriter &writer_;
   std::size_t row_ = 0;
@@ -172,7 +179,7 @@ class QuarantinedRows {
 
 // Slices, and single records.
 Result<void> write_quarantined(Ledger &ledger, const StoredJob &job, MergeInputWriter &writer) {
-  QuarantinedRows rows(job, writer);
+  QuarantinedRows rows(ledger, job, writer);
   const Result<void> records = ledger.for_each_aside(job.name, [&](std::int32_t input, const Aside &aside) {
     if (Result<void> before = rows.before(input, aside.begin); !before) return before;
     MergeRange range;

@@ -428,6 +428,21 @@ TEST(JobStore, MergeReadsAllThatIsCommittedInOrder) {
   EXPECT_FALSE(fs::exists(*path));
 }
 
+TEST(JobStore, MergeSeesAnIsolatedRecordToItsEndBehindItsSlice) {
+  const TempDir dir;
+  Host host(dir.path());
+  SliceRow isolated{40, 50, SliceState::Isolated, 2, 0, "killed by SIGSEGV"};
+  ASSERT_TRUE(host.commit({CreateJob{lines_job("job", {{"/a", 90, 0, 0, 0}}, dir.path("out"))},
+                           PutRows{"job", {put_row(0, 40, SliceState::Done), {std::nullopt, isolated}}},
+                           PutIsolated{"job", {0, {40, 70}, "a long line", std::nullopt}}}));
+  const std::string bytes = read_file(*host.merge_input("job"));
+  Result<MergeInputReader> reader = MergeInputReader::open(bytes);
+  const auto bad = *reader->next_quarantined();
+  ASSERT_TRUE(bad);
+  EXPECT_EQ(bad->begin, 40);
+  EXPECT_EQ(bad->end, 70);
+}
+
 TEST(JobStore, MergeOfWholeFilesSeesTheirBytes) {
   const TempDir dir;
   Host host(dir.path());
