@@ -30,13 +30,13 @@ class Supervisor final : public SystemEvents {
 
   // A reload as a transaction: all of it, or an error and nothing changed. The first one starts the fleet. What it has no
   // use for is left in `prepared`.
-  Result<std::vector<EntryPlan>> apply(Prepared &&prepared, const ReloadOptions &options);
+  Result<ReloadPlan> apply(Prepared &&prepared, const ReloadOptions &options);
   // Of a reload only the jobs that the options name: they begin anew or go on, all else stays as it is.
-  Result<std::vector<EntryPlan>> apply_named(Prepared prepared, const ReloadOptions &options);
+  Result<ReloadPlan> apply_named(Prepared prepared, const ReloadOptions &options);
   // Of a reload only the builds of these jobs' plugins, if they are others; all else stays as it is. What it changed.
-  std::vector<EntryPlan> apply_builds(const Prepared &prepared, const std::vector<std::string> &names);
+  ReloadPlan apply_builds(const Prepared &prepared, const std::vector<std::string> &names);
   // What apply() would do.
-  [[nodiscard]] Result<std::vector<EntryPlan>> preview(const Prepared &prepared, const ReloadOptions &options) const;
+  [[nodiscard]] Result<ReloadPlan> preview(const Prepared &prepared, const ReloadOptions &options) const;
   // A reload was refused before it came here; kept for status and log.
   void reject(const Error &error);
 
@@ -82,8 +82,7 @@ class Supervisor final : public SystemEvents {
   [[nodiscard]] CurrentEntries current() const;
   [[nodiscard]] std::map<std::string, PlannedJob> planned() const;
   [[nodiscard]] const StoredJob *stored_job(const std::string &name) const;
-  [[nodiscard]] Result<std::vector<EntryPlan>> plan_reload(const Prepared &prepared,
-                                                           const ReloadOptions &options) const;
+  [[nodiscard]] Result<ReloadPlan> plan_reload(const Prepared &prepared, const ReloadOptions &options) const;
   [[nodiscard]] Result<void> can_resume(const PreparedEntry &wanted) const;
   void carry_out(const EntryPlan &plan, PreparedEntry *prepared);
   [[nodiscard]] OperatorTarget target(const OperatorCommand &command, const std::string &name) const;
@@ -135,6 +134,7 @@ class Supervisor final : public SystemEvents {
     std::int32_t instead_of = 0;
   };
   std::map<std::string, Scale> scales_;  // as long as the file's count stays what it was
+  std::optional<HostConfig> host_;       // as the last reload had it
   std::string last_reload_ = "none yet";
   bool last_reload_ok_ = true;
   std::string waits_for_;

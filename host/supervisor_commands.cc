@@ -26,34 +26,35 @@ Result<std::vector<std::int64_t>> positions_of(const Manifest &plan, const std::
 
 }  // namespace
 
-Result<std::vector<EntryPlan>> Supervisor::apply_named(Prepared prepared, const ReloadOptions &options) {
+Result<ReloadPlan> Supervisor::apply_named(Prepared prepared, const ReloadOptions &options) {
   if (stopping_) return fail("", "the host is stopping");
   auto plans = plan_reload(prepared, options);
   if (!plans) return plans;
-  std::vector<EntryPlan> done;
-  for (const EntryPlan &plan : *plans) {
+  ReloadPlan done;
+  for (const EntryPlan &plan : plans->entries) {
     if (plan.action != EntryAction::Fresh && plan.action != EntryAction::Resume) continue;
     const auto *names = plan.action == EntryAction::Fresh ? &options.fresh : &options.resume;
     if (std::find(names->begin(), names->end(), plan.name) == names->end()) continue;
     for (PreparedEntry &entry : prepared.entries)
       if (entry.config.name == plan.name) carry_out(plan, &entry);
     log_(LogLevel::Info, fmt::format("{}: {}: {}", plan.name, name(plan.action), plan.words));
-    done.push_back(plan);
+    done.entries.push_back(plan);
   }
   around_.changed();
   return done;
 }
 
-std::vector<EntryPlan> Supervisor::apply_builds(const Prepared &prepared, const std::vector<std::string> &names) {
-  std::vector<EntryPlan> done;
+ReloadPlan Supervisor::apply_builds(const Prepared &prepared, const std::vector<std::string> &names) {
+  ReloadPlan done;
   for (const PreparedEntry &wanted : prepared.entries) {
     const std::string &name = wanted.config.name;
     JobEntry *job = job_entry(name);
     if (job == nullptr || std::find(names.begin(), names.end(), name) == names.end()) continue;
     if (wanted.build == job->build()) continue;
-    done.push_back({name, EntryAction::Replace,
-                    fmt::format("plugin {} → {}", job->build().hash.substr(0, 12), wanted.build.hash.substr(0, 12))});
-    log_(LogLevel::Info, fmt::format("{}: {}", name, done.back().words));
+    done.entries.push_back(
+        {name, EntryAction::Replace,
+         fmt::format("plugin {} → {}", job->build().hash.substr(0, 12), wanted.build.hash.substr(0, 12))});
+    log_(LogLevel::Info, fmt::format("{}: {}", name, done.entries.back().words));
     PreparedEntry changed = job->prepared();
     changed.build = wanted.build;
     job->update(std::move(changed), true);

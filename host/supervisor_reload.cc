@@ -12,9 +12,9 @@
 namespace hostler {
 namespace {
 
-std::string in_words(const std::vector<EntryPlan> &plans) {
-  std::string words;
-  for (const EntryPlan &plan : plans)
+std::string in_words(const ReloadPlan &plans) {
+  std::string words = plans.host.empty() ? "" : "host: " + plans.host;
+  for (const EntryPlan &plan : plans.entries)
     if (plan.action != EntryAction::Keep)
       words += fmt::format("{}{} {} ({})", words.empty() ? "" : "; ", name(plan.action), plan.name, plan.words);
   return words.empty() ? "nothing to change" : words;
@@ -71,9 +71,9 @@ std::map<std::string, PlannedJob> Supervisor::planned() const {
   return planned;
 }
 
-Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared, const ReloadOptions &options) const {
+Result<ReloadPlan> Supervisor::plan_reload(const Prepared &prepared, const ReloadOptions &options) const {
   auto plans = plan(current(), planned(), prepared.entries, options);
-  if (!plans) return plans;
+  if (!plans) return tl::unexpected(plans.error());
   for (EntryPlan &each : *plans) {
     if (each.action != EntryAction::Resume && each.action != EntryAction::Hold) continue;
     const auto wanted = std::find_if(prepared.entries.begin(), prepared.entries.end(),
@@ -90,7 +90,7 @@ Result<std::vector<EntryPlan>> Supervisor::plan_reload(const Prepared &prepared,
     each.action = EntryAction::Hold;
     each.words += "; " + possible.error().what;
   }
-  return plans;
+  return ReloadPlan{host_ ? host_changes(*host_, prepared.host) : "", std::move(*plans)};
 }
 
 Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
@@ -110,21 +110,22 @@ Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
   return {};
 }
 
-Result<std::vector<EntryPlan>> Supervisor::preview(const Prepared &prepared, const ReloadOptions &options) const {
+Result<ReloadPlan> Supervisor::preview(const Prepared &prepared, const ReloadOptions &options) const {
   return plan_reload(prepared, options);
 }
 
-Result<std::vector<EntryPlan>> Supervisor::apply(Prepared &&prepared, const ReloadOptions &options) {
+Result<ReloadPlan> Supervisor::apply(Prepared &&prepared, const ReloadOptions &options) {
   if (stopping_) return fail("", "the host is stopping");
   auto plans = plan_reload(prepared, options);
   if (!plans) {
     reject(plans.error());
     return plans;
   }
+  host_ = prepared.host;
   around_.umask = prepared.host.umask;
   order_.clear();
-  for (std::size_t i = 0; i < plans->size(); ++i) {  // in the order of the entries, then what is to go
-    const EntryPlan &plan = (*plans)[i];
+  for (std::size_t i = 0; i < plans->entries.size(); ++i) {  // in the order of the entries, then what is to go
+    const EntryPlan &plan = plans->entries[i];
     PreparedEntry *wanted = i < prepared.entries.size() ? &prepared.entries[i] : nullptr;
     if (wanted != nullptr) order_.push_back(plan.name);
     if (const auto scale = scales_.find(plan.name);

@@ -209,7 +209,7 @@ TEST_F(CommandsTest, StartWithResumeOrFreshConcernsThatJobAndNoChangeOfItsNeighb
   prepared.entries = {job_entry("j", 1, 3), service_entry("a", 5), service_entry("new", 1)};
   const auto plans = supervisor->apply_named(std::move(prepared), {{}, {"j"}});
   ASSERT_TRUE(plans);
-  ASSERT_EQ(plans->size(), 1U);
+  ASSERT_EQ(plans->entries.size(), 1U);
   ASSERT_TRUE(start("j"));
   system.run_for(seconds(1));
   EXPECT_EQ(entry("j").state, "succeeded");

@@ -222,7 +222,7 @@ TEST_F(JobTest, AChangedJobKeepsItsOldSettingsUntilTold) {
   job.config.params["x"] = "2";
   auto plans = apply({job});
   ASSERT_TRUE(plans);
-  EXPECT_EQ((*plans)[0].action, EntryAction::Hold);
+  EXPECT_EQ(plans->entries[0].action, EntryAction::Hold);
   EXPECT_NE(entry("j").held.find("params.x"), std::string::npos) << entry("j").held;
   EXPECT_EQ(runs[0], 1);
   crash_and_boot({"j"});
@@ -230,7 +230,7 @@ TEST_F(JobTest, AChangedJobKeepsItsOldSettingsUntilTold) {
   EXPECT_FALSE(entry("j").held.empty());
   plans = apply({job}, {{"j"}, {}});
   ASSERT_TRUE(plans);
-  EXPECT_EQ((*plans)[0].action, EntryAction::Fresh);
+  EXPECT_EQ(plans->entries[0].action, EntryAction::Fresh);
   system.run_for(seconds(1));
   EXPECT_EQ(runs[0], 2);
   EXPECT_EQ(entry("j").state, "succeeded");
@@ -542,7 +542,7 @@ TEST_F(JobTest, WhatTheFileAloneWouldResumeAndCannotIsHeldAndTheRestApplies) {
   shrunk.config.on_change = OnChange::Resume;
   const auto plans = apply({shrunk, service_entry("a", 1)});
   ASSERT_TRUE(plans);
-  EXPECT_EQ((*plans)[0].action, EntryAction::Hold);
+  EXPECT_EQ(plans->entries[0].action, EntryAction::Hold);
   EXPECT_TRUE(entry("j").held.ends_with("; cannot resume: 50 to 199 are done and no longer in the input"))
       << entry("j").held;
   EXPECT_FALSE(entry("j").resumable);

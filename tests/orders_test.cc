@@ -303,8 +303,8 @@ TEST_F(OrdersTest, ARetryTakesTheNewBuildAndNothingElse) {
   Prepared prepared;
   prepared.entries = {job(7, 9)};
   prepared.entries[0].build.hash = "b2";
-  EXPECT_TRUE(supervisor->apply_builds(prepared, {"other"}).empty());
-  EXPECT_EQ(supervisor->apply_builds(prepared, {"j"}).size(), 1U);
+  EXPECT_TRUE(supervisor->apply_builds(prepared, {"other"}).entries.empty());
+  EXPECT_EQ(supervisor->apply_builds(prepared, {"j"}).entries.size(), 1U);
   EXPECT_EQ(entry("j").build, "b2");
   EXPECT_EQ(entry("j").progress.slices, 2);
   EXPECT_EQ(entry("j").count, 1);

@@ -17,6 +17,30 @@ TEST_F(ServiceTest, AddedEntriesStartAsManyWorkersAsTheyCount) {
   EXPECT_EQ(system.alive("b").size(), 1U);
 }
 
+TEST_F(ServiceTest, AReloadThatChangesTheHostAloneSaysSoAndDisturbsNobody) {
+  const auto with_umask = [](std::uint32_t umask) {
+    Prepared prepared;
+    prepared.host.umask = umask;
+    prepared.entries.push_back(service_entry("a", 1));
+    return prepared;
+  };
+  const auto first = supervisor->apply(with_umask(027), {});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->host, "");  // nothing was before it
+  system.run_for(milliseconds(50));
+  const auto before = pids("a");
+  EXPECT_EQ(supervisor->preview(with_umask(022), {})->host, "umask 027 → 022 (workers that run keep theirs)");
+  EXPECT_EQ(supervisor->apply(with_umask(022), {})->host, "umask 027 → 022 (workers that run keep theirs)");
+  system.run_for(milliseconds(50));
+  EXPECT_EQ(supervisor->status().last_reload, "applied: host: umask 027 → 022 (workers that run keep theirs)");
+  EXPECT_EQ(pids("a"), before);
+  system.kill_from_outside("a", 0, SIGSEGV);
+  system.run_for(seconds(1));
+  EXPECT_EQ(system.alive("a").front()->start.umask, 022U);
+  EXPECT_EQ(supervisor->apply(with_umask(022), {})->host, "");
+  EXPECT_EQ(supervisor->status().last_reload, "applied: nothing to change");
+}
+
 TEST_F(ServiceTest, AKilledWorkerComesBackAfterTheDelayAndItsNeighboursKeepTheirPids) {
   ASSERT_TRUE(apply({service_entry("a", 3)}));
   const auto before = pids("a");
@@ -131,8 +155,8 @@ TEST_F(ServiceTest, AChangedBuildReplacesThatEntryAndNoOther) {
   changed.build.hash = "b2";
   const auto plans = apply({changed, service_entry("b", 2)});
   ASSERT_TRUE(plans);
-  EXPECT_EQ((*plans)[0].action, EntryAction::Replace);
-  EXPECT_EQ((*plans)[1].action, EntryAction::Keep);
+  EXPECT_EQ(plans->entries[0].action, EntryAction::Replace);
+  EXPECT_EQ(plans->entries[1].action, EntryAction::Keep);
   EXPECT_EQ(system.count_in_diary("stop a/0 cancel SIGTERM"), 1);
   EXPECT_NE(pids("a"), a);
   EXPECT_EQ(pids("a").size(), 2U);

@@ -151,8 +151,8 @@ TEST_F(WatchTest, AReloadMayBringAWatchdogToAWorkerThatRuns) {
   ASSERT_TRUE(apply({service_entry("a", 1)}));
   const auto before = pids("a");
   const auto plans = apply({watched(service_entry("a", 1), seconds(8))});
-  EXPECT_EQ((*plans)[0].action, EntryAction::Adjust);
-  EXPECT_EQ((*plans)[0].words, "watchdog none → 8s");
+  EXPECT_EQ(plans->entries[0].action, EntryAction::Adjust);
+  EXPECT_EQ(plans->entries[0].words, "watchdog none → 8s");
   EXPECT_EQ(pids("a"), before);
   system.run_for(seconds(10));
   EXPECT_EQ(system.count_in_diary("stop a/0 deadline SIGABRT"), 1);

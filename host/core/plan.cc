@@ -67,8 +67,8 @@ Words worker_changes(const PreparedEntry &was, const PreparedEntry &now) {
   return words;
 }
 
-// What the host alone goes by.
-Words host_changes(const EntryConfig &was, const EntryConfig &now) {
+// What the host alone goes by: no worker notices.
+Words quiet_changes(const EntryConfig &was, const EntryConfig &now) {
   Words words;
   differ(words, "count", was.count, now.count, number);
   differ_quietly(words, "restart", was.restart, now.restart);
@@ -154,7 +154,7 @@ EntryPlan plan_entry(const PreparedEntry *current, const PlannedJob *planned, co
   }
   Words words = worker_changes(*current, wanted);
   const EntryAction action = words.empty() ? EntryAction::Adjust : EntryAction::Replace;
-  for (std::string &each : host_changes(current->config, wanted.config)) words.push_back(std::move(each));
+  for (std::string &each : quiet_changes(current->config, wanted.config)) words.push_back(std::move(each));
   return {name, words.empty() ? EntryAction::Keep : action, fmt::format("{}", fmt::join(words, ", "))};
 }
 
@@ -177,6 +177,16 @@ std::string_view name(EntryAction action) {
 
 std::string ways_on(const std::string &name, bool resumable) {
   return fmt::format("--fresh {}{}", name, resumable ? " or --resume " + name : "");
+}
+
+std::string host_changes(const HostConfig &was, const HostConfig &now) {
+  Words words;
+  differ(words, "plugins", was.plugins, now.plugins, as_it_is);
+  differ(words, "umask", was.umask, now.umask, format_umask);
+  if (was.umask != now.umask) words.back() += " (workers that run keep theirs)";
+  differ(words, "logs.size", was.logs.size, now.logs.size, format_size);
+  differ(words, "logs.keep", was.logs.keep, now.logs.keep, number);
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 JobIdentity identity_of(const EntryConfig &config) {

@@ -61,6 +61,12 @@ struct EntryPlan {
   bool resumable = false;  // Hold: --resume would be accepted; the supervisor knows, plan() does not
 };
 
+// What a reload changes.
+struct ReloadPlan {
+  std::string host;                // of `host:`, in words ("umask 027 → 022, logs.keep 4 → 2"); empty: nothing
+  std::vector<EntryPlan> entries;  // in the order of the file, then the removals
+};
+
 // The entries as they run, by name; of a held job the settings it keeps. Names and entries must stay.
 using CurrentEntries = std::map<std::string_view, const PreparedEntry *>;
 
@@ -88,6 +94,9 @@ struct ReloadOptions {
                                                   const std::map<std::string, PlannedJob> &planned,
                                                   const std::vector<PreparedEntry> &wanted,
                                                   const ReloadOptions &options);
+
+// What of `host:` holds from a reload on, in words; empty when nothing changes. `state` cannot change in a running host.
+[[nodiscard]] std::string host_changes(const HostConfig &was, const HostConfig &now);
 
 // What of a job's configuration is its identity: a change asks for --fresh or --resume.
 [[nodiscard]] JobIdentity identity_of(const EntryConfig &config);

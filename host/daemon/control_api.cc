@@ -28,9 +28,10 @@ ControlReply refuse(int status, std::string what, std::string hint) {
   return json(status, to_json(Error{"", std::move(what), std::move(hint)}));
 }
 
-std::vector<std::string> lines_of(const std::vector<EntryPlan> &plans) {
+std::vector<std::string> lines_of(const ReloadPlan &plans) {
   std::vector<std::string> lines;
-  for (const EntryPlan &plan : plans)
+  if (!plans.host.empty()) lines.push_back(fmt::format("host:    {}", plans.host));
+  for (const EntryPlan &plan : plans.entries)
     if (plan.action != EntryAction::Keep)
       lines.push_back(fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
                                   plan.action == EntryAction::Hold
@@ -174,9 +175,9 @@ bool ControlApi::is_done(const Errand &errand) const {
 }
 
 // Answers once what a reload has changed has come to rest: the new workers run, the old ones are gone.
-void ControlApi::see_through(const std::vector<EntryPlan> &plans, const std::function<void(ControlReply)> &reply) {
+void ControlApi::see_through(const ReloadPlan &plans, const std::function<void(ControlReply)> &reply) {
   Errand errand{OperatorVerb::Restart, {}, lines_of(plans), reply, EventLoop::now(), EventLoop::Timer(loop_)};
-  for (const EntryPlan &plan : plans)
+  for (const EntryPlan &plan : plans.entries)
     if (plan.action != EntryAction::Keep && plan.action != EntryAction::Hold) errand.names.push_back(plan.name);
   errands_.push_back(std::move(errand));  // looked at as soon as the supervisor has acted on it
 }

@@ -56,7 +56,7 @@ class ControlApi {
   void begin(const OperatorCommand &command, const std::function<void(ControlReply)> &reply);
   [[nodiscard]] bool is_done(const Errand &errand) const;
   void finish_errands();
-  void see_through(const std::vector<EntryPlan> &plans, const std::function<void(ControlReply)> &reply);
+  void see_through(const ReloadPlan &plans, const std::function<void(ControlReply)> &reply);
   void reload(const ControlRequest &request, bool apply, std::function<void(ControlReply)> reply);
 
   EventLoop &loop_;

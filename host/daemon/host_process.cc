@@ -115,7 +115,7 @@ class Host {
     plugins_.emplace(state + "/store", "/proc/self/exe");
     plugins_->clear_workshops();
     reloader_ = std::make_unique<Reloader>(loop_, *supervisor_, *plugins_, config_.file, std::move(memory_), state,
-                                           [this](const HostConfig &host) { logs_->set_limits(host.logs); });
+                                           [this](const HostConfig &host) { take_over(host); });
     return build_control();
   }
 
@@ -137,6 +137,12 @@ class Host {
     });
     signals_->deliver_to(loop_, [this](int number, pid_t pid) { on_signal(number, pid); });
     return {};
+  }
+
+  // What a reload changes of the host itself.
+  void take_over(const HostConfig &host) {
+    umask(host.umask);
+    logs_->set_limits(host.logs);
   }
 
   void store_waits(const std::string &trouble) {

@@ -79,7 +79,7 @@ Result<Prepared> Reloader::prepare_all(const std::stop_token &stop) {
   return prepare(std::move(*config), plugins_, stop);
 }
 
-Result<std::vector<EntryPlan>> Reloader::carry_out(const Request &request, Prepared &&prepared) {
+Result<ReloadPlan> Reloader::carry_out(const Request &request, Prepared &&prepared) {
   switch (request.what) {
     case What::Reload: return supervisor_.apply(std::move(prepared), request.options);
     case What::Named: return supervisor_.apply_named(std::move(prepared), request.options);

@@ -22,7 +22,7 @@ struct ReloadFailure {
   bool invalid_config = false;
   Error error;
 };
-using ReloadOutcome = tl::expected<std::vector<EntryPlan>, ReloadFailure>;
+using ReloadOutcome = tl::expected<ReloadPlan, ReloadFailure>;
 
 class Reloader {
  public:
@@ -58,7 +58,7 @@ class Reloader {
   void ask(Request request);
   void begin_next();
   [[nodiscard]] Result<Prepared> prepare_all(const std::stop_token &stop);
-  [[nodiscard]] Result<std::vector<EntryPlan>> carry_out(const Request &request, Prepared &&prepared);
+  [[nodiscard]] Result<ReloadPlan> carry_out(const Request &request, Prepared &&prepared);
   void free_elsewhere(Prepared rest);
   void finish(Result<Prepared> prepared);
 

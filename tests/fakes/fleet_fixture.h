@@ -91,7 +91,7 @@ class FleetTest : public testing::Test {
     supervisor.reset();
     boot();
   }
-  Result<std::vector<EntryPlan>> apply(std::vector<PreparedEntry> entries, const ReloadOptions &options = {}) {
+  Result<ReloadPlan> apply(std::vector<PreparedEntry> entries, const ReloadOptions &options = {}) {
     Prepared prepared;
     prepared.entries = std::move(entries);
     auto plans = supervisor->apply(std::move(prepared), options);

@@ -112,6 +112,20 @@ TEST(Plan, WhatWorkersWereGivenReplacesThemAndWhatTheHostGoesByDoesNot) {
   EXPECT_EQ(fleet.one(wanted).words, "plugin 0123456789ab → fedcba987654");
 }
 
+TEST(Plan, WhatChangesOfTheHostIsNamedWithBothValues) {
+  HostConfig was;
+  was.plugins = "/plugins";
+  EXPECT_EQ(host_changes(was, was), "");
+  HostConfig now = was;
+  now.umask = 022;
+  EXPECT_EQ(host_changes(was, now), "umask 027 → 022 (workers that run keep theirs)");
+  now.plugins = "/other";
+  now.logs = {1 << 20, 0};
+  EXPECT_EQ(host_changes(was, now),
+            "plugins /plugins → /other, umask 027 → 022 (workers that run keep theirs), logs.size 16MiB → 1MiB, "
+            "logs.keep 4 → 0");
+}
+
 TEST(Plan, AJobWhoseIdentityChangedIsHeldUntilTold) {
   Fleet fleet;
   const auto planned = job("j", 100);

@@ -56,6 +56,23 @@ kill -HUP "$(host_pid)"
 wait_until '[ "$(wc -l <state/host.log)" -gt '"$mark"' ]'
 assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" pids
 
+# What changes of the host itself is named by check, reload and log, and is no entry to be waited for.
+configure 3 1 <<<'host: {umask: "022", logs: {size: 1MiB, keep: 2}}'
+changes='host:    umask 027 → 022 (workers that run keep theirs), logs.size 16MiB → 1MiB, logs.keep 4 → 2'
+exits 0 hostler check
+assert_in "a reload would do this:
+  $changes" "$said"
+exits 0 hostler reload
+assert_eq "$said" "$changes"
+assert_in 'applied: host: umask 027 → 022' "$(status .last_reload)"
+assert_eq "$(sed -n 's/^Umask:[[:space:]]*//p' "/proc/$(host_pid)/status")" 0022 'umask of the host'
+assert_eq "$(pids tick)/$(pids tock)" "$tick/$tock" 'pids after a change of the host'
+exits 0 hostler reload
+assert_eq "$said" 'nothing to change'
+configure 3 1 <<<'host: {state: elsewhere}'
+exits 4 hostler reload --state state
+assert_in 'the state folder cannot change while the host runs: stop it first' "$said"
+
 # More, then fewer: those who stay keep their pids.
 configure 5 1 </dev/null
 kill -HUP "$(host_pid)"
