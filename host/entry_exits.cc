@@ -19,6 +19,7 @@ Departure Entry::departure(const Slot &slot, const WaitStatus &status, const Wor
     departure.crash_site = slot.crash->site;
   }
   departure.status = status;
+  departure.service = !config().is_job();
   departure.page = page;
   departure.page_known = page.layout == kPageLayout;
   departure.stopping = slot.state == WorkerState::Stopping || slot.state == WorkerState::Killing;

@@ -82,13 +82,17 @@ Judgement by_rule(std::span<const ExitRule> rules, std::optional<std::size_t> ru
   return by_table;
 }
 
-std::string before(Stage stage) {
-  switch (stage) {
+// How far one had come that was in no call of run() or merge().
+std::string_view before(const Departure &departure) {
+  switch (static_cast<Stage>(departure.page.stage)) {
     case Stage::None:
     case Stage::SetUp:
     case Stage::Waiting: return " before its plugin was loaded";
     case Stage::Loading: return " while its plugin was being loaded";
-    case Stage::Idle: return " between slices";
+    case Stage::Preparing: return " in prepare()";
+    case Stage::Idle:
+      if (departure.service) return " before run() was called";
+      return departure.page.begun < 0 ? " before its first slice" : " between slices";
     case Stage::Running:
     case Stage::Checkpointing:
     case Stage::Returned:
@@ -201,7 +205,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
   if (departure.stopping || departure.killed_by_host) return {Verdict::Interrupted, interrupted(departure) + place};
   if (departure.page_known && page.failed_before_run == 2) return {Verdict::LoadLater, page_reason(page)};
   if (departure.page_known && page.failed_before_run != 0) return {Verdict::LoadFailure, page_reason(page)};
-  const std::string when = departure.page_known ? before(stage) : "";
+  const std::string_view when = departure.page_known ? before(departure) : "";
   // What the plugin had said with fail() before.
   const std::string said = stage == Stage::Running ? page_reason(page) : std::string();
   if (status.signaled) {

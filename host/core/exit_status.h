@@ -66,6 +66,7 @@ inline constexpr std::string_view kInMerge = "in merge()";
 
 struct Departure {
   WaitStatus status;
+  bool service = false;         // its worker has no slices
   WorkerPart page;              // as it stood at death
   bool page_known = false;      // the page is of our layout
   bool stopping = false;        // the host had asked it to stop

@@ -24,7 +24,8 @@ enum class Stage : std::uint32_t {
   SetUp = 1,          // signals, group, descriptors, folder, environment
   Waiting = 2,        // for GO
   Loading = 3,        // dlopen, ABI check
-  Idle = 4,           // loaded, between slices
+  Preparing = 9,      // in prepare()
+  Idle = 4,           // ready for run(): a service about to call it, a job's between slices
   Running = 5,        // in run() or merge()
   Returned = 6,       // run() has returned and the verdict is fixed; what it buffered is being written
   Checkpointing = 8,  // in run(), in a checkpoint: waits for the disk and the host

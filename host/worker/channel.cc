@@ -65,4 +65,9 @@ bool Channel::send(const WorkerMessage &message) {
   return true;
 }
 
+Unheard why_unheard(int error) {
+  const bool closed = error == EBADF || error == ENOTSOCK;
+  return {closed, closed ? "the plugin has closed hostler's descriptor" : "the worker could not reach the host"};
+}
+
 }  // namespace hostler

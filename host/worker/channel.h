@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include "core/messages.h"
 
@@ -21,7 +22,7 @@ class Channel {
   // host that is gone gives no answer, and then there is nobody to go on for: the process ends.
   [[nodiscard]] std::int32_t await_answer(std::uint64_t lease, std::int64_t position);
 
-  // False: the host cannot be told any more.
+  // False: the host cannot be told any more, and errno says why.
   [[nodiscard]] bool send(const WorkerMessage &message);
 
  private:
@@ -32,5 +33,12 @@ class Channel {
   FrameReader reader_;
   std::mutex sending_;
 };
+
+// Why send() has failed, in words. By the plugin: its fault, which it will have again.
+struct Unheard {
+  bool by_plugin = false;
+  std::string_view words;
+};
+[[nodiscard]] Unheard why_unheard(int error);
 
 }  // namespace hostler

@@ -249,9 +249,9 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
 
 void JobLoop::tell(const WorkerMessage &message) {
   if (channel_.send(message)) return;
-  const bool closed = errno == EBADF || errno == ENOTSOCK;
+  const Unheard why = why_unheard(errno);
   page_.set_stage(Stage::Running);  // a verdict that nobody heard does not stand
-  page_.set_reason(closed ? "the plugin has closed hostler's descriptor" : "the worker could not reach the host");
+  page_.set_reason(why.words);
   ::_exit(HOSTLER_ERROR);
 }
 

@@ -121,6 +121,7 @@ void unblock_signals() {
 // Without a template of its own the entry's workers prepare each for itself.
 void prepare(SharedPage &page, Runtime &runtime, const LoadedPlugin &plugin) {
   if (plugin.prepare == nullptr) return;
+  page.set_stage(Stage::Preparing);
   hostler_slice_t slice{};
   slice.kind = HOSTLER_NONE;
   slice.unit = 1;
@@ -166,7 +167,10 @@ void run_worker(SharedPage &page, Channel &channel, pid_t host) {
   const LoadedPlugin plugin = load(page, start);
   prepare(page, runtime, plugin);
   page.set_stage(Stage::Idle);
-  if (!channel.send(Loaded{})) ::_exit(0);
+  if (!channel.send(Loaded{})) {
+    const Unheard why = why_unheard(errno);
+    fail_before_run(page, why.words, !why.by_plugin);
+  }
   if (!start.job) run_service(page, runtime, plugin, start);
   JobLoop(page, channel, runtime, plugin, start).run();
 }

@@ -91,6 +91,18 @@ TEST_F(Worker, ThatDiesTellsHow) {
   EXPECT_EQ(static_cast<Stage>(seen.page.stage), Stage::Running);
 }
 
+TEST_F(Worker, ThatEndsInPrepareTellsThatItWasThere) {
+  const auto &seen = finish(h.launch("misbehave.so", {{"prepare", "exit"}}));
+  EXPECT_EQ(*seen.status, (WaitStatus{false, 3, false}));
+  EXPECT_EQ(static_cast<Stage>(seen.page.stage), Stage::Preparing);
+}
+
+TEST_F(Worker, WhosePluginClosesItsLineBeforeRunSaysSo) {
+  const auto &seen = finish(h.launch("misbehave.so", {{"prepare", "close_everything"}}));
+  EXPECT_EQ(seen.page.failed_before_run, 1) << "it would do so again";
+  EXPECT_EQ(page_reason(seen.page), "the plugin has closed hostler's descriptor");
+}
+
 TEST_F(Worker, DiesOfAnExceptionWhereItWasThrown) {
   const auto &seen = finish(h.launch("throws.so"));
   EXPECT_TRUE(seen.status->signaled);

@@ -5,7 +5,7 @@
  *   fails         only in the first so many attempts
  *   code, reason  for do: return and do: exit
  *   count         for do: print
- *   prepare       what prepare() returns, or hang
+ *   prepare       what prepare() returns, or what it does: hang, close_everything, exit
  *   file          for those that write a pid there
  */
 #define _GNU_SOURCE
@@ -283,6 +283,11 @@ int prepare(const hostler_slice_t *slice) {
   const char *verdict = slice->host->param(slice, "prepare");
   if (verdict == NULL) return HOSTLER_DONE;
   if (strcmp(verdict, "hang") == 0) wait_for_ever();
+  if (strcmp(verdict, "exit") == 0) exit(3);
+  if (strcmp(verdict, "close_everything") == 0) {
+    closefrom(3);
+    return HOSTLER_DONE;
+  }
   slice->host->fail(slice, "prepare does as it is told");
   return atoi(verdict);
 }

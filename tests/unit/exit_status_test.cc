@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <csignal>
 #include <cstring>
 
@@ -68,6 +69,35 @@ TEST(ExitStatus, EverySignalIsACrashButAForeignKillIsProbablyOutOfMemory) {
         EXPECT_EQ(judgement.verdict, signal == SIGKILL ? Verdict::OutOfMemory : Verdict::Crash) << signal;
         EXPECT_NE(judgement.reason.find(signal_name(signal)), std::string::npos);
       }
+}
+
+TEST(ExitStatus, HowFarAWorkerHadComeIsToldInWordsThatFitItsKind) {
+  struct Line {
+    Stage stage;
+    std::int64_t begun;
+    const char *service;
+    const char *job;
+  };
+  constexpr std::array kLines{
+      Line{Stage::None, -1, " before its plugin was loaded", " before its plugin was loaded"},
+      Line{Stage::SetUp, -1, " before its plugin was loaded", " before its plugin was loaded"},
+      Line{Stage::Waiting, -1, " before its plugin was loaded", " before its plugin was loaded"},
+      Line{Stage::Loading, -1, " while its plugin was being loaded", " while its plugin was being loaded"},
+      Line{Stage::Preparing, -1, " in prepare()", " in prepare()"},
+      Line{Stage::Idle, -1, " before run() was called", " before its first slice"},
+      Line{Stage::Idle, 0, " before run() was called", " between slices"},
+      Line{Stage::Running, 0, " without returning from run()", " without returning from run()"},
+  };
+  for (const Line &line : kLines)
+    for (const bool service : {true, false}) {
+      Departure departure = left({false, 3, false}, line.stage);
+      departure.service = service;
+      departure.page.begun = line.begun;
+      const std::string when = service ? line.service : line.job;
+      EXPECT_EQ(judge(departure).reason, "exited with 3" + when);
+      departure.status = {true, SIGSEGV, false};
+      EXPECT_EQ(judge(departure).reason, "killed by SIGSEGV" + (line.stage == Stage::Running ? "" : when));
+    }
 }
 
 TEST(ExitStatus, AKillThatItsCgroupHasCountedIsSurelyOutOfMemory) {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array kActions{ExitAction::Done,    ExitAction::Retry, ExitAction::RetryLater, ExitAction::Quarantine,
                               ExitAction::Restart, ExitAction::Reap,  ExitAction::FailEntry};
-constexpr std::array kStages{Stage::None, Stage::SetUp,   Stage::Waiting,  Stage::Loading,
+constexpr std::array kStages{Stage::None, Stage::SetUp,   Stage::Waiting,  Stage::Loading, Stage::Preparing,
                              Stage::Idle, Stage::Running, Stage::Returned, Stage::Settling};
 
 Verdict by_table(std::int32_t returned) {
