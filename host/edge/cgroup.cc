@@ -23,6 +23,7 @@
 
 #include "core/hash.h"
 #include "core/time.h"
+#include "edge/text_file.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -36,11 +37,6 @@ constexpr std::string_view kHostLeaf = "hostler-host";
 constexpr Duration kForTheDead = std::chrono::seconds(2);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(2);
 constexpr int kMoves = 10;  // rounds until nothing new has been forked meanwhile
-
-std::string read_text(const std::string &path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<std::string> words_of(const std::string &text) {
   std::istringstream stream(text);

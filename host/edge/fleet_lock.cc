@@ -11,8 +11,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <thread>
 
@@ -20,6 +18,7 @@
 
 #include "core/units.h"
 #include "edge/pidfd.h"
+#include "edge/text_file.h"
 
 namespace hostler {
 namespace {
@@ -44,9 +43,7 @@ std::vector<int> numbers_in(const std::string &folder) {
 
 // /proc/locks names whoever took the lock, who may be dead; a descriptor's own "lock:" line is there for every holder.
 bool shows_lock(pid_t pid, int fd) {
-  std::ifstream info(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
-  const std::string text(std::istreambuf_iterator<char>(info), {});
-  return text.find("lock:") != std::string::npos;
+  return read_text(fmt::format("/proc/{}/fdinfo/{}", pid, fd)).find("lock:") != std::string::npos;
 }
 
 bool holds(pid_t pid, const struct stat &lock) {
@@ -69,8 +66,7 @@ std::vector<pid_t> holders_of(int lock_fd) {
 
 // "4711 (hostler: tick 0/4)"
 std::string name_of(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
-  std::string title(std::istreambuf_iterator<char>(file), {});
+  std::string title = read_text(fmt::format("/proc/{}/cmdline", pid));
   std::replace(title.begin(), title.end(), '\0', ' ');
   title.erase(title.find_last_not_of(' ') + 1);
   return title.empty() ? fmt::format("{}", pid) : fmt::format("{} ({})", pid, title);

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <string_view>
 #include <system_error>
@@ -26,6 +25,7 @@
 #include "edge/disk_error.h"
 #include "edge/elf_file.h"
 #include "edge/plugin_inspection.h"
+#include "edge/text_file.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -257,8 +257,7 @@ std::string facts_file(const std::string &library) {
 }
 
 Result<PluginFacts> cached_facts(const std::string &library) {
-  std::ifstream file(facts_file(library));
-  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string text = read_text(facts_file(library));
   const std::string heading = facts_heading();
   if (!text.starts_with(heading)) return fail({}, "not inspected yet");
   return parse_facts(std::string_view(text).substr(heading.size()));

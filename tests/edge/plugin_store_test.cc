@@ -82,6 +82,15 @@ TEST_F(PluginStoreTest, CopiesAFileThatHasNotChangedOnce) {
   EXPECT_EQ(other->id, "crash");
 }
 
+TEST_F(PluginStoreTest, InspectsAgainWhatItsNoteCannotBeReadOf) {
+  const std::string plugin = drop("nothing.so");
+  const auto first = store.add(plugin, "");
+  ASSERT_TRUE(first) << first.error().text();
+  ASSERT_TRUE(fs::remove(first->library + ".facts"));
+  fs::create_directory(first->library + ".facts");  // can be opened, and not read
+  EXPECT_EQ(store.add(plugin, "").value_or(Build{}), *first);
+}
+
 TEST_F(PluginStoreTest, TellsBuildsApart) {
   const auto first = store.add(drop("nothing.so", "plugin.so"), "");
   const auto second = store.add(drop("crash.so", "plugin.so"), "");
