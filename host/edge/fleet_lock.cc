@@ -55,12 +55,22 @@ bool holds(pid_t pid, const struct stat &lock) {
   return false;
 }
 
-std::vector<pid_t> holders_of(int lock_fd) {
-  std::vector<pid_t> holders;
+struct Holder {
+  pid_t pid;
+  pid_t group;  // when it was seen: it may be gone by now
+};
+
+// The youngest first: what forks and leaves for ever is seen only when it is looked at soon.
+std::vector<Holder> holders_of(int lock_fd) {
+  std::vector<Holder> holders;
   struct stat lock {};
   if (::fstat(lock_fd, &lock) != 0) return holders;
-  for (const pid_t pid : numbers_in("/proc"))
-    if (pid != ::getpid() && holds(pid, lock)) holders.push_back(pid);
+  std::vector<pid_t> all = numbers_in("/proc");
+  std::sort(all.rbegin(), all.rend());
+  for (const pid_t pid : all) {
+    const pid_t group = ::getpgid(pid);
+    if (pid != ::getpid() && holds(pid, lock)) holders.push_back({pid, group});
+  }
   return holders;
 }
 
@@ -72,9 +82,9 @@ std::string name_of(pid_t pid) {
   return title.empty() ? fmt::format("{}", pid) : fmt::format("{} ({})", pid, title);
 }
 
-std::string names_of(const std::vector<pid_t> &pids) {
+std::string names_of(const std::vector<Holder> &holders) {
   std::string names;
-  for (const pid_t pid : pids) names += (names.empty() ? "" : ", ") + name_of(pid);
+  for (const Holder &holder : holders) names += (names.empty() ? "" : ", ") + name_of(holder.pid);
   return names.empty() ? "a process that cannot be seen from here" : names;
 }
 
@@ -84,6 +94,56 @@ void end_holder(pid_t pid, int lock_fd) {
   const UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd || ::fstat(lock_fd, &lock) != 0 || !holds(pid, lock)) return;
   if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
+}
+
+// 'R', 'T' …; 'X' also when it is gone.
+char state_of(pid_t pid) {
+  const std::string text = read_text(fmt::format("/proc/{}/stat", pid));
+  const std::size_t name_end = text.rfind(") ");
+  return name_end == std::string::npos ? 'X' : text[name_end + 2];
+}
+
+bool is_dead(char state) {
+  return state == 'Z' || state == 'X';
+}
+
+// Who lives in a group that was told to stop, once each has (or waits in the kernel, and stops when that is over). Nobody,
+// when one has not for a while.
+std::vector<pid_t> stopped_members(pid_t group) {
+  for (int look = 0; look < kLastLooks; ++look) {
+    std::vector<pid_t> members;
+    bool all_stopped = true;
+    for (const pid_t pid : numbers_in("/proc")) {
+      if (::getpgid(pid) != group) continue;
+      const char state = state_of(pid);
+      if (is_dead(state)) continue;
+      members.push_back(pid);
+      all_stopped = all_stopped && (state == 'T' || state == 't' || state == 'D');
+    }
+    if (all_stopped) return members;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  return {};
+}
+
+// What forks and leaves for ever is gone, with another in its place, before it can be held by a descriptor. Its group is
+// not, and a signal reaches all of that at once, a fork that is under way included. It is stopped, so that its number stays
+// its own while it is looked at, and ended if all who are in it hold the lock. Not one whose leader lives: that one holds
+// the lock itself, or it is no worker's group.
+void end_group(pid_t group, int lock_fd) {
+  struct stat lock {};
+  if (group <= 1 || group == ::getpgrp() || !is_dead(state_of(group)) || ::fstat(lock_fd, &lock) != 0) return;
+  if (::kill(-group, SIGSTOP) != 0) return;
+  const std::vector<pid_t> members = stopped_members(group);
+  const bool ours = !members.empty() && std::ranges::all_of(members, [&](pid_t pid) { return holds(pid, lock); });
+  ::kill(-group, ours ? SIGKILL : SIGCONT);
+}
+
+void end_holders_of(int lock_fd, const std::vector<Holder> &holders) {
+  for (const Holder &holder : holders) {
+    end_holder(holder.pid, lock_fd);
+    end_group(holder.group, lock_fd);
+  }
 }
 
 bool try_lock(int fd) {
@@ -103,14 +163,14 @@ Result<FleetLock> FleetLock::take(const std::string &state_dir, Duration limit,
   std::string told;
   while (!try_lock(fd.get())) {
     if (errno != EWOULDBLOCK) return fail(path, std::strerror(errno));
-    const std::vector<pid_t> holders = holders_of(fd.get());
+    const std::vector<Holder> holders = holders_of(fd.get());
     const std::string names = names_of(holders);
     if (std::chrono::steady_clock::now() >= deadline)
       return fail(path, fmt::format("still held after {} by {}", format_duration(limit), names),
                   "it is left over from a host that died, and does not die of SIGKILL: wait, or reboot");
     if (!holders.empty() && names != told) waiting("waiting for processes left over from an earlier host: " + names);
     if (!holders.empty()) told = names;
-    for (const pid_t pid : holders) end_holder(pid, fd.get());
+    end_holders_of(fd.get(), holders);
     if (holders.empty()) std::this_thread::sleep_for(kBetweenLooks);
   }
   // It stays exclusive: all who come after share this one open file, and nobody else may have it in between.
@@ -118,7 +178,9 @@ Result<FleetLock> FleetLock::take(const std::string &state_dir, Duration limit,
 }
 
 std::vector<pid_t> FleetLock::holders() const {
-  return holders_of(fd_.get());
+  std::vector<pid_t> pids;
+  for (const Holder &holder : holders_of(fd_.get())) pids.push_back(holder.pid);
+  return pids;
 }
 
 // A lock is shared by all who have inherited its open file. So whoever takes it through another one is alone: which is
@@ -127,7 +189,7 @@ void FleetLock::end_holders() {
   UniqueFd own(::open(fmt::format("/proc/self/fd/{}", fd_.get()).c_str(), O_RDWR | O_CLOEXEC));
   if (own) fd_ = std::move(own);
   for (int look = 0; look < kLastLooks && !try_lock(fd_.get()); ++look)
-    for (const pid_t pid : holders()) end_holder(pid, fd_.get());
+    end_holders_of(fd_.get(), holders_of(fd_.get()));
 }
 
 }  // namespace hostler

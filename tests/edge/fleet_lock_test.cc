@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 
 #include "edge/fleet_harness.h"
@@ -44,6 +46,59 @@ class Holder {
   UniqueFd pidfd_;
 };
 
+// Lets go of all but this descriptor (and the standard ones); its new number.
+int hold_only(int fd) {
+  ::dup2(fd, STDERR_FILENO + 1);
+  ::closefrom(STDERR_FILENO + 2);
+  return STDERR_FILENO + 1;
+}
+
+// Lines of processes in a group whose leader is dead: each forks the next one and leaves. All hold what the test holds at
+// this moment, and end with this object at the latest.
+class Lines {
+ public:
+  explicit Lines(int count) {
+    std::array<int, 2> ready{};
+    EXPECT_EQ(::pipe(ready.data()), 0);
+    reaper_ = ::fork();
+    if (reaper_ == 0) reap_all(count, ready[1]);
+    ::close(ready[1]);
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+  }
+  Lines(const Lines &) = delete;
+  Lines &operator=(const Lines &) = delete;
+  ~Lines() {
+    ::kill(reaper_, SIGKILL);
+    ::waitpid(reaper_, nullptr, 0);
+  }
+
+ private:
+  [[noreturn]] static void reap_all(int count, int ready) {
+    const pid_t reaper = ::getpid();
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const pid_t leader = ::fork();
+    if (leader == 0) {
+      ::setpgid(0, 0);
+      for (int i = 0; i < count; ++i)
+        if (::fork() == 0) go_on(reaper);
+      ::_exit(0);
+    }
+    ::waitpid(leader, nullptr, 0);
+    ::signal(SIGCHLD, SIG_IGN);  // who comes to us is reaped by the kernel
+    if (::write(hold_only(ready), "r", 1) != 1) ::_exit(1);
+    while (true) ::pause();
+  }
+  [[noreturn]] static void go_on(pid_t reaper) {
+    while (::kill(reaper, 0) == 0)
+      if (::fork() > 0) ::_exit(0);
+    ::_exit(0);
+  }
+
+  pid_t reaper_;
+};
+
 TEST(FleetLock, IsTakenWhenNobodyHasIt) {
   const TempDir dir;
   std::string said;
@@ -72,6 +127,50 @@ TEST(FleetLock, IsTakenFromProcessesThatInheritedItFromADeadHost) {
   EXPECT_TRUE(two.was_killed());
   EXPECT_NE(said.find("left over from an earlier host: "), std::string::npos);
   EXPECT_NE(said.find(std::to_string(one.pid())), std::string::npos);
+}
+
+TEST(FleetLock, IsTakenFromAGroupWhoseProcessesForkAndLeaveForEver) {
+  const TempDir dir;
+  auto lock = take(dir);
+  ASSERT_TRUE(lock);
+  const Lines lines(16);
+  lock = fail({}, "the host is dead");
+  lock = take(dir);
+  EXPECT_TRUE(lock) << lock.error().text();
+}
+
+TEST(FleetLock, SparesWhoDoesNotHoldItInTheGroupOfOneThatDoes) {
+  const TempDir dir;
+  auto lock = take(dir);
+  ASSERT_TRUE(lock);
+  std::array<int, 2> pids{};
+  ASSERT_EQ(::pipe(pids.data()), 0);
+  const pid_t leader = ::fork();
+  if (leader == 0) {
+    ::setpgid(0, 0);
+    if (::fork() == 0)
+      while (true) ::pause();
+    const pid_t other = ::fork();
+    if (other == 0) {
+      const pid_t self = ::getpid();
+      const bool told = ::write(hold_only(pids[1]), &self, sizeof self) == sizeof self;
+      if (!told) ::_exit(1);
+      while (true) ::pause();
+    }
+    ::_exit(0);
+  }
+  ::waitpid(leader, nullptr, 0);
+  pid_t other = 0;
+  ASSERT_EQ(::read(pids[0], &other, sizeof other), static_cast<ssize_t>(sizeof other));
+  const UniqueFd stranger = open_pidfd(other);
+  ::close(pids[0]);
+  ::close(pids[1]);
+  lock = fail({}, "the host is dead");
+  lock = take(dir);
+  EXPECT_TRUE(lock) << lock.error().text();
+  EXPECT_FALSE(wait_for_death(stranger, Duration{}));
+  EXPECT_EQ(read_file("/proc/" + std::to_string(other) + "/stat").find(") T"), std::string::npos);
+  send_signal(stranger, SIGKILL);
 }
 
 TEST(FleetLock, SparesThoseWhoOnlyHaveTheFileOpen) {
