@@ -26,8 +26,10 @@
 namespace hostler {
 namespace {
 
-// So often an owner must look alive, at such a distance, before it is believed.
+// So often an owner must look alive, at such a distance, before it is believed; or not be seen from here at all: it has a
+// PID namespace of its own, and might be ending.
 constexpr int kLooksAtAnOwner = 10;
+constexpr int kLooksAtOneUnseen = 200;
 constexpr int kLookEveryMs = 10;
 constexpr int kMostLooks = 2000;                    // at one that is on its way out
 constexpr std::string_view kLeaving = "leaving\n";  // behind the pid
@@ -75,9 +77,11 @@ Result<bool> is_locked(int fd, const std::string &path) {
 }
 
 // Is it dying, though its locks are not let go yet: a zombie, on its way out (PF_EXITING of linux/sched.h), or with a
-// signal that it has not taken yet, and that ends it or makes it leave?
-bool is_ending(pid_t pid) {
+// signal that it has not taken yet, and that ends it or makes it leave? Nothing: it is not to be seen, but with its last
+// thread its locks would be gone.
+std::optional<bool> is_ending(pid_t pid) {
   std::ifstream stat(fmt::format("/proc/{}/stat", pid));
+  if (!stat) return std::nullopt;
   std::string text;
   std::getline(stat, text);
   char state = 0;
@@ -113,12 +117,18 @@ bool is_leaving(int fd) {
 // A host that was killed holds its lock until the kernel has taken it apart, and one that stops until its workers are gone:
 // both are waited for. Nothing: somebody lives.
 bool take_lock(int fd, const std::string &state_dir) {
-  for (int looks = 0, living = 0; looks < kMostLooks && living < kLooksAtAnOwner; ++looks) {
+  int living = 0;
+  int unseen = 0;
+  for (int looks = 0; looks < kMostLooks && living < kLooksAtAnOwner && unseen < kLooksAtOneUnseen; ++looks) {
     struct flock lock = whole_file(F_WRLCK);
     if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
     if (errno != EAGAIN && errno != EACCES) return false;
     const auto owner = owner_of(state_dir);
-    if (!owner || !*owner || !(is_leaving(fd) || is_ending(**owner))) ++living;
+    const std::optional<bool> ending = owner && *owner ? is_ending(**owner) : false;
+    if (!is_leaving(fd)) {
+      if (!ending) ++unseen;
+      if (ending == false) ++living;
+    }
     ::poll(nullptr, 0, kLookEveryMs);
   }
   errno = EAGAIN;

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <string>
 
+#include "edge/pidfd.h"
 #include "temp_dir.h"
 
 namespace hostler {
@@ -35,6 +36,25 @@ TEST(Pidfile, SecondHostIsRefusedWithThePidOfTheFirst) {
   EXPECT_NE(second.error().what.find("(pid " + std::to_string(::getpid()) + ")"), std::string::npos)
       << second.error().text();
   EXPECT_EQ(owner_of(dir.path()).value(), ::getpid());
+}
+
+// Its number here, which is nobody's: it has a PID namespace of its own. How it ends cannot be seen.
+TEST(Pidfile, AHostThatCannotBeSeenFromHereIsBelievedLongBeforeOneThatLeavesIsGivenUp) {
+  const TempDir dir;
+  const auto first = Pidfile::take(dir.path());
+  ASSERT_TRUE(first);
+  const pid_t nobody = ::fork();
+  if (nobody == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(nobody, nullptr, 0), nobody);
+  write_file(dir.path("hostler.pid"), std::to_string(nobody) + "\n");
+  const pid_t second = ::fork();
+  if (second == 0) ::_exit(Pidfile::take(dir.path()) ? 1 : 0);
+  const UniqueFd pidfd = open_pidfd(second);
+  EXPECT_TRUE(wait_for_death(pidfd, std::chrono::seconds(15)));
+  ::kill(second, SIGKILL);
+  int status = -1;
+  ::waitpid(second, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Pidfile, FolderIsFreeAgainAfterItsHost) {
