@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/say.h"
 #include "core/suggest.h"
+#include "edge/stack_limit.h"
 
 namespace hostler {
 namespace {
@@ -96,7 +97,7 @@ class CommandLine {
       say("{}", kWelcome);
       return finish(ExitCode::Fine);
     }
-    const auto outcome = chosen_();
+    const auto outcome = carry_out();
     if (outcome) return finish(*outcome);
     std::fflush(stdout);
     warn("hostler: {}\n", outcome.error().text);
@@ -104,6 +105,10 @@ class CommandLine {
   }
 
  private:
+  [[nodiscard]] Outcome<ExitCode> carry_out() {
+    if (auto enough = check_stack_limit(); !enough) return give_up(ExitCode::Failed, enough.error());
+    return chosen_();
+  }
   // What could not be written, to a full disk say, must not look like success. A reader that has gone has seen enough.
   [[nodiscard]] static int finish(ExitCode code) {
     errno = 0;
