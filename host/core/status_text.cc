@@ -27,11 +27,12 @@ std::string held_words(const EntryStatus &entry) {
 }
 
 std::vector<std::string> entry_row(const EntryStatus &entry) {
-  const std::string progress = entry.kind == "job" ? progress_words(entry) : "";
-  return {entry.name,  entry.kind,
-          entry.state, "",
-          "",          "",
-          "",          join(join(join(build_words(entry), progress), entry.reason), held_words(entry))};
+  const bool is_job = entry.kind == "job";
+  const std::string progress = is_job ? progress_words(entry) : "";
+  const std::string reason = is_job && entry.state == "waiting" ? "" : entry.reason;  // that is told with the progress
+  return {
+      entry.name, entry.kind, entry.state, "",
+      "",         "",         "",          join(join(join(build_words(entry), progress), reason), held_words(entry))};
 }
 
 // "12 of 30", as its plugin counts; "12 done" when it has told no more.

@@ -56,6 +56,14 @@ TEST(StatusText, WhatJobsWaitForIsSaid) {
             std::string::npos);
 }
 
+TEST(StatusText, WhatAJobWaitsForIsToldOnce) {
+  HostStatus host = sample();
+  host.entries[0].state = "waiting";
+  host.entries[0].reason = "no room in /out";
+  EXPECT_NE(status_text(host, {}).find("words.so 1.0.0; 1/4 slices, 25%, no room in /out\n"), std::string::npos)
+      << status_text(host, {});
+}
+
 TEST(StatusText, TheLastExitIsToldOnce) {
   auto host = sample();
   host.entries[0].workers[1].note = "gave up: 3 restarts within 1m; last: killed by SIGSEGV";
