@@ -314,6 +314,12 @@ EntryStatus JobEntry::status() const {
     if (rate_ > 0)
       status.eta_seconds = static_cast<double>(status.progress.positions - status.progress.positions_done) / rate_;
   }
+  if (!no_room_.empty() && wanted_ && failure_.empty() && job_.state() == JobState::Running) {
+    status.state = "waiting";
+    status.reason = no_room_;
+    status.rate = 0;
+    status.eta_seconds = -1;
+  }
   status.output = stored_.identity.output;
   status.counters = stored_.counters;
   for (std::size_t i = 0; i < slots_.size(); ++i) {

@@ -110,6 +110,7 @@ class JobEntry final : public Entry {
   void send_saved(WorkerId worker, std::uint64_t lease);
   void slice_ended(Slot &slot, const SliceEnded &ended);
   void lease_ended(Slot &slot, const LeaseEnded &ended);
+  void tell_of_room(const std::string &why);
   void forget_lease(WorkerId worker, std::uint64_t lease, std::int64_t up_to);
   void left(Slot &slot, Departure gone, const std::optional<Culprit> &culprit);
   void lose_leases(Slot &slot, const Judgement &judgement, std::optional<std::int64_t> begun,
@@ -197,7 +198,8 @@ class JobEntry final : public Entry {
   // Crashes whose place is still looked for, and the slice each was in; the verdict waits, so that it can tell it.
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
   std::unordered_map<WorkerId, IsolatedRecord> unexplained_records_;  // … that were isolated for it
-  bool ending_ = false;                                               // the verdict is on its way to the ledger
+  std::string no_room_;       // in its output, in words; empty: nobody has met that
+  bool ending_ = false;       // the verdict is on its way to the ledger
   bool out_of_step_ = false;  // the ledger refused something: only a start of the host knows where the job stands
   TimePoint sampled_{};
   std::int64_t sampled_positions_ = 0;

@@ -90,7 +90,13 @@ void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judge
     noted_[*slot.worker].run->took -= took;
     noted_[*slot.worker].owed = true;
   }
-  settle(noted_[*slot.worker]);
+  Noted &noted = noted_[*slot.worker];
+  settle(noted);
+  noted.run.reset();
+  noted.up_to = slice.end;
+  noted.at = now;
+  // The trials of a job that waits for room are no news, and may be many.
+  if (judgement.verdict == Verdict::NoRoom && job_.waits_for_room()) return;
   Attempt attempt;
   attempt.seq = ++stored_.attempts_noted;
   attempt.range = range_of(job_.manifest(), slice);
@@ -102,10 +108,6 @@ void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judge
   attempt.began = now - took;
   attempt.took = took;
   attempt.reason = judgement.reason;
-  Noted &noted = noted_[*slot.worker];
-  noted.run.reset();
-  noted.up_to = slice.end;
-  noted.at = now;
   note(std::move(attempt));
 }
 

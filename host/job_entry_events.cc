@@ -71,7 +71,7 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
   watch_anew(slot);
   if (judgement.verdict == Verdict::Done) note_success(slot);
-  if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield)
+  if (judgement.verdict != Verdict::Done && judgement.verdict != Verdict::Yield && judgement.verdict != Verdict::NoRoom)
     log(LogLevel::Warning, fmt::format("{}: {}", slot_name(slot), outcome->reason));
 
   record(ended, judgement);
@@ -84,6 +84,22 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (stops_entry(judgement.verdict) && job_.state() == JobState::Running) return fail_entry(outcome->reason);
   hand_out(slot);
   if (outcome->state != SliceState::Done) want_workers();
+  tell_of_room(outcome->reason);
+}
+
+// Once when it begins to be waited for, and once when it is there; not of each trial.
+void JobEntry::tell_of_room(const std::string &why) {
+  if (job_.waits_for_room() == !no_room_.empty()) return;
+  const std::string &output = stored_.identity.output;
+  if (no_room_.empty()) {
+    no_room_ = fmt::format("no room in {}, so one slice a second is tried", output);
+    log(LogLevel::Warning, fmt::format("{}: {}; {}", name(), no_room_, why));
+  } else {
+    no_room_.clear();
+    log(LogLevel::Info, fmt::format("{}: there is room in {} again", name(), output));
+    want_workers();
+  }
+  around_.changed();
 }
 
 void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
@@ -100,6 +116,7 @@ void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   sample_rate();
   hand_out(slot);
   if (job_.open_slices() <= count()) want_workers();
+  tell_of_room({});
 }
 
 // The worker is through with the lease up to here; measures a lease that has ended.

@@ -115,7 +115,8 @@ void JobEntry::wait_alone() {
 
 // A slice that may kill the host, when nothing else is left of the job: first all others have to be idle.
 bool JobEntry::hand_out_alone(Slot &slot) {
-  if (!job_.wants_solitude()) return false;
+  const TimePoint now = around_.system.now();
+  if (!job_.wants_solitude(now)) return false;
   if (around_.alone == nullptr) {
     around_.alone = this;
     quiet_until_.reset();
@@ -124,13 +125,12 @@ bool JobEntry::hand_out_alone(Slot &slot) {
     look_again();
     return false;
   }
-  const TimePoint now = around_.system.now();
   if (!quiet_until_) wait_alone();
   if (now < *quiet_until_) {
     look_again(*quiet_until_ - now);
     return false;
   }
-  auto lease = job_.lease_alone(*slot.worker);
+  auto lease = job_.lease_alone(*slot.worker, now);
   if (!lease) return false;
   hold(slot, std::move(*lease));
   return true;
@@ -141,7 +141,7 @@ bool JobEntry::holds_leases() const {
 }
 
 bool JobEntry::needs_solitude() const {
-  return wanted_ && failure_.empty() && (job_.wants_solitude() || holds_leases());
+  return wanted_ && failure_.empty() && (job_.wants_solitude(around_.system.now()) || holds_leases());
 }
 
 }  // namespace hostler

@@ -31,6 +31,7 @@ void JobEntry::segment_ended(Slot &slot, const SegmentEnded &ended) {
   commit(
       std::move(batch), [this, worker, segment] { answer(worker, segment, 0); },
       [this, worker, segment] { answer(worker, segment, EIO); });
+  tell_of_room({});
 }
 
 void JobEntry::answer(WorkerId worker, const SegmentEnded &ended, std::int32_t error) {

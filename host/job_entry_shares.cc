@@ -76,6 +76,7 @@ void JobEntry::ask_for_shares() {
   helpers_ = 0;
   const TimePoint now = around_.system.now();
   if (!wanted_ || !failure_.empty() || job_.state() != JobState::Running || job_.has_due(now)) return;
+  if (job_.waits_for_room()) return;
   if (now < shares_looked_ + kBetweenLooks)
     return share_.set(shares_looked_ + kBetweenLooks, [this] { ask_for_shares(); });
   shares_looked_ = now;

@@ -72,6 +72,7 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
       break;
     case Verdict::Interrupted: restart_after(*slot, Duration{}); break;
     case Verdict::RetryLater:
+    case Verdict::NoRoom:
     case Verdict::Yield:
     case Verdict::Failure:
     case Verdict::Crash:

@@ -365,6 +365,52 @@ TEST_F(JobTest, WhileTheDiskIsWaitedForNoRateIsTold) {
   EXPECT_GT(entry("j").rate, 0);
 }
 
+TEST_F(JobTest, AFullDiskOfTheOutputIsWaitedForAtNobodysExpense) {
+  std::int32_t full = 0;  // what run() returns of it
+  int tries = 0;
+  system.script("j", job_script(milliseconds(10), [&](const Lease &lease, Interval) {
+                  SliceEnded ended;
+                  ended.io_failed = ended.no_room = full != 0;
+                  ended.returned = full;
+                  if (full == 0) ended.counters["slices"] = 1;
+                  EXPECT_EQ(lease.attempt, 1);
+                  ++tries;
+                  return ended;
+                }));
+  PreparedEntry job = job_entry("j", 3, 4000);
+  job.config.attempts = 1;
+  job.config.max_temporary = 0;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  ASSERT_EQ(entry("j").state, "running");
+  full = 70;
+  system.run_for(seconds(2));
+  full = 75;
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("j").state, "waiting");
+  EXPECT_EQ(entry("j").reason, "no room in /out/j, so one slice a second is tried");
+  EXPECT_EQ(entry("j").rate, 0);
+  EXPECT_EQ(entry("j").eta_seconds, -1);
+  const std::size_t lines = log.size();
+  const std::size_t noted = store.attempts("j").size();
+  tries = 0;
+  system.run_for(minutes(10));
+  EXPECT_GT(tries, 580);  // each takes its time
+  EXPECT_LE(tries, 600);
+  EXPECT_EQ(log.size(), lines);  // a trial is no news
+  EXPECT_EQ(store.attempts("j").size(), noted);
+  EXPECT_EQ(entry("j").progress.retries, 0);
+
+  full = 0;
+  system.run_for(seconds(3));
+  EXPECT_EQ(entry("j").state, "running");
+  EXPECT_TRUE(logged("j: there is room in /out/j again"));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(store.job("j").counters.at("slices"), 4000);
+  EXPECT_EQ(std::ranges::count_if(log, [](const auto &line) { return line.find("no room") != std::string::npos; }), 1);
+}
+
 TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) {
   script("j", milliseconds(1));
   ASSERT_TRUE(apply({job_entry("j", 1, 5)}));

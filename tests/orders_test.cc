@@ -365,5 +365,43 @@ TEST_F(OrdersTest, LinesAreNumberedAcrossHosts) {
   EXPECT_GE(expected, 10);
 }
 
+TEST_F(OrdersTest, AJobThatWaitsForRoomObeysAsAnyOther) {
+  bool full = true;
+  system.script("j", job_script(milliseconds(10), [&full](const Lease &, Interval) {
+                  SliceEnded ended;
+                  ended.io_failed = ended.no_room = full;
+                  return ended;
+                }));
+  ASSERT_TRUE(apply({job(9, 2)}));
+  system.run_for(seconds(5));
+  ASSERT_EQ(entry("j").state, "waiting");
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  EXPECT_EQ(entry("j").state, "paused");
+  ASSERT_TRUE(say(OperatorVerb::Resume, "j"));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").state, "waiting");
+  ASSERT_TRUE(say(OperatorVerb::Stop, "j"));
+  EXPECT_EQ(entry("j").state, "stopped");
+  EXPECT_EQ(entry("j").reason, "stopped by operator");
+  ASSERT_TRUE(say(OperatorVerb::Start, "j"));
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("j").state, "waiting");
+  full = false;
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
+TEST_F(OrdersTest, AJobThatWaitsForRoomCanBeCancelled) {
+  system.script("j", job_script(milliseconds(10), [](const Lease &, Interval) {
+                  SliceEnded ended;
+                  ended.io_failed = ended.no_room = true;
+                  return ended;
+                }));
+  ASSERT_TRUE(apply({job(9, 2)}));
+  system.run_for(seconds(5));
+  ASSERT_TRUE(say(OperatorVerb::Cancel, "j"));
+  EXPECT_EQ(entry("j").state, "cancelled");
+}
+
 }  // namespace
 }  // namespace hostler

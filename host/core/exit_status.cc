@@ -150,6 +150,7 @@ std::string_view name(Verdict verdict) {
     case Verdict::BadData: return "bad data";
     case Verdict::Failure: return "failure";
     case Verdict::RetryLater: return "retry later";
+    case Verdict::NoRoom: return "no room";
     case Verdict::BadConfig: return "bad config";
     case Verdict::Yield: return "yield";
     case Verdict::Crash: return "crash";
@@ -228,6 +229,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
 
 Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue, std::int64_t shift, bool advanced) {
   if (ended.input_changed) return {Verdict::InputChanged, ended.reason};
+  if (ended.no_room) return {Verdict::NoRoom, ended.reason};
   if (ended.io_failed || ended.saved_lost) return {Verdict::RetryLater, ended.reason};
   const bool ruled = ended.rule >= 0;
   const Verdict verdict = verdict_of_returned(ended.*(ruled ? &SliceEnded::counts_as : &SliceEnded::returned));

@@ -33,6 +33,7 @@ enum class Verdict {
   BadData,       // quarantine the slice (service: stop the entry)
   Failure,       // restart with backoff, counted
   RetryLater,    // after a delay, bounded by max_temporary
+  NoRoom,        // the disk of its outputs is full: again when there is room; not counted
   BadConfig,     // stop this entry
   Yield,         // go on from where it stood
   Crash,         // counted

@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, 5> kNames = {"running", "succeeded", "par
 constexpr std::size_t kMaxLeaseText = std::size_t{1} << 20;
 constexpr std::size_t kInputCost = 64;
 
+constexpr Duration kBetweenTrials = std::chrono::seconds(1);
+
 // The first position of [begin, end) whose input or item would be too much; at least one input or item is taken.
 std::int64_t affordable_end(const Manifest &manifest, std::int64_t begin, std::int64_t end) {
   std::size_t text = 0;
@@ -66,8 +68,27 @@ Job::Job(JobSettings settings, Manifest manifest, std::vector<SliceRow> rows, st
   settle();
 }
 
+bool Job::may_hand_out(TimePoint now) const {
+  return state_ == JobState::Running && (!no_room_ || no_room_->next_trial <= now);
+}
+
+void Job::wait_for_room(TimePoint now) {
+  no_room_ = {now + kBetweenTrials, next_lease_};
+}
+
+void Job::found_room(std::uint64_t lease) {
+  if (no_room_ && lease >= no_room_->first_trial) no_room_.reset();
+}
+
 std::optional<Lease> Job::lease(WorkerId worker, TimePoint now, std::int64_t max_slices) {
-  if (state_ != JobState::Running) return std::nullopt;
+  if (!may_hand_out(now)) return std::nullopt;
+  if (!no_room_) return lease_due(worker, now, max_slices);
+  std::optional<Lease> trial = lease_due(worker, now, 1);
+  if (trial) no_room_->next_trial = now + kBetweenTrials;
+  return trial;
+}
+
+std::optional<Lease> Job::lease_due(WorkerId worker, TimePoint now, std::int64_t max_slices) {
   if (const std::optional<Interval> untouched = table_.first_untouched()) {
     const Interval run{untouched->begin, lease_end(*untouched, std::max<std::int64_t>(max_slices, 1))};
     table_.lease_untouched(run);
@@ -149,13 +170,19 @@ std::int64_t Job::leases_held(WorkerId worker) const {
 }
 
 bool Job::has_due(TimePoint now) const {
-  if (state_ != JobState::Running) return false;
+  if (!may_hand_out(now)) return false;
   if (table_.untouched_slices() > 0 || !table_.ready().empty()) return true;
   return (!waiting_.empty() && waiting_.begin()->first <= now) || merge_due(now);
 }
 
 std::optional<TimePoint> Job::next_due() const {
   if (state_ != JobState::Running) return std::nullopt;
+  if (no_room_ && (ready_slices() > 0 || merge_is_ready())) return no_room_->next_trial;
+  const std::optional<TimePoint> due = backoff_due();
+  return due && no_room_ ? std::max(*due, no_room_->next_trial) : due;
+}
+
+std::optional<TimePoint> Job::backoff_due() const {
   if (!waiting_.empty()) return waiting_.begin()->first;
   const SliceRow *merge = table_.find(table_.merge_position());
   if (merge != nullptr && merge->state == SliceState::Backoff) return merge_due_;

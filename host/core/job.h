@@ -12,6 +12,10 @@
 // interrupted, or concerns the whole entry (its plugin, its settings, its input), goes back as if never handed out. A
 // crash that can be blamed on a part of the slice (core/poison.h) leads to that part being isolated: job_poison.cc.
 //
+// A slice that finds no room for its outputs goes back likewise, and from then on the job waits for room: a slice a second
+// is handed out, by itself, as a trial, and no failure that a slice has returned is charged. When a trial makes a
+// checkpoint, or ends in whatever other way, there is room again, and all goes on.
+//
 // A checkpoint ends a segment of a slice (core/segment.h): from then on the slice, when it comes back, is handed out by
 // itself, and goes on there; one that was saved by another version of the plugin's state is dropped as the slice is handed
 // out again, and what its segments had added is taken back. What is skipped counts once it is committed.
@@ -100,11 +104,11 @@ class Job {
   // The host had died while this slice (or the merge) ran; to be told at its start.
   void host_died_in(const DiedIn &death);
   // What is left to do has to run alone, and nothing of this job runs. Then lease_alone() hands it out, and lease() nothing.
-  [[nodiscard]] bool wants_solitude() const;
+  [[nodiscard]] bool wants_solitude(TimePoint now) const;
   [[nodiscard]] std::int64_t next_alone() const;
   // Then nothing may be at work for so long before it: should the host die in that time, it was not that slice.
   [[nodiscard]] Duration wait_alone();
-  [[nodiscard]] std::optional<Lease> lease_alone(WorkerId worker);
+  [[nodiscard]] std::optional<Lease> lease_alone(WorkerId worker, TimePoint now);
 
   // The next run of slices for a worker, at most `max_slices`; retried slices and the merge are handed out singly.
   // Nothing when nothing is due. The lease is held until ended() or lost() have accounted for all of it.
@@ -147,13 +151,15 @@ class Job {
   void cancel();
   // The merge has ended, in whatever way.
   [[nodiscard]] bool merge_ended() const;
+  // The disk of the outputs is full, as far as is known.
+  [[nodiscard]] bool waits_for_room() const { return no_room_.has_value(); }
 
   // A reload's settings; applies to what comes.
   void set_settings(JobSettings settings);
 
   [[nodiscard]] bool holds_lease(WorkerId worker) const;
   [[nodiscard]] std::int64_t leases_held(WorkerId worker) const;
-  // Is there something to hand out now, and if not, when is the first slice in backoff due?
+  // Is there something to hand out now, and if not, when is there: the first slice in backoff, or a trial?
   [[nodiscard]] bool has_due(TimePoint now) const;
   [[nodiscard]] std::optional<TimePoint> next_due() const;
   // At most how many workers could be busy at once from now on (slices that have not ended).
@@ -186,8 +192,17 @@ class Job {
     std::vector<Held> leases;  // in the order handed out
     std::optional<Held> last;  // the last one that was accounted for to its end, whose LeaseEnded may still come
   };
+  struct NoRoom {
+    TimePoint next_trial;
+    std::uint64_t first_trial = 0;  // leases from this one on are trials; those before may meet the full disk yet
+  };
 
+  [[nodiscard]] std::optional<Lease> lease_due(WorkerId worker, TimePoint now, std::int64_t max_slices);
+  [[nodiscard]] bool may_hand_out(TimePoint now) const;
+  void wait_for_room(TimePoint now);
+  void found_room(std::uint64_t lease);
   [[nodiscard]] bool merge_due(TimePoint now) const;
+  [[nodiscard]] std::optional<TimePoint> backoff_due() const;
   [[nodiscard]] bool merge_is_ready() const;
   [[nodiscard]] bool merge_is_dangerous() const;
   void change_trouble(std::int64_t begin, const std::function<void(Trouble &)> &change);
@@ -207,6 +222,7 @@ class Job {
   [[nodiscard]] Skipped count_of(const std::vector<Aside> &records) const;
   [[nodiscard]] SliceOutcome decide(SliceRow row, const Judgement &judgement, bool has_files, TimePoint now,
                                     double random);
+  [[nodiscard]] SliceOutcome not_charged(SliceRow row, const std::string &reason);
   [[nodiscard]] SliceOutcome charge(SliceRow row, const std::string &reason, TimePoint now, double random);
   [[nodiscard]] SliceOutcome put_off(SliceRow row, const std::string &reason, TimePoint now, double random);
   [[nodiscard]] SliceOutcome quarantine(SliceRow row, const std::string &reason, const std::string &why);
@@ -234,6 +250,7 @@ class Job {
   std::set<std::pair<TimePoint, std::int64_t>> waiting_;  // rows in backoff, without the merge
   TimePoint merge_due_ = TimePoint::min();
   std::uint64_t next_lease_ = 1;
+  std::optional<NoRoom> no_room_;
   Skipped skipped_;  // in all that is committed
   std::vector<CheckpointEnd> checkpoint_ends_;
   JobState state_ = JobState::Running;

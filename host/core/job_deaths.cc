@@ -29,8 +29,8 @@ void Job::change_trouble(std::int64_t begin, const std::function<void(Trouble &)
   table_.give_back(std::move(*row));
 }
 
-bool Job::wants_solitude() const {
-  if (state_ != JobState::Running || table_.untouched_slices() > 0 || !table_.ready().empty() || !waiting_.empty() ||
+bool Job::wants_solitude(TimePoint now) const {
+  if (!may_hand_out(now) || table_.untouched_slices() > 0 || !table_.ready().empty() || !waiting_.empty() ||
       table_.slices(SliceState::Leased) > 0 || table_.slices(SliceState::Committing) > 0)
     return false;
   return !table_.dangerous().empty() || (merge_is_ready() && merge_is_dangerous());
@@ -51,8 +51,8 @@ Duration Job::wait_alone() {
   return quiet_before(table_.find(begin)->trouble);
 }
 
-std::optional<Lease> Job::lease_alone(WorkerId worker) {
-  if (!wants_solitude()) return std::nullopt;
+std::optional<Lease> Job::lease_alone(WorkerId worker, TimePoint now) {
+  if (!wants_solitude(now)) return std::nullopt;
   const std::int64_t begin = next_alone();
   change_trouble(begin, [](Trouble &trouble) { trouble.waits = false; });
   return lease_again(worker, begin);

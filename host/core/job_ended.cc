@@ -82,10 +82,19 @@ Result<SliceOutcome> Job::ended(WorkerId worker, const SliceEnded &ended, const 
     return fail({}, fmt::format("told of [{}, {}), which is no slice that lease {} still holds", begin, ended.slice.end,
                                 ended.lease));
   if (begin != held->row && table_.find(held->row)->checkpoint) return fail({}, untold(*held));
+  const std::uint64_t lease = held->id;
   SliceRow row = take_slice(*held, ended.slice, true);
   drop_accounted(worker);
   if (judgement.verdict == Verdict::Done) skipped_ += count_of(ended.skipped);
-  SliceOutcome outcome = decide(std::move(row), judgement, !ended.files.empty(), now, random);
+  // That may have been for want of room, too, though there is some again by the time that its worker looks.
+  const bool may_be_room =
+      no_room_ && (judgement.verdict == Verdict::RetryLater || judgement.verdict == Verdict::Failure);
+  if (judgement.verdict == Verdict::NoRoom)
+    wait_for_room(now);
+  else if (judgement.verdict != Verdict::Yield)
+    found_room(lease);
+  SliceOutcome outcome = may_be_room ? not_charged(std::move(row), judgement.reason)
+                                     : decide(std::move(row), judgement, !ended.files.empty(), now, random);
   settle();
   return outcome;
 }
@@ -134,6 +143,7 @@ Result<void> Job::lease_ended(WorkerId worker, const LeaseEnded &ended) {
   if (up_to > held->row) {
     if (table_.find(held->row)->checkpoint) return fail({}, untold(*held));
     finish(take_slice(*held, {held->row, up_to}, true));
+    found_room(ended.lease);
   }
   if (up_to < end) {
     table_.give_back(table_.take(up_to));
@@ -225,13 +235,19 @@ SliceOutcome Job::decide(SliceRow row, const Judgement &judgement, bool has_file
       // All else has ended, so the job ends here, with what its slices left.
       ++row.attempts;
       return quarantine(std::move(row), reason, "the job has failed");
+    case Verdict::NoRoom:
     case Verdict::Yield:
     case Verdict::Interrupted:
     case Verdict::LoadFailure:
     case Verdict::LoadLater:
     case Verdict::InputChanged: break;
   }
-  SliceOutcome outcome{SliceState::Ready, fmt::format("{}: {}; not charged to the slice", title(row.begin), reason)};
+  return not_charged(std::move(row), reason);
+}
+
+SliceOutcome Job::not_charged(SliceRow row, const std::string &reason) {
+  SliceOutcome outcome{SliceState::Ready,
+                       fmt::format("{}: {}; not charged to the slice", title(row.begin), reason.substr(0, kMaxReason))};
   table_.give_back(std::move(row));
   return outcome;
 }

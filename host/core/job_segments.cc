@@ -47,6 +47,7 @@ Result<std::shared_ptr<const Checkpoint>> Job::segment_ended(WorkerId worker, co
   checkpoint->files = ended.files;
   in_work.checkpoint = checkpoint;
   table_.put(std::move(in_work));
+  found_room(ended.lease);
   return checkpoint;
 }
 

@@ -152,6 +152,7 @@ struct SliceEnded {
   bool told_to_stop = false;          // should_stop() said CANCEL or more, whoever had asked for it
   bool input_changed = false;         // the input is not as the manifest has it; `reason` names it
   bool io_failed = false;             // the outputs could not be made durable; `reason` says why
+  bool no_room = false;               // … as their disk is full, which was found out whatever run() returned
   bool saved_lost = false;  // what its last checkpoint had written is not there; `reason` says what is missing
   std::string result;
   bool has_result = false;

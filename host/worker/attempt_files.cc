@@ -22,21 +22,22 @@ namespace {
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kAppend = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
 
-Result<void> not_durable(const std::string &path, int error) {
-  return fail(path, std::string("cannot be made durable: ") + std::strerror(error));
+// So little is hardly any: who has given up for want of room leaves no more of it.
+constexpr off_t kHardlyAny = off_t{1} << 20;
+
+bool is_full(int error) {
+  return error == ENOSPC || error == EDQUOT;
 }
 
-// What is not there, or is somebody else's, will not come back.
-Result<void> not_restored(const std::string &path, int error) {
-  const bool gone = error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES || error == EPERM ||
-                    error == ENXIO || error == EISDIR;
-  return tl::unexpected(Error{path, std::string("cannot be gone on with: ") + std::strerror(error), {}, !gone});
+Result<void> not_durable(const std::string &path, int error) {
+  return fail(path, std::string("cannot be made durable: ") + std::strerror(error));
 }
 
 }  // namespace
 
 void AttemptFiles::begin(const Place &place) {
   place_ = place;
+  full_error_ = 0;
   if (dir_.empty()) return;
   close();
   dir_fd_.reset();
@@ -52,6 +53,14 @@ Result<void> AttemptFiles::restore(const std::string &dir, const std::vector<Out
     if (Result<void> restored = restore_file(file); !restored) return restored;
   names_synced_ = files_.size();
   return remove_others();
+}
+
+// What is not there, or is somebody else's, will not come back.
+Result<void> AttemptFiles::not_restored(const std::string &path, int error) {
+  met(error);
+  const bool gone = error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES || error == EPERM ||
+                    error == ENXIO || error == EISDIR;
+  return tl::unexpected(Error{path, std::string("cannot be gone on with: ") + std::strerror(error), {}, !gone});
 }
 
 Result<void> AttemptFiles::restore_file(const OutputLength &committed) {
@@ -97,6 +106,12 @@ int AttemptFiles::make_dir() {
 }
 
 int AttemptFiles::open(const char *name) {
+  const int fd = open_file(name);
+  if (fd < 0) met(-fd);
+  return fd;
+}
+
+int AttemptFiles::open_file(const char *name) {
   if (name == nullptr) return -EINVAL;
   if (::strnlen(name, HOSTLER_MAX_OUTPUT_NAME + 1) > HOSTLER_MAX_OUTPUT_NAME) return -EMSGSIZE;
   if (!is_output_name(name, place_.merge)) return -EINVAL;
@@ -157,7 +172,7 @@ Result<void> AttemptFiles::sync_file(const File &file) {
   // By another descriptor when the plugin has closed its own: what it wrote is the file's.
   const UniqueFd other(file.is_open() ? -1 : ::openat(dir_fd_.get(), file.name.c_str(), kAppend));
   if (::fsync(other ? other.get() : file.fd.get()) == 0) return {};
-  sync_error_ = errno;
+  met(sync_error_ = errno);
   return not_durable(path, sync_error_);
 }
 
@@ -165,7 +180,7 @@ Result<void> AttemptFiles::sync_names() {
   if (!dir_fd_ || names_synced_ == files_.size()) return {};
   const UniqueFd attempts(::open(attempts_dir_.c_str(), kFolder));
   if (::fsync(dir_fd_.get()) != 0 || ::fsync(attempts.get()) != 0) {
-    sync_error_ = errno;
+    met(sync_error_ = errno);
     return not_durable(dir_, sync_error_);
   }
   names_synced_ = files_.size();
@@ -186,6 +201,29 @@ int AttemptFiles::sync_lengths(std::vector<OutputLength> &lengths) {
     lengths.push_back({file.name, status.st_size});
   }
   return sync() ? 0 : sync_error_;
+}
+
+void AttemptFiles::met(int error) {
+  if (is_full(error)) full_error_ = error;
+}
+
+// By a file that loses its name at once; who has an output of that name is not asked. Nothing is written, so that no limit
+// of file sizes is met.
+int AttemptFiles::ask_for_room() const {
+  constexpr const char *kName = ".room";
+  const UniqueFd fd(::openat(dir_fd_.get(), kName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return errno;
+  ::unlinkat(dir_fd_.get(), kName, 0);
+  int error = 0;
+  do error = ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, kHardlyAny) == 0 ? 0 : errno;
+  while (error == EINTR);
+  return error;
+}
+
+std::optional<Error> AttemptFiles::want_of_room() {
+  if (full_error_ == 0 && dir_fd_) met(ask_for_room());
+  if (full_error_ == 0) return std::nullopt;
+  return Error{dir_.empty() ? attempts_dir_ : dir_, std::strerror(full_error_), {}};
 }
 
 std::vector<std::string> AttemptFiles::names() const {

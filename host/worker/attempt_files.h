@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ class AttemptFiles {
   [[nodiscard]] Result<void> sync();
   // The same, and how much of each file is on the disk for certain. Or an errno.
   [[nodiscard]] int sync_lengths(std::vector<OutputLength> &lengths);
+  // A call above has met a full disk, or the end of a quota, since begin().
+  [[nodiscard]] bool has_met_full_disk() const { return full_error_ != 0; }
+  // The same, or there is hardly any room now: what the plugin's own writes have met nobody knows. Says where.
+  [[nodiscard]] std::optional<Error> want_of_room();
   void close();
 
   [[nodiscard]] bool empty() const { return files_.empty(); }
@@ -55,12 +60,16 @@ class AttemptFiles {
     ino_t inode = 0;
     [[nodiscard]] bool is_open() const;  // and the number has not become another file's
   };
+  [[nodiscard]] int open_file(const char *name);
   [[nodiscard]] int make_dir();
   [[nodiscard]] int open_again(File &file) const;
   [[nodiscard]] Result<void> restore_file(const OutputLength &committed);
   [[nodiscard]] Result<void> remove_others();
   [[nodiscard]] Result<void> sync_file(const File &file);
   [[nodiscard]] Result<void> sync_names();
+  [[nodiscard]] Result<void> not_restored(const std::string &path, int error);
+  [[nodiscard]] int ask_for_room() const;
+  void met(int error);
   void drop_dir();
 
   std::string attempts_dir_;
@@ -70,6 +79,7 @@ class AttemptFiles {
   std::vector<File> files_;
   std::size_t names_synced_ = 0;  // so many of them
   int sync_error_ = 0;            // an errno
+  int full_error_ = 0;            // likewise: the disk is full, or a quota is used up
 };
 
 }  // namespace hostler

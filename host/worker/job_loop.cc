@@ -31,6 +31,12 @@ bool keeps_process(std::int32_t returned) {
          returned == HOSTLER_YIELD;
 }
 
+// Those which a plugin may also have given because its outputs could not be written.
+bool may_be_want_of_room(std::int32_t returned) {
+  return returned != HOSTLER_DONE && returned != HOSTLER_BAD_DATA && returned != HOSTLER_BAD_CONFIG &&
+         returned != HOSTLER_YIELD;
+}
+
 }  // namespace
 
 void leave_without_trace(std::int32_t returned) {
@@ -179,6 +185,7 @@ JobLoop::Next JobLoop::refuse_saved(const Lease &lease, Interval global, const E
   ended.slice = global;
   ended.returned = HOSTLER_RETRY_LATER;
   (error.may_pass ? ended.io_failed : ended.saved_lost) = true;
+  ended.no_room = runtime_.files().has_met_full_disk();
   ended.reason = words(error.may_pass ? error.text() : error.text() + "; the slice begins anew");
   tell(ended);
   return Next::EndLease;
@@ -226,25 +233,37 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
     ended.rule = -1;
     ended.reason = words(intact.error().text());
   }
-  if (counted == HOSTLER_DONE && change.empty()) {
-    ended.files = runtime_.files().names();
-    if (auto synced = runtime_.files().sync(); !synced) {
-      ended.io_failed = true;
-      ended.reason = words(synced.error().text());
-    }
-  }
+  if (counted == HOSTLER_DONE && change.empty()) make_durable(ended);
+  const bool yields_at_full_disk = counted == HOSTLER_YIELD && runtime_.files().has_met_full_disk();
+  if (may_be_want_of_room(counted) || yields_at_full_disk) look_for_room(ended);
   runtime_.files().close();
   if (!change.empty()) {
     ended.input_changed = true;
     ended.reason = words(std::move(change));
   }
-  const bool changed = ended.input_changed;
+  const bool goes_on = !ended.input_changed && !ended.no_room;
   tell(std::move(ended));
   if (!keeps_process(counted)) {
     page_.set_returned(returned);
     ::_exit(returned);
   }
-  return changed ? Next::EndLease : Next::GoOn;
+  return goes_on ? Next::GoOn : Next::EndLease;
+}
+
+void JobLoop::make_durable(SliceEnded &ended) {
+  ended.files = runtime_.files().names();
+  const auto synced = runtime_.files().sync();
+  if (synced) return;
+  ended.io_failed = true;
+  ended.no_room = runtime_.files().has_met_full_disk();
+  ended.reason = words(synced.error().text());
+}
+
+void JobLoop::look_for_room(SliceEnded &ended) {
+  const auto full = runtime_.files().want_of_room();
+  if (!full) return;
+  ended.io_failed = ended.no_room = true;
+  ended.reason = words(full->text() + (ended.reason.empty() ? "" : ": " + ended.reason));
 }
 
 void JobLoop::tell(const WorkerMessage &message) {

@@ -29,6 +29,8 @@ class JobLoop {
   [[nodiscard]] hostler_slice_t slice_of(const Lease &lease, const SliceSpan &span, std::int64_t shift) const;
   // Between the plugin's return and the host's commit: `input` must not have changed, and what was written be durable.
   Next settle(const Lease &lease, Interval global, std::int32_t returned, std::int64_t claimed_to, const Input *input);
+  void make_durable(SliceEnded &ended);
+  void look_for_room(SliceEnded &ended);
   Next refuse_saved(const Lease &lease, Interval global, const Error &error);
   Next refuse_changed(const Lease &lease, Interval global, std::string change);
   [[nodiscard]] const CountedCode *rule_for(std::int32_t returned) const;

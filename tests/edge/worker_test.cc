@@ -1,5 +1,6 @@
 // Workers from fork to end: forked by a template of the real binary, with real plugins.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -358,6 +359,56 @@ TEST_F(Worker, BlamesTheSliceForAnOutputThatThePluginHasRemoved) {
   EXPECT_TRUE(seen.all<SliceEnded>()[0].files.empty());
   EXPECT_EQ(seen.all<SliceEnded>()[0].returned, 70);
   EXPECT_EQ(seen.all<SliceEnded>()[0].reason, "output removed: is gone");
+}
+
+// A disk of its own for the outputs; a test that cannot have one has nothing to say.
+class WorkerOnSmallDisk : public Worker {
+ protected:
+  ~WorkerOnSmallDisk() override {
+    if (mounted_) ::umount2(h.dir.path("out").c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool mount(const std::string &options) {
+    std::filesystem::create_directories(h.dir.path("out"));
+    mounted_ = ::mount("tmpfs", h.dir.path("out").c_str(), "tmpfs", 0, options.c_str()) == 0;
+    return mounted_;
+  }
+  // What became of two slices whose plugin does so.
+  std::vector<SliceEnded> ended(const std::string &what, std::map<std::string, std::string> params = {}) {
+    params["do"] = what;
+    return finish(work("misbehave.so", std::move(params), {range(0, 20, 10)})).all<SliceEnded>();
+  }
+
+ private:
+  bool mounted_ = false;
+};
+
+TEST_F(WorkerOnSmallDisk, SaysThatThereIsNoRoomWhateverItsPluginReturns) {
+  if (!mount("size=2m")) GTEST_SKIP() << "a test that mounts is root's";
+  for (const auto *code : {"75", "70", "3"}) {
+    const auto told = ended("fill_output", {{"code", code}, {"reason", "cannot write"}});
+    ASSERT_EQ(told.size(), 1U) << code;  // its lease ends there
+    EXPECT_TRUE(told[0].no_room) << code;
+    EXPECT_EQ(told[0].reason, h.dir.path("out/.attempts/0-0.17: No space left on device: cannot write"));
+    std::filesystem::remove_all(h.dir.path("out/.attempts"));
+  }
+}
+
+TEST_F(WorkerOnSmallDisk, LeavesVerdictsOfAnotherKindAndThoseWithRoomAsTheyAre) {
+  if (!mount("size=8m")) GTEST_SKIP() << "a test that mounts is root's";
+  const auto with_room = ended("fill_output", {{"code", "75"}, {"count", "1048576"}});
+  ASSERT_EQ(with_room.size(), 2U);
+  EXPECT_FALSE(with_room[0].no_room || with_room[1].no_room || with_room[0].io_failed);
+  const auto bad_data = ended("fill_output", {{"code", "65"}});
+  ASSERT_EQ(bad_data.size(), 2U);
+  EXPECT_FALSE(bad_data[0].no_room || bad_data[1].no_room);
+  EXPECT_FALSE(std::filesystem::exists(h.dir.path("out/.attempts/0-0.17/.room")));
+}
+
+TEST_F(WorkerOnSmallDisk, SaysThatThereIsNoRoomWhenAnOutputCannotBeMade) {
+  if (!mount("size=8m,nr_inodes=3")) GTEST_SKIP() << "a test that mounts is root's";  // no file fits beside the folders
+  const auto told = ended("fill_output", {{"code", "85"}});
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told[0].no_room);
 }
 
 TEST_F(Worker, NoticesAnInputThatChangedBeforeItsSlice) {

@@ -17,7 +17,8 @@ std::int32_t returned_by(Deed deed) {
   switch (deed) {
     case Deed::Fail: return 70;
     case Deed::Yield: return 85;
-    case Deed::RetryLater: return 75;
+    case Deed::RetryLater:
+    case Deed::NoRoom: return 75;
     case Deed::BadData: return 65;
     case Deed::BadConfig: return 78;
     case Deed::GoOn:
@@ -65,7 +66,7 @@ class ClaimingWorker {
   // Its stop signal has come.
   void cancel() {
     if (!working_on_whole_) return;
-    if (how_.manner == Manner::Yields) end_slice(85, false);
+    if (how_.manner == Manner::Yields) end_slice(85);
     if (how_.manner == Manner::Leaves) worker_.leave({false, 0, false});
   }
 
@@ -89,11 +90,7 @@ class ClaimingWorker {
 
   void next_slice() {
     slice_ = claims_.next_slice(*this, position_);
-    if (!slice_ || stop_word() != 0) {
-      worker_.say(LeaseEnded{leases_.front().id, position_ + shift_});
-      leases_.pop_front();
-      return begin_lease();
-    }
+    if (!slice_ || stop_word() != 0) return end_lease();
     begin(slice_->global.begin + shift_);
     const auto &saved = leases_.front().saved;
     next_ = saved ? saved->position - to_global() : slice_->begin;
@@ -103,7 +100,13 @@ class ClaimingWorker {
     working_on_whole_ = true;
     const Interval whole{next_ + to_global(), slice_->global.end + shift_};
     next_ = slice_->end;
-    do_with(whole, how_.each * (whole.end - whole.begin), [this] { end_slice(0, false); });
+    do_with(whole, how_.each * (whole.end - whole.begin), [this] { end_slice(0); });
+  }
+
+  void end_lease() {
+    worker_.say(LeaseEnded{leases_.front().id, position_ + shift_});
+    leases_.pop_front();
+    begin_lease();
   }
 
   void begin(std::int64_t position) {
@@ -115,7 +118,7 @@ class ClaimingWorker {
   void claim() {
     const std::int64_t unit = plan_.unit();
     const std::int64_t end = claims_.claim(*this, next_, next_ + how_.units * unit);
-    if (end == next_) return end_slice(0, false);
+    if (end == next_) return end_slice(0);
     if (how_.claimed != nullptr)
       for (std::int64_t p = next_; p < end; p += unit) ++(*how_.claimed)[p];
     worker_.page.claimed_from = next_;
@@ -156,8 +159,9 @@ class ClaimingWorker {
       case Deed::Fail:
       case Deed::Yield:
       case Deed::RetryLater:
+      case Deed::NoRoom:
       case Deed::BadData:
-      case Deed::BadConfig: return work(time, [this, deed] { end_slice(returned_by(deed), deed == Deed::StopShort); });
+      case Deed::BadConfig: return work(time, [this, deed] { end_slice(returned_by(deed), deed); });
     }
   }
 
@@ -173,21 +177,22 @@ class ClaimingWorker {
     begin(lease.begin);
     slice_.reset();
     working_on_whole_ = how_.manner != Manner::Claims;
-    do_with({lease.begin, lease.end}, how_.each, [this] { end_slice(0, false); });
+    do_with({lease.begin, lease.end}, how_.each, [this] { end_slice(0); });
   }
 
-  void end_slice(std::int32_t returned, bool short_of_end) {
+  void end_slice(std::int32_t returned, Deed deed = Deed::GoOn) {
     working_on_whole_ = false;
     ++step_;
-    SliceEnded ended = slice_ ? of_slice(short_of_end) : of_merge();
+    SliceEnded ended = slice_ ? of_slice(deed == Deed::StopShort) : of_merge();
     ended.returned = returned;
+    ended.io_failed = ended.no_room = deed == Deed::NoRoom;
     ended.told_to_stop = worker_.stop >= StopWord::Cancel;
     if (returned == 0) leave(ended);
     worker_.say(ended);
     if (returned != 0 && returned != 65 && returned != 75 && returned != 85) return worker_.return_from_run(returned);
     if (slice_) {
       position_ = ended.slice.end - shift_;
-      return next_slice();
+      return ended.no_room ? end_lease() : next_slice();
     }
     worker_.say(LeaseEnded{leases_.front().id, leases_.front().end});
     leases_.pop_front();

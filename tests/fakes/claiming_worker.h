@@ -16,6 +16,7 @@ enum class Deed {
   Fail,        // returns 70
   Yield,       // returns 85
   RetryLater,  // returns 75
+  NoRoom,      // the same, and its runtime has found the disk full
   BadData,     // returns 65
   BadConfig,   // returns 78
   StopShort,   // returns 0 with something left to claim

@@ -38,6 +38,7 @@ Script job_script(Duration each, std::function<SliceEnded(const Lease &, Interva
     std::int64_t position = 0;
     bool dismissed = false;
     bool busy = false;
+    bool no_room = false;  // ends the lease
   };
   auto states = std::make_shared<std::map<const FakeWorker *, State>>();
   auto step = std::make_shared<std::function<void(FakeWorker &)>>();
@@ -50,7 +51,7 @@ Script job_script(Duration each, std::function<SliceEnded(const Lease &, Interva
       return;
     }
     const Lease lease = state.leases.front();
-    if (worker.stop != StopWord::GoOn || state.position == lease.end) {
+    if (std::exchange(state.no_room, false) || worker.stop != StopWord::GoOn || state.position == lease.end) {
       state.leases.erase(state.leases.begin());
       worker.say(LeaseEnded{lease.id, state.position});
       if (!state.leases.empty()) state.position = state.leases.front().begin;
@@ -65,6 +66,7 @@ Script job_script(Duration each, std::function<SliceEnded(const Lease &, Interva
       ended.lease = lease.id;
       ended.slice = slice;
       (*states)[&worker].position = slice.end;
+      (*states)[&worker].no_room = ended.no_room;
       if (ended.returned == kCrash) return worker.system->exited(worker, {true, SIGSEGV, false});
       worker.page.stage = static_cast<std::uint32_t>(Stage::Idle);
       worker.say(ended);

@@ -62,6 +62,7 @@ SliceEnded slice_ended(Decisions &decisions, const Lease &lease) {
   ended.refused = static_cast<StopWord>(decisions.below(4));
   ended.input_changed = (flags & 16U) != 0;
   ended.io_failed = (flags & 32U) != 0;
+  ended.no_room = ended.io_failed && ended.claimed;
   ended.has_result = (flags & 64U) != 0;
   if (ended.has_result) ended.result = decisions.text(8);
   if ((flags & 128U) != 0) ended.counters[std::string(decisions.text(3)) + "c"] = number(decisions);

@@ -13,10 +13,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::array<std::string_view, 12> kDeeds = {"goes on",
+constexpr std::array<std::string_view, 13> kDeeds = {"goes on",
                                                      "returns 70",
                                                      "returns 85 (yield)",
                                                      "returns 75 (retry later)",
+                                                     "finds no room",
                                                      "returns 65 (bad data)",
                                                      "returns 78 (bad config)",
                                                      "returns 0 and stops short",
@@ -60,6 +61,18 @@ Hitch random_trouble(Dice &dice, const History &history, std::int64_t positions)
   if (trouble.deed == Deed::BadConfig) trouble.times = std::min(trouble.times, 2);
   if (trouble.deed == Deed::Dawdle) trouble.times = std::min(trouble.times, 3);
   return trouble;
+}
+
+// What it returns then is not charged while it waits for room, and how long it does the oracle cannot tell. So it returns
+// no other failure.
+void fill_disk(History &history) {
+  for (Hitch &trouble : history.troubles) {
+    const Deed deed = trouble.deed;
+    if (deed != Deed::RetryLater && deed != Deed::Fail && deed != Deed::StopShort && deed != Deed::Yield) continue;
+    trouble.deed = Deed::NoRoom;
+    trouble.times = std::min(trouble.times, 3);
+  }
+  history.time_limit = false;
 }
 
 Event random_event(Dice &dice, std::int64_t until) {
@@ -172,6 +185,7 @@ History random_history(std::uint64_t seed) {
     positions += history.kind == InputKind::File ? std::max<std::int64_t>(size, 1) : size;
   history.troubles.resize(static_cast<std::size_t>(dice.one_in(3) ? 0 : dice.between(1, 4)));
   for (Hitch &trouble : history.troubles) trouble = random_trouble(dice, history, positions);
+  if (dice.one_in(4)) fill_disk(history);
   history.events.resize(static_cast<std::size_t>(dice.one_in(5) ? 0 : dice.between(1, 8)));
   const std::int64_t until = 10 + positions * history.each.count() / 1'000'000 * dice.between(1, 2);
   for (Event &event : history.events) event = random_event(dice, dice.one_in(8) ? until * 20 : until);

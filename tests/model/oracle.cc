@@ -133,6 +133,7 @@ std::string Oracle::segment_ended(WorkerId worker, const SegmentEnded &ended) {
 void Oracle::returned(WorkerId worker, const SliceEnded &ended, bool advanced) {
   const bool stopping = stopping_.contains(worker);
   const auto deadline = deadlines_.find(worker);
+  if (ended.no_room) return;
   const bool over_time = deadline != deadlines_.end() && deadline->second == ended.slice.begin;
   switch (ended.returned) {
     case 0:

@@ -3,8 +3,8 @@
  *   do            what to do, see the table below; without it, nothing
  *   at_index      only in the slice (or instance) of this index; the others just return
  *   fails         only in the first so many attempts
- *   code, reason  for do: return and do: exit
- *   count         for do: print
+ *   code, reason  for do: return, do: exit and do: fill_output
+ *   count         for do: print; of do: fill_output: bytes, as many as there is room for without it
  *   prepare       what prepare() returns, or what it does: hang, close_everything, exit
  *   file          for those that write a pid there
  */
@@ -245,6 +245,19 @@ static int remove_output(const hostler_slice_t *slice) {
   return HOSTLER_DONE;
 }
 
+/* Writes, and then returns what it is told, whether it could write or not. */
+static int fill_output(const hostler_slice_t *slice) {
+  static const char block[65536];
+  int64_t left = number(slice, "count", INT64_MAX);
+  const int fd = slice->host->output(slice, "full");
+  while (fd >= 0 && left > 0) {
+    const ssize_t size = write(fd, block, left < (int64_t)sizeof block ? (size_t)left : sizeof block);
+    if (size <= 0) break;
+    left -= size;
+  }
+  return give_back(slice);
+}
+
 static int grow_input(const hostler_slice_t *slice) {
   const int fd = open(slice->path, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (fd < 0 || write(fd, "more\n", 5) != 5) return HOSTLER_ERROR;
@@ -277,6 +290,7 @@ static const struct {
                 {"claim_slowly", claim_slowly},
                 {"close_output", close_output},
                 {"remove_output", remove_output},
+                {"fill_output", fill_output},
                 {"grow_input", grow_input}};
 
 int prepare(const hostler_slice_t *slice) {

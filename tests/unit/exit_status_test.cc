@@ -240,6 +240,11 @@ TEST(SliceVerdict, AChangedInputOrAFailedWriteIsNotTheSlicesFault) {
   ended.io_failed = true;
   ended.reason = "fsync: No space left on device";
   EXPECT_EQ(judge(ended, false).verdict, Verdict::RetryLater);
+  ended.no_room = true;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::NoRoom);
+  ended.returned = 70;
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::NoRoom);
+  EXPECT_EQ(judge(ended, false).reason, "fsync: No space left on device");
   ended.input_changed = true;
   EXPECT_EQ(judge(ended, false).verdict, Verdict::InputChanged);
 }

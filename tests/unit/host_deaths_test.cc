@@ -107,11 +107,11 @@ int hosts_of(std::int64_t killer, bool merge_kills, std::vector<SliceRow> &rows)
     if (host > 1) job.host_died_in({killer, 3});
     bool died = false;
     while (host < 20 && job.state() == JobState::Running && !died) {
-      const bool alone = job.wants_solitude();
+      const bool alone = job.wants_solitude(kStart);
       if (alone) {
         EXPECT_EQ(job.wait_alone(), std::chrono::milliseconds(100));
       }
-      auto lease = alone ? job.lease_alone(kA) : job.lease(kA, kStart, 1);
+      auto lease = alone ? job.lease_alone(kA, kStart) : job.lease(kA, kStart, 1);
       EXPECT_TRUE(lease);
       if (!lease) return -1;
       died = lease->begin == killer;
@@ -139,11 +139,11 @@ TEST(HostDeaths, ASliceIsAcquittedByADeathOfTheHostWhileNothingWasAtWork) {
     Job job({}, {InputKind::Range, {{"", 10, 0, 0, 0}}, 10, 1, 0, {}, 1}, rows);
     if (host % 4 != 0) job.host_died_in({0, 0, Duration{}});  // of the host before, but for who died in the wait
     if (host % 4 == 3) {
-      ASSERT_TRUE(job.wants_solitude()) << host;
+      ASSERT_TRUE(job.wants_solitude(kStart)) << host;
       (void)job.wait_alone();
-    } else if (job.wants_solitude()) {
+    } else if (job.wants_solitude(kStart)) {
       (void)job.wait_alone();
-      ASSERT_TRUE(job.lease_alone(kA));
+      ASSERT_TRUE(job.lease_alone(kA, kStart));
     } else {
       ASSERT_TRUE(job.lease(kA, kStart, 1)) << host;
     }
@@ -163,18 +163,18 @@ TEST(HostDeaths, ASliceIsNotHandedOutWithOthersOnceItIsDangerous) {
   Job job({}, numbers(), {});
   for (int i = 0; i < 2; ++i) job.host_died_in({10, 12});
   for (const std::int64_t begin : {0, 20, 30}) {
-    EXPECT_FALSE(job.wants_solitude());
+    EXPECT_FALSE(job.wants_solitude(kStart));
     const auto lease = job.lease(kA, kStart, 1);
     ASSERT_TRUE(lease);
     EXPECT_EQ(lease->begin, begin);
-    EXPECT_FALSE(job.lease_alone(kA));
+    EXPECT_FALSE(job.lease_alone(kA, kStart));
     ASSERT_TRUE(job.lease_ended(kA, {lease->id, lease->end}));
   }
   EXPECT_FALSE(job.has_due(kStart));
   EXPECT_FALSE(job.lease(kA, kStart, 9));
-  EXPECT_TRUE(job.wants_solitude());
+  EXPECT_TRUE(job.wants_solitude(kStart));
   EXPECT_EQ(job.open_slices(), 1);
-  const auto alone = job.lease_alone(kA);
+  const auto alone = job.lease_alone(kA, kStart);
   ASSERT_TRUE(alone);
   EXPECT_EQ(alone->begin, 10);
   EXPECT_EQ(alone->end, 20);
@@ -182,7 +182,7 @@ TEST(HostDeaths, ASliceIsNotHandedOutWithOthersOnceItIsDangerous) {
   const TimePoint later = kStart + std::chrono::hours(1);
   EXPECT_EQ(job.lost(kA, 10, {Verdict::Crash, "killed by SIGSEGV"}, kStart, 0.5).state, SliceState::Backoff);
   EXPECT_FALSE(job.lease(kA, later, 9));
-  const auto again = job.lease_alone(kA);
+  const auto again = job.lease_alone(kA, kStart);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->attempt, 2);
   ASSERT_TRUE(job.lease_ended(kA, {again->id, again->end}));
@@ -196,14 +196,14 @@ TEST(HostDeaths, AnAttemptThatComesBackByItselfAcquitsTheSlice) {
         std::pair{Verdict::Timeout, false}, std::pair{Verdict::LoadFailure, false}}) {
     Job job({}, {InputKind::Range, {{"", 10, 0, 0, 0}}, 10, 1, 0, {}, 1}, {});
     for (int i = 0; i < 2; ++i) job.host_died_in({0, 3});
-    const auto lease = job.lease_alone(kA);
+    const auto lease = job.lease_alone(kA, kStart);
     ASSERT_TRUE(lease);
     SliceEnded ended;
     ended.lease = lease->id;
     ended.slice = {0, 10};
     ASSERT_TRUE(job.ended(kA, ended, {verdict, "as told"}, kStart, 0.5));
-    EXPECT_EQ(job.wants_solitude(), !acquits) << static_cast<int>(verdict);
-    const auto again = acquits ? job.lease(kA, kStart + std::chrono::hours(1), 1) : job.lease_alone(kA);
+    EXPECT_EQ(job.wants_solitude(kStart), !acquits) << static_cast<int>(verdict);
+    const auto again = acquits ? job.lease(kA, kStart + std::chrono::hours(1), 1) : job.lease_alone(kA, kStart);
     EXPECT_TRUE(again) << static_cast<int>(verdict);
   }
 }

@@ -91,6 +91,7 @@ SliceEnded a_slice_ended() {
   ended.refused = StopWord::Deadline;
   ended.input_changed = true;
   ended.io_failed = true;
+  ended.no_room = true;
   ended.saved_lost = true;
   ended.skipped = {{7, 9, "bytes", "bad"}, {9, 10, "", ""}};
   ended.result = std::string("\0\1\2", 3);

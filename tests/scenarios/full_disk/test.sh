@@ -38,7 +38,7 @@ exec 9>out/filler # on the disk, and not in the folder
 rm out/filler
 head -c 2m /dev/zero >&9 2>/dev/null || true
 exits 0 hostler up
-wait_until 'grep -q "the disk of its output is full; again in" state/host.log'
+wait_until 'grep -q "copy: no room in .*, and the disk of its output is full" state/host.log'
 exec 9>&-
 wait_until '[ "$(entry copy .state)" = succeeded ]'
 exits 0 hostler down
