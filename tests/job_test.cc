@@ -411,6 +411,26 @@ TEST_F(JobTest, AFullDiskOfTheOutputIsWaitedForAtNobodysExpense) {
   EXPECT_EQ(std::ranges::count_if(log, [](const auto &line) { return line.find("no room") != std::string::npos; }), 1);
 }
 
+TEST_F(JobTest, AMergeThatFindsNoRoomIsTriedAgain) {
+  int merges = 0;
+  system.script("j", job_script(milliseconds(5), [&](const Lease &lease, Interval) {
+                  SliceEnded ended;
+                  if (lease.merge_input.empty()) return ended;
+                  ended.io_failed = ended.no_room = ++merges < 5;
+                  return ended;
+                }));
+  PreparedEntry job = job_entry("j", 2, 4);
+  job.build.has_merge = true;
+  job.config.attempts = 1;
+  job.config.max_temporary = 0;
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("j").state, "waiting");
+  system.run_for(seconds(10));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(merges, 5);
+}
+
 TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) {
   script("j", milliseconds(1));
   ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
