@@ -131,6 +131,9 @@ class Host:
             if process.alive() and process.title.startswith("hostler: ") and process.title != "hostler: template"
             if not process.title.startswith("hostler: host /") and not process.name.startswith("kid ")
         ]
+        # What one has forked looks like it until it has named itself.
+        pids = {worker.pid for worker in workers}
+        workers = [worker for worker in workers if worker.parent not in pids]
         return [worker.pid for worker in sorted(workers, key=lambda worker: worker.title)]
 
     # ---- what must hold

@@ -51,6 +51,7 @@ workers:
     plugin: exec.so
     count: 1
     input: {range: {begin: 0, end: 200}, slice: 1}
+    output: elsewhere # where there is room
     params: {command: [sh, -c, 'sleep 0.05; echo x']}
 YAML
 exits 0 hostler up
