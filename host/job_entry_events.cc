@@ -147,8 +147,9 @@ void JobEntry::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPa
     Slot *slot = slot_of(worker);
     if (slot == nullptr) return;
     if (same) return blame(worker, gone);
-    left(*slot, gone, {});
-    fail_entry(same.error().text());
+    Departure by_input = gone;
+    by_input.input_changed = same.error().text();
+    left(*slot, std::move(by_input), {});
   });
 }
 

@@ -146,10 +146,11 @@ void Supervisor::scale(const std::string &name, std::int32_t count) {
   if (found != entries_.end()) found->second->scale(count);
 }
 
-// target() has looked whether it can be.
+// target() has looked whether it can be. A job that has ended goes on by that, also one that was stopped before it had.
 void Supervisor::retry(JobEntry &job, const std::vector<std::string> &slices) {
   const auto positions = positions_of(job.planned().manifest, job.name(), slices);
   if (!positions) return;
+  if (!job.cannot_start().empty()) set_halt(job.name(), Halt::None);
   const auto retried = job.retry(*positions);
   retried_[job.name()] = retried.value_or(0);
   note_marked(job.name(), {});  // told once the ledger has it

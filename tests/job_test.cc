@@ -487,6 +487,7 @@ TEST_F(JobTest, ABusErrorOnAChangedInputBlamesTheInput) {
   system.run_for(seconds(1));
   EXPECT_EQ(entry("j").state, "failed");
   EXPECT_NE(entry("j").reason.find("/data/a.txt changed"), std::string::npos) << entry("j").reason;
+  EXPECT_EQ(entry("j").progress.retries, 0);  // nor is the slice charged
 }
 
 TEST_F(JobTest, ABusErrorInMergeIsACrashOfMerge) {

@@ -251,6 +251,20 @@ TEST_F(OrdersTest, ARetryStartsAnEntryThatHasFailedAsAWhole) {
   EXPECT_EQ(entry("j").state, "succeeded");
 }
 
+TEST_F(OrdersTest, ARetryLiftsAStopThatCameBeforeTheJobEnded) {
+  bad = {0};
+  script(seconds(1));
+  ASSERT_TRUE(apply({job(1)}));
+  system.run_for(milliseconds(500));
+  ASSERT_TRUE(say(OperatorVerb::Stop, "j"));
+  system.run_for(minutes(1));
+  ASSERT_EQ(entry("j").state, "failed");
+  bad.clear();
+  ASSERT_TRUE(say(OperatorVerb::Retry, "j"));
+  system.run_for(minutes(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(OrdersTest, AnEndedJobRunsAgainForWhatIsRetried) {
   bad = {0, 30};
   script(seconds(1));

@@ -197,6 +197,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
   if (departure.page_known) place += position(page);
   if (departure.broke_protocol && !departure.stopping)
     return {Verdict::Crash, "killed by the host: broke the protocol" + place};
+  if (!departure.input_changed.empty()) return {Verdict::InputChanged, departure.input_changed};
   if (stage == Stage::Returned) {
     const Judgement plain{verdict_of_returned(page.returned),
                           with_reason(returned_words(page.returned) + place, page_reason(page))};

@@ -75,6 +75,7 @@ struct Departure {
   bool at_once = false;         // … or, as the host is to stop at once, without one
   std::string overdue;          // why the host ended it: "hung: no sign of life for 30s"; empty: it did not
   bool broke_protocol = false;  // by the host's SIGKILL, for what it wrote into its channel
+  std::string input_changed;    // how, when that has killed it; or empty
   std::string place;            // "in slice 3-16777216", kInMerge, or empty
   std::string crash_detail;     // "address 0x8", or empty (core/crash.h)
   std::string crash_site;       // "wordcount.so+0x1a2f", or empty; stands in the words of a crash

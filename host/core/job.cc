@@ -236,7 +236,7 @@ JobProgress Job::progress() const {
   progress.slices = manifest().slice_count();
   progress.leased = table_.slices(SliceState::Leased) + table_.slices(SliceState::Committing);
   progress.backoff = table_.slices(SliceState::Backoff);
-  progress.quarantined = table_.slices(SliceState::Quarantined);
+  progress.quarantined = table_.quarantined_slices();
   progress.isolated = table_.slices(SliceState::Isolated);
   progress.positions = manifest().positions();
   progress.positions_done = table_.positions_done() + table_.positions_checkpointed();
@@ -281,8 +281,8 @@ std::string Job::aside_words(std::string_view verdict) const {
 void Job::settle() {
   if (state_ != JobState::Running) return;
   const std::int64_t all = manifest().slice_count();
-  const std::int64_t bad = table_.slices(SliceState::Quarantined);
   if (!others_ended()) return;  // a slice that is given up holds up no other
+  const std::int64_t bad = table_.quarantined_slices();
   if (!settings_.max_failed.allows(bad, all))
     return settle_as(JobState::Failed,
                      fmt::format("{} of {} slices quarantined, more than max_failed allows; the first is slice {}", bad,

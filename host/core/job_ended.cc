@@ -179,6 +179,7 @@ SliceOutcome Job::lost(WorkerId worker, std::optional<std::int64_t> begun, const
     // `on_exit:` that calls it done is another matter: what it left is given up, as the rule says.
     if (fate.verdict == Verdict::Done && fate.rule < 0)
       fate = {Verdict::RetryLater, "done, but its worker was gone before it could tell"};
+    if (fate.verdict == Verdict::Done) end_checkpoint(*charged, true);  // its outputs are given up, so its counts are
     const bool crash = fate.verdict == Verdict::Crash || fate.verdict == Verdict::OutOfMemory;
     outcome = crash && culprit ? crashed(std::move(*charged), fate.reason.substr(0, kMaxReason), *culprit, now, random)
                                : decide(std::move(*charged), fate, false, now, random);

@@ -38,12 +38,22 @@ class JobTally {
   [[nodiscard]] JobProgress progress() const;
 
  private:
-  [[nodiscard]] std::int64_t touched(const SliceRow &row) const;
+  // Slices of the plan, some of which other rows have been counted for.
+  class Count {
+   public:
+    void add(const Manifest &plan, const SliceRow &row);
+    [[nodiscard]] std::int64_t slices() const { return slices_; }
+
+   private:
+    std::int64_t slices_ = 0;
+    std::int64_t last_ = -1;  // by its index
+  };
 
   const Manifest &plan_;
   Gaps gaps_;
   JobProgress so_far_;
-  std::int64_t not_done_ = 0;
+  Count not_done_;
+  Count quarantined_;
 };
 
 }  // namespace hostler

@@ -230,6 +230,17 @@ std::int64_t SliceTable::unfinished_slices() const {
   return sum;
 }
 
+std::int64_t SliceTable::quarantined_slices() const {
+  std::int64_t sum = slices(SliceState::Quarantined);
+  if (parts_ == 0) return sum;
+  std::int64_t last = -1;
+  for (const std::int64_t begin : quarantined_) {
+    if (manifest_.slice_at(begin).index == last) --sum;
+    last = manifest_.slice_at(rows_.at(begin).end - 1).index;
+  }
+  return sum;
+}
+
 void SliceTable::note(std::int64_t begin) {
   if (former_.contains(begin)) return;
   const auto at = rows_.find(begin);

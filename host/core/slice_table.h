@@ -92,6 +92,8 @@ class SliceTable {
   // Slices of the plan of which something is neither done nor isolated. Above, each part of a slice that was cut counts
   // as one.
   [[nodiscard]] std::int64_t unfinished_slices() const;
+  // Slices of the plan of which something is given up.
+  [[nodiscard]] std::int64_t quarantined_slices() const;
   [[nodiscard]] std::int64_t positions_done() const { return positions_done_; }
   [[nodiscard]] std::int64_t positions_isolated() const { return positions_isolated_; }
   // Behind a checkpoint of a slice that waits for its next attempt.

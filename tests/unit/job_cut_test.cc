@@ -56,6 +56,22 @@ TEST(JobCut, TheLedgerHearsOfBothPartsAtOnce) {
   EXPECT_EQ(changes[0].put->state, SliceState::Leased);
 }
 
+TEST(JobCut, WhatIsGivenUpOfASliceInPartsIsOneSlice) {
+  JobSettings settings;
+  settings.max_failed.percent = 50;
+  Job job(settings, plan(InputKind::Range, 200, 100), {});
+  const auto first = job.lease(kA, kStart, 1);
+  ASSERT_TRUE(job.cut(kA, {first->id, 60}));
+  ASSERT_TRUE(job.ended(kA, told(*first, {0, 60}), {Verdict::BadData, "bad"}, kStart, 0.5));
+  while (const auto rest = job.lease(kB, kStart, 1)) {
+    const Verdict verdict = rest->begin == 60 ? Verdict::BadData : Verdict::Done;
+    ASSERT_TRUE(job.ended(kB, told(*rest, {rest->begin, rest->end}), {verdict, "bad"}, kStart, 0.5));
+  }
+  EXPECT_EQ(job.progress().quarantined, 1);
+  EXPECT_EQ(job.state(), JobState::Partial);
+  EXPECT_EQ(job.state_reason(), "1 of 2 slices quarantined; the first is slice 0-0: bad");
+}
+
 TEST(JobCut, ASliceIsDoneWhenAllItsPartsAre) {
   Job job({}, plan(InputKind::Range, 300, 100), {});
   const auto first = job.lease(kA, kStart, 3);

@@ -54,6 +54,22 @@ TEST(JobTally, CountsAsTheJobDoes) {
   EXPECT_EQ(by_rows.retries, by_job.retries);
 }
 
+TEST(JobTally, PartsOfASliceAreOneAsInTheJob) {
+  const Manifest plan(InputKind::Range, {{"", 40, 0, 0, 0}}, 10, 1, 0, {}, 1);
+  const std::vector<SliceRow> rows{
+      {0, 4, SliceState::Done, 0, 0, {}},           {4, 6, SliceState::Quarantined, 4, 0, "why"},
+      {6, 8, SliceState::Quarantined, 4, 0, "why"}, {13, 15, SliceState::Quarantined, 4, 0, "why"},
+      {15, 20, SliceState::Backoff, 1, 0, "why"},   {20, 30, SliceState::Done, 0, 0, {}}};
+  JobTally tally(plan);
+  for (const SliceRow &row : rows) tally.add(row);
+  const JobProgress by_rows = tally.progress();
+  const JobProgress by_job = Job({}, plan, rows).progress();
+  EXPECT_EQ(by_rows.quarantined, 2);
+  EXPECT_EQ(by_job.quarantined, 2);
+  EXPECT_EQ(by_rows.done, 1);
+  EXPECT_EQ(by_job.done, 1);
+}
+
 TEST(JobTally, WithoutRowsNothingIsDone) {
   const Manifest plan(InputKind::Range, {{"", 100, 0, 0, 0}}, 10, 1, 0, {}, 1);
   EXPECT_EQ(JobTally(plan).progress().done, 0);

@@ -41,6 +41,19 @@ SliceEnded told(const Lease &lease, Interval slice) {
   return ended;
 }
 
+TEST(JobSegments, WhatARuleCallsDoneThoughItDiedLeavesNothingOfItsSegmentsEither) {
+  Job job({}, numbers(100, 100), {});
+  const auto lease = job.lease(kA, kStart, 1);
+  ASSERT_TRUE(job.segment_ended(kA, segment(*lease, 0, 60, 4), 0));
+  Judgement done = kDone;
+  done.rule = 0;
+  (void)job.lost(kA, 0, done, kStart, 0.5);
+  const auto ends = job.take_checkpoint_ends();
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_TRUE(ends[0].taken_back);
+  EXPECT_EQ(job.state(), JobState::Succeeded);
+}
+
 TEST(JobSegments, TheNextAttemptGoesOnAtTheCheckpoint) {
   Job job(settings(), numbers(100, 100), {});
   const auto first = job.lease(kA, kStart, 1);
