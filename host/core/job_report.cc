@@ -52,7 +52,8 @@ std::string_view unit_of(InputKind kind) {
 
 JobReporter::JobReporter(const StoredJob &job) : job_(job), tally_(job.manifest) {
   report_.job = job.name;
-  report_.state = job.state;
+  // One that does not go on has a reason; the ledger keeps it open, for whoever mends that.
+  report_.state = job.state == JobState::Running && !job.reason.empty() ? JobState::Failed : job.state;
   report_.reason = job.reason;
   report_.unit = unit_of(job.manifest.kind());
   report_.usage = job.usage;

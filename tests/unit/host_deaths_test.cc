@@ -190,10 +190,10 @@ TEST(HostDeaths, ASliceIsNotHandedOutWithOthersOnceItIsDangerous) {
 }
 
 TEST(HostDeaths, AnAttemptThatComesBackByItselfAcquitsTheSlice) {
-  for (const auto &[verdict, acquits] :
-       {std::pair{Verdict::Yield, true}, std::pair{Verdict::RetryLater, true}, std::pair{Verdict::Failure, true},
-        std::pair{Verdict::Interrupted, false}, std::pair{Verdict::Crash, false}, std::pair{Verdict::OutOfMemory, false},
-        std::pair{Verdict::Timeout, false}, std::pair{Verdict::LoadFailure, false}}) {
+  for (const auto &[verdict, acquits] : {std::pair{Verdict::Yield, true}, std::pair{Verdict::RetryLater, true},
+                                         std::pair{Verdict::Failure, true}, std::pair{Verdict::Interrupted, false},
+                                         std::pair{Verdict::Crash, false}, std::pair{Verdict::OutOfMemory, false},
+                                         std::pair{Verdict::Timeout, false}, std::pair{Verdict::LoadFailure, false}}) {
     Job job({}, {InputKind::Range, {{"", 10, 0, 0, 0}}, 10, 1, 0, {}, 1}, {});
     for (int i = 0; i < 2; ++i) job.host_died_in({0, 3});
     const auto lease = job.lease_alone(kA, kStart);

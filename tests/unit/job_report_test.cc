@@ -99,6 +99,15 @@ TEST(JobReport, TellsTheSlowestSlicesAndWhatWasGivenUp) {
   EXPECT_EQ(report.progress.done, 9);
 }
 
+TEST(JobReport, AJobThatIsStoppedByAReasonHasFailed) {
+  StoredJob job = a_job();
+  job.state = JobState::Running;
+  job.reason.clear();
+  EXPECT_EQ(JobReporter(job).report().state, JobState::Running);
+  job.reason = "the code, not the data";
+  EXPECT_EQ(JobReporter(job).report().state, JobState::Failed);
+}
+
 TEST(JobReport, SlicesThatShareALineTakeTheirShare) {
   const StoredJob job = a_job();
   JobReporter reporter(job);
