@@ -59,8 +59,11 @@ void Entry::stop() {
 void Entry::pause() {
   stop();
   patient_ = true;
-  for (auto &slot : slots_)
-    if (is_draining(*slot)) slot->timer.cancel();
+  for (auto &slot : slots_) {
+    if (!is_draining(*slot)) continue;
+    slot->timer.cancel();
+    keep_watch(*slot);
+  }
 }
 
 void Entry::call_off() {

@@ -8,7 +8,7 @@ void JobEntry::failure_changed() {
   const bool in_ledger = !create_ && !out_of_step_ && !ending_;
   if (!in_ledger || stored_.state != JobState::Running || stored_.reason == failure_) return;
   stored_.reason = failure_;
-  commit({SetJobState{name(), JobState::Running, failure_, 0}}, [] {});
+  commit({SetJobState{name(), JobState::Running, failure_, 0}}, [this] { check_end(); });
 }
 
 }  // namespace hostler

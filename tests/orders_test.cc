@@ -119,14 +119,18 @@ TEST_F(OrdersTest, AJobThatHasFailedIsNotCalledPaused) {
   EXPECT_EQ(entry("j").state, "succeeded");
 }
 
-TEST_F(OrdersTest, APluginThatHangsInAPausedJobIsEndedAllTheSame) {
+Script hanging() {
   Script script;
   script.on_lease = [](FakeWorker &worker, const Lease &lease) {
     worker.page.stage = static_cast<std::uint32_t>(Stage::Running);
     worker.page.begun = lease.begin;
   };
   script.on_dismiss = [](FakeWorker &) {};
-  system.script("j", script);
+  return script;
+}
+
+TEST_F(OrdersTest, APluginThatHangsInAPausedJobIsEndedAllTheSame) {
+  system.script("j", hanging());
   PreparedEntry watched = job(2);
   watched.config.watchdog = seconds(30);
   ASSERT_TRUE(apply({watched}));
@@ -137,6 +141,20 @@ TEST_F(OrdersTest, APluginThatHangsInAPausedJobIsEndedAllTheSame) {
   EXPECT_TRUE(system.alive("j").empty());
   EXPECT_TRUE(logged("hung: no sign of life for 30s in slice 0-0"));
   EXPECT_EQ(entry("j").progress.quarantined, 1);
+}
+
+TEST_F(OrdersTest, APluginThatHangsIsEndedWhenAPauseGivesItAllTheTimeThatARestartDidNot) {
+  system.script("j", hanging());
+  PreparedEntry watched = job(2);
+  watched.config.watchdog = seconds(5);
+  watched.config.stop.drain = seconds(20);
+  ASSERT_TRUE(apply({watched}));
+  ASSERT_TRUE(say(OperatorVerb::Restart, "j"));
+  system.run_for(seconds(10));
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  system.run_for(minutes(1));
+  EXPECT_TRUE(system.alive("j").empty());
+  EXPECT_TRUE(logged("hung: no sign of life for 5s in slice 0-0"));
 }
 
 TEST_F(OrdersTest, AStopOfAPausedJobHasItsGraceAgain) {
@@ -218,6 +236,25 @@ TEST_F(OrdersTest, ACancelledJobThatHadFailedStaysSoThoughItIsReloadedMeanwhile)
   system.run_for(seconds(1));
   EXPECT_EQ(entry("j").state, "cancelled");
   EXPECT_EQ(store.job("j").state, JobState::Cancelled);
+}
+
+TEST_F(OrdersTest, ACancelEndsAJobWhoseFailureAReloadIsJustForgetting) {
+  bad = {0};
+  script(seconds(1), 78);
+  ASSERT_TRUE(apply({job(5)}));
+  system.run_for(milliseconds(500));
+  ASSERT_TRUE(say(OperatorVerb::Stop, "j"));
+  system.run_for(minutes(1));
+  ASSERT_NE(store.job("j").reason, "");
+  crash_and_boot({"j"});
+  for (const std::int32_t count : {1, 2}) {
+    Prepared prepared;
+    prepared.entries = {job(5, count)};
+    ASSERT_TRUE(supervisor->apply(std::move(prepared), {}));
+  }
+  ASSERT_TRUE(say(OperatorVerb::Cancel, "j"));  // before the ledger has it
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "cancelled");
 }
 
 TEST_F(OrdersTest, WhatAJobHasGivenUpIsTriedAgainWhileItRuns) {

@@ -177,6 +177,7 @@ std::vector<StoredJob> MemoryStore::load() const {
   std::vector<StoredJob> jobs;
   for (auto [name, job] : jobs_) {
     job.rows = rows(name);
+    job.skipped = {};
     if (const auto found = asides_.find(name); found != asides_.end())
       for (const auto &[place, records] : found->second)
         for (const Aside &record : records) job.skipped += {1, record.end - record.begin};

@@ -529,7 +529,8 @@ class World {
   void retry() {
     const std::vector<Place> before = oracle_.places();
     oracle_.retry();
-    if (!say(OperatorVerb::Retry)) oracle_.set(before);
+    const bool has_ended = job_state_from_name(status().state).value_or(JobState::Running) != JobState::Running;
+    if (!(has_ended ? lift(OperatorVerb::Retry) : say(OperatorVerb::Retry))) oracle_.set(before);
   }
 
   void kill(const Event &event, int signal) {
