@@ -68,7 +68,7 @@ class WatchedStore final : public JobStore {
     return position > 0 && durable_.size() >= static_cast<std::size_t>(position) &&
            durable_[static_cast<std::size_t>(position) - 1].saved.has_value();
   }
-  [[nodiscard]] std::int64_t rows_given_up() const { return rows_given_up_; }
+  [[nodiscard]] std::int64_t slices_given_up() const { return std::ssize(slices_given_up_); }
   [[nodiscard]] std::int64_t records_isolated() const { return records_isolated_; }
   void fill_disk(Duration time) {
     full_until_ = std::max(full_until_, system_.now() + time);
@@ -161,7 +161,8 @@ class WatchedStore final : public JobStore {
   void compare_rows() {
     std::vector<Place> places(durable_.size());
     states_.assign(durable_.size(), std::nullopt);
-    rows_given_up_ = records_isolated_ = 0;
+    slices_given_up_.clear();
+    records_isolated_ = 0;
     std::int64_t covered = 0;
     for (const SliceRow &row : inner_.rows(kJob)) {
       if (row.begin < covered || row.end <= row.begin || row.end > static_cast<std::int64_t>(places.size()))
@@ -171,7 +172,8 @@ class WatchedStore final : public JobStore {
       const Fate fate = done                                                                        ? Fate::Done
                         : row.state == SliceState::Quarantined || row.state == SliceState::Isolated ? Fate::GivenUp
                                                                                                     : Fate::Open;
-      if (row.state == SliceState::Quarantined && row.begin != oracle_.merge()) ++rows_given_up_;
+      if (row.state == SliceState::Quarantined && row.begin != oracle_.merge())
+        slices_given_up_.insert(manifest_.slice_at(row.begin).index);
       if (row.state == SliceState::Isolated) ++records_isolated_;
       for (std::int64_t p = row.begin; p < row.end; ++p) {
         Place &place = places[static_cast<std::size_t>(p)];
@@ -205,7 +207,7 @@ class WatchedStore final : public JobStore {
   std::deque<std::function<void()>> waiting_;
   std::vector<Place> durable_;
   std::vector<std::optional<SliceState>> states_;
-  std::int64_t rows_given_up_ = 0;
+  std::set<std::int64_t> slices_given_up_;  // of the plan
   std::int64_t records_isolated_ = 0;
   Left left_;
   TimePoint full_until_{};
@@ -615,7 +617,7 @@ class World {
     };
     if (has(Fate::Open)) findings_.add("the job has ended, and something of it is open");
     const Fate merge = oracle_.places().back().fate;
-    const bool too_many = store_.rows_given_up() > history_.max_failed;
+    const bool too_many = store_.slices_given_up() > history_.max_failed;
     const auto aside = std::ssize(store_.inner().asides(kJob)) + store_.records_isolated();
     const bool too_many_aside = aside > history_.max_skipped;
     JobState wanted = has(Fate::GivenUp) || aside > 0 ? JobState::Partial : JobState::Succeeded;
