@@ -74,7 +74,7 @@ void Entry::call_off() {
 }
 
 bool Entry::is_draining(const Slot &slot) const {
-  return slot.state == WorkerState::Stopping && slot.pid != 0 && !slot.cancelled;
+  return slot.state == WorkerState::Stopping && slot.pid != 0 && !slot.cancelled && slot.overdue.empty();
 }
 
 void Entry::set_blocked(const std::string &reason) {

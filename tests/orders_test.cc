@@ -157,6 +157,21 @@ TEST_F(OrdersTest, APluginThatHangsIsEndedWhenAPauseGivesItAllTheTimeThatARestar
   EXPECT_TRUE(logged("hung: no sign of life for 5s in slice 0-0"));
 }
 
+TEST_F(OrdersTest, ASecondPauseDoesNotSaveAPluginThatHasSurvivedItsAbort) {
+  Script script = hanging();
+  script.survives_abort = true;
+  system.script("j", script);
+  PreparedEntry watched = job(2);
+  watched.config.watchdog = seconds(5);
+  ASSERT_TRUE(apply({watched}));
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  while (system.count_in_diary("stop j/0 deadline SIGABRT") == 0) system.run_for(milliseconds(100));
+  ASSERT_TRUE(say(OperatorVerb::Pause, "j"));
+  system.run_for(minutes(1));
+  EXPECT_EQ(system.count_in_diary("kill j/0"), 1);
+  EXPECT_TRUE(system.alive("j").empty());
+}
+
 TEST_F(OrdersTest, AStopOfAPausedJobHasItsGraceAgain) {
   script(minutes(60));
   ASSERT_TRUE(apply({job(2)}));
