@@ -221,7 +221,7 @@ class Host:
             self.parts += len(list((self.dir / "state" / "output" / job / "parts").iterdir()))
 
     def finish_jobs(self):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 4 * PATIENCE  # slices that the host has died in run alone, one after another
         while not all(self.entry(self.status(), job)["state"] == "succeeded" for job in JOBS):
             if time.monotonic() > deadline:
                 raise Found(f"a job does not end: {[self.entry(self.status(), job) for job in JOBS]}")

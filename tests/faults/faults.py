@@ -225,7 +225,8 @@ class Faults:
         time.sleep(HOLD)
         # One that goes on: what it has met so far may have been a call that can wait, as the ledger's checkpoints can.
         words = os.strerror(fault.error) if fault.error != HALF else ""
-        while fault.told and hits > 0 and words not in said() and time.monotonic() - start < TELL:
+        is_met = hits > 0 or fault.call == "descriptors"
+        while fault.told and is_met and words not in said() and time.monotonic() - start < TELL:
             time.sleep(PAUSE)
         self.end(fault)
         if self.host.host_among(self.host.below.processes()) != self.host_pid:
@@ -235,7 +236,7 @@ class Faults:
             raise Found("the host has died")
         if self.host.below.exit_of(client) is None:
             self.host.below.wait(client, 30)
-        if hits == 0 and fault.call != "descriptors":
+        if not is_met:
             self.not_met.append(str(fault))
         else:
             self.met += 1
