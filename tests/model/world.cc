@@ -531,7 +531,8 @@ class World {
   void retry() {
     const std::vector<Place> before = oracle_.places();
     oracle_.retry();
-    const bool has_ended = job_state_from_name(status().state).value_or(JobState::Running) != JobState::Running;
+    const auto jobs = store_.inner().load();  // none yet, while its creation is on the way
+    const bool has_ended = !jobs.empty() && jobs[0].state != JobState::Running;
     if (!(has_ended ? lift(OperatorVerb::Retry) : say(OperatorVerb::Retry))) oracle_.set(before);
   }
 
