@@ -2,14 +2,16 @@
 source "$(dirname "$0")/../lib.sh"
 
 drop trace_claims.so
-# job COUNT MORE...: a job of one slice of 1000 positions, a millisecond each.
+# job COUNT MICROS MORE...: a job of one slice of 1000 positions, that long each while there is a file `slow`.
 job() {
   {
     printf 'workers:\n  - name: job\n    plugin: trace_claims.so\n    count: %s\n' "$1"
-    printf '    input: {range: {end: 1000}, slice: 1000}\n    params: {trace: "%s/trace"}\n' "$PWD"
-    printf '%s\n' "${@:2}"
+    printf '    input: {range: {end: 1000}, slice: 1000}\n'
+    printf '    params: {trace: "%s/trace", micros: "%s", while: "%s/slow"}\n' "$PWD" "$2" "$PWD"
+    printf '%s\n' "${@:3}"
   } >workers.yaml
 }
+touch slow
 # Each position once in the trace, and the committed ranges lie end to end.
 each_once() {
   assert_eq "$(sort -n trace | tr '\n' ' ')" "$(seq 0 999 | tr '\n' ' ')" 'positions claimed'
@@ -19,7 +21,7 @@ each_once() {
 }
 
 # Shared out.
-job 3
+job 3 1000
 exits 0 hostler run
 each_once
 if [ "$(wc -l <ranges)" -lt 2 ]; then die 'nobody took a share'; fi
@@ -27,21 +29,21 @@ if [ "$(cut -d' ' -f3 ranges | sort -u | wc -l)" -lt 2 ]; then die 'one worker d
 
 # Unless it is not wanted.
 rm -rf state trace
-job 3 '    split: off'
+job 3 1000 '    split: off'
 exits 0 hostler run
 each_once
 assert_eq "$(wc -l <ranges)" 1 'ranges without a split'
 
 # Stopped, scaled, restarted and reloaded again and again, at any moment: no claim is lost.
-# While enough is left, so that no order comes too late on a machine that is busy elsewhere.
+# What is left when the last order is given would take seconds, so that none comes too late on a machine that is busy.
 rm -rf state trace
-job 2
+job 2 20000
 touch trace
 exits 0 hostler up
 RANDOM=${SEED:-5}
-for ((round = 0; $(wc -l <trace) < 600; round++)); do
+for ((round = 0; $(wc -l <trace) < 300; round++)); do
   seen=$(wc -l <trace)
-  wait_until '[ "$(wc -l <trace)" -gt '$((seen + RANDOM % 20))' ]'
+  wait_until '[ "$(wc -l <trace)" -gt '$((seen + RANDOM % 10))' ]'
   case $((round % 6)) in
     0) exits 0 hostler down && exits 0 hostler up ;;
     1) exits 0 hostler stop job && exits 0 hostler start job ;;
@@ -54,6 +56,7 @@ for ((round = 0; $(wc -l <trace) < 600; round++)); do
       ;;
   esac
 done
+rm slow
 wait_until '[ "$(entry job .state)" = succeeded ]'
 assert_eq "$(entry job .progress.positions_done)" 1000 'positions done'
 exits 0 hostler down
