@@ -30,10 +30,10 @@ std::string absolute_path(const std::string &path) {
 
 StateDir state_dir_of(const Address &address) {
   if (!address.state.empty()) return {absolute_path(address.state), ""};
-  const auto config = read_config(address.config);
-  if (config) return {config->host.state, ""};
+  auto state = read_state_folder(address.config);
+  if (state) return {std::move(*state), ""};
   const auto folder = std::filesystem::path(absolute_path(address.config)).parent_path();
-  return {(folder / "state").string(), config.error().text()};
+  return {(folder / "state").string(), state.error().text()};
 }
 
 Failure not_running(const StateDir &state) {

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/limits.h"
@@ -16,6 +18,21 @@ namespace hostler {
 
 enum class InputKind : std::int32_t { None = 0, Range = 1, Lines = 2, Records = 3, File = 4, Items = 5 };
 
+// Never changed once it is made; copies share what they hold, also across threads: a million items are kept once.
+class ItemList {
+ public:
+  ItemList() = default;
+  ItemList(std::vector<std::string> items)  // NOLINT(google-explicit-constructor): a list by another name
+      : items_(items.empty() ? nullptr : std::make_shared<const std::vector<std::string>>(std::move(items))) {}
+  [[nodiscard]] const std::vector<std::string> &all() const {
+    static const std::vector<std::string> none;
+    return items_ ? *items_ : none;
+  }
+
+ private:
+  std::shared_ptr<const std::vector<std::string>> items_;
+};
+
 struct InputConfig {
   InputKind kind = InputKind::None;
   std::vector<std::string> patterns;  // Lines, Records, File: absolute paths or globs, in the order written
@@ -23,8 +40,8 @@ struct InputConfig {
   std::int64_t record_size = 1;       // Records: bytes
   std::int64_t begin = 0;             // Range: half-open
   std::int64_t end = 0;
-  std::vector<std::string> items;  // Items, from items: or, already read, from items_file:
-  std::string items_file;          // where the items came from, or empty
+  ItemList items;          // Items, from items: or, already read, from items_file:
+  std::string items_file;  // where the items came from, or empty
 };
 
 struct RestartConfig {

@@ -25,6 +25,7 @@ class ConfigBuilder {
 
   // host: comes first. Without it the defaults, below `source.folder`.
   [[nodiscard]] Result<void> read_host(const Node *host, const Source &source);
+  [[nodiscard]] const HostConfig &host() const { return config_.host; }
   // One list `workers:`, in the order of the entries.
   [[nodiscard]] Result<void> add_entries(const Node &workers, const Source &source);
   // The same of a plain document; what `former` knows and is still so comes from there. `now`, if any, gets to know them.

@@ -46,14 +46,14 @@ bool Manifest::fits(const std::vector<Input> &inputs) {
 }
 
 Manifest::Manifest(InputKind kind, std::vector<Input> inputs, std::int64_t slice_size, std::int64_t unit,
-                   std::int64_t base, std::vector<std::string> items, std::int32_t workers)
+                   std::int64_t base, ItemList items, std::int32_t workers)
     : kind_(kind),
       slice_size_(slice_size > 0 ? slice_size : default_slice_size(kind, inputs, workers)),
       unit_(std::max<std::int64_t>(unit, 1)),
       base_(base) {
   slice_size_ = std::max<std::int64_t>(slice_size_, 1);
   if (kind_ == InputKind::Records) slice_size_ = std::max(slice_size_ - slice_size_ % unit_, unit_);
-  if (inputs.empty() && items.empty()) {  // of every service
+  if (inputs.empty() && items.all().empty()) {  // of every service
     static const auto none = std::make_shared<const Parts>();
     parts_ = none;
     return;

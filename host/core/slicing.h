@@ -56,7 +56,7 @@ class Manifest {
   // Items, at least 1. Of Records it is rounded down to whole records, at least one. `base` is the first local position
   // (Range: begin). All extents together must stay below kMaxPositions: see fits().
   Manifest(InputKind kind, std::vector<Input> inputs, std::int64_t slice_size, std::int64_t unit, std::int64_t base,
-           std::vector<std::string> items, std::int32_t workers);
+           ItemList items, std::int32_t workers);
 
   // Do these inputs stay within what positions can count? Otherwise the input has to be refused.
   [[nodiscard]] static bool fits(const std::vector<Input> &inputs);
@@ -66,7 +66,7 @@ class Manifest {
   [[nodiscard]] std::int64_t unit() const { return unit_; }
   [[nodiscard]] std::int64_t base() const { return base_; }
   [[nodiscard]] const std::vector<Input> &inputs() const { return parts_->inputs; }
-  [[nodiscard]] const std::vector<std::string> &items() const { return parts_->items; }
+  [[nodiscard]] const std::vector<std::string> &items() const { return parts_->items.all(); }
 
   [[nodiscard]] std::int64_t positions() const;  // all, the end of the last extent
   [[nodiscard]] std::int64_t slice_count() const;
@@ -93,7 +93,7 @@ class Manifest {
  private:
   struct Parts {
     std::vector<Input> inputs;
-    std::vector<std::string> items;
+    ItemList items;
     std::vector<std::int64_t> offsets = {0};        // inputs.size() + 1 of them
     std::vector<std::int64_t> slices_before = {0};  // likewise
   };

@@ -45,15 +45,19 @@ struct Document {
 };
 
 // `named` is where the file was named, or empty.
-Result<Document> read_document(const std::string &file, const std::string &named, const FileMemory &memory) {
+Result<std::string> read_text(const std::string &file, const std::string &named) {
   auto text = read_file(file, kMostYaml);
-  if (!text) {
-    Error error = text.error();
-    error.where = named.empty() ? file : named;
-    if (!named.empty()) error.what = fmt::format("the file {} {}", in_quotes(file), error.what);
-    if (named.empty() && !error.may_pass) error.hint = "name your configuration with -c FILE";
-    return tl::unexpected(std::move(error));
-  }
+  if (text) return text;
+  Error error = text.error();
+  error.where = named.empty() ? file : named;
+  if (!named.empty()) error.what = fmt::format("the file {} {}", in_quotes(file), error.what);
+  if (named.empty() && !error.may_pass) error.hint = "name your configuration with -c FILE";
+  return tl::unexpected(std::move(error));
+}
+
+Result<Document> read_document(const std::string &file, const std::string &named, const FileMemory &memory) {
+  auto text = read_text(file, named);
+  if (!text) return tl::unexpected(text.error());
   Document document;
   document.text = std::make_shared<const std::string>(std::move(*text));
   if (auto plain = cut_plain_yaml(*document.text, kWorkers)) {
@@ -107,6 +111,18 @@ class ConfigReader {
     auto config = builder_.finish();
     if (config && memory_ != nullptr) *memory_ = std::move(now_);
     return config;
+  }
+
+  // Without a look at the entries, if the file can be cut at them.
+  Result<std::string> read_state() {
+    const auto text = read_text(source_.file, "");
+    if (!text) return tl::unexpected(text.error());
+    auto plain = cut_plain_yaml(*text, kWorkers);
+    const Result<Node> root = plain ? std::move(plain->root) : parse_yaml(source_.file, *text);
+    if (!root) return tl::unexpected(root.error());
+    if (auto whole = check_top(*root); !whole) return tl::unexpected(whole.error());
+    if (auto host = builder_.read_host(member(*root, "host"), source_); !host) return tl::unexpected(host.error());
+    return builder_.host().state;
   }
 
  private:
@@ -221,6 +237,19 @@ class ConfigReader {
   EntryMemory now_;
 };
 
+// read(reader) with one for that file.
+template <typename Read>
+auto read_with(const std::string &path, Machine &machine, EntryMemory *memory, Read read)
+    -> decltype(read(std::declval<ConfigReader &>())) {
+  auto source = source_of(path);
+  if (!source) return tl::unexpected(source.error());
+  const std::string name = std::filesystem::path(path).filename();
+  if (name.empty()) return fail(path, "is a folder", "name a file in it");
+  const std::string absolute = (source->folder == "/" ? "" : source->folder) + "/" + name;
+  ConfigReader reader(std::move(*source), absolute, machine, memory);
+  return read(reader);
+}
+
 }  // namespace
 
 Result<Config> read_config(const std::string &path, EntryMemory *memory) {
@@ -229,12 +258,12 @@ Result<Config> read_config(const std::string &path, EntryMemory *memory) {
 }
 
 Result<Config> read_config(const std::string &path, Machine &machine, EntryMemory *memory) {
-  auto source = source_of(path);
-  if (!source) return tl::unexpected(source.error());
-  const std::string name = std::filesystem::path(path).filename();
-  if (name.empty()) return fail(path, "is a folder", "name a file in it");
-  const std::string absolute = (source->folder == "/" ? "" : source->folder) + "/" + name;
-  return ConfigReader(std::move(*source), absolute, machine, memory).read();
+  return read_with(path, machine, memory, [](ConfigReader &reader) { return reader.read(); });
+}
+
+Result<std::string> read_state_folder(const std::string &path) {
+  ThisMachine machine;
+  return read_with(path, machine, nullptr, [](ConfigReader &reader) { return reader.read_state(); });
 }
 
 }  // namespace hostler

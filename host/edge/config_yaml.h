@@ -20,4 +20,8 @@ namespace hostler {
 // The same as if it were for another machine.
 [[nodiscard]] Result<Config> read_config(const std::string &path, Machine &machine, EntryMemory *memory = nullptr);
 
+// Only where the state of that configuration's host lies: it is told though an entry is wrong, and neither the files that
+// entries name nor those that are included are read.
+[[nodiscard]] Result<std::string> read_state_folder(const std::string &path);
+
 }  // namespace hostler

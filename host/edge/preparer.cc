@@ -65,7 +65,7 @@ Result<std::vector<Input>> list_inputs(const EntryConfig &entry) {
   switch (input.kind) {
     case InputKind::None: return std::vector<Input>{};
     case InputKind::Range: inputs[0].size = input.end - input.begin; return inputs;
-    case InputKind::Items: inputs[0].size = static_cast<std::int64_t>(input.items.size()); return inputs;
+    case InputKind::Items: inputs[0].size = static_cast<std::int64_t>(input.items.all().size()); return inputs;
     case InputKind::Lines:
     case InputKind::Records:
     case InputKind::File: break;

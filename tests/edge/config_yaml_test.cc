@@ -162,16 +162,32 @@ TEST_F(ConfigYaml, EveryKindOfInputIsRead) {
   EXPECT_EQ(range.end, INT64_MAX);
   EXPECT_EQ(range.slice, 7);
   EXPECT_EQ(input("{range: {end: 0}}").end, 0);
-  EXPECT_EQ(input("{items: [a, 1, \"\", true]}").items, (std::vector<std::string>{"a", "1", "", "true"}));
+  EXPECT_EQ(input("{items: [a, 1, \"\", true]}").items.all(), (std::vector<std::string>{"a", "1", "", "true"}));
   const InputConfig file = input("{items_file: data/one.txt}");
   EXPECT_EQ(file.kind, InputKind::Items);
-  EXPECT_EQ(file.items, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(file.items.all(), (std::vector<std::string>{"one", "two"}));
   EXPECT_EQ(file.items_file, dir.path("data/one.txt"));
 }
 
 TEST_F(ConfigYaml, LinesOfAnItemsFileLoseTheirNewlineAndNothingElse) {
   write_file(dir.path("list.txt"), " a \r\n\nb");
-  EXPECT_EQ(entry("    input: {items_file: list.txt}\n").input.items, (std::vector<std::string>{" a \r", "", "b"}));
+  EXPECT_EQ(entry("    input: {items_file: list.txt}\n").input.items.all(),
+            (std::vector<std::string>{" a \r", "", "b"}));
+}
+
+TEST_F(ConfigYaml, TheStateFolderIsKnownWithoutALookAtTheEntries) {
+  const auto state = [&](const std::string &text) {
+    write_file(dir.path("workers.yaml"), text);
+    return read_state_folder(dir.path("workers.yaml"));
+  };
+  EXPECT_EQ(state("workers:\n  - plugin: none.so\n"), dir.path("state"));
+  EXPECT_EQ(state("workers:\n  - plugni: none.so\n    input: {items_file: none}\nhost: {state: there}\n"),
+            dir.path("there"));
+  EXPECT_EQ(state("host: {state: /other}\nworkers: &a [{plugin: none.so}]\n"), "/other");
+  const auto broken = state("host: {state: there}\nworkers: [\n");
+  ASSERT_FALSE(broken);
+  EXPECT_TRUE(broken.error().where.starts_with(dir.path("workers.yaml:")));
+  EXPECT_FALSE(state("host: {sate: there}\nworkers: []\n"));
 }
 
 TEST_F(ConfigYaml, ParametersAreTextOrJson) {

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 auto fields(const InputConfig &input) {
   const auto &[kind, patterns, slice, record_size, begin, end, items, items_file] = input;
-  return std::tuple(kind, patterns, slice, record_size, begin, end, items, items_file);
+  return std::tuple(kind, patterns, slice, record_size, begin, end, items.all(), items_file);
 }
 
 auto fields(const EntryConfig &entry) {

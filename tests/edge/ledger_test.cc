@@ -115,7 +115,8 @@ TEST(Ledger, ItemsAndRangesAreReadAsTheyWereWritten) {
   StoredJob items = range_job("items", 3, "/o");
   items.identity.input.kind = InputKind::Items;
   items.identity.input.items_file = "/list.txt";
-  items.manifest = Manifest(InputKind::Items, {{"", 3, 0, 0, 0}}, 1, 1, 0, {"a", "", std::string("c\0d", 3)}, 1);
+  const std::vector<std::string> three{"a", "", std::string("c\0d", 3)};
+  items.manifest = Manifest(InputKind::Items, {{"", 3, 0, 0, 0}}, 1, 1, 0, three, 1);
   StoredJob range = range_job("range", 100, "/p");
   range.manifest = Manifest(InputKind::Range, {{"", 100, 0, 0, 0}}, 7, 1, 1000, {}, 1);
   ASSERT_TRUE(apply(ledger, {CreateJob{items}, CreateJob{range}}));

@@ -96,10 +96,10 @@ TEST_F(Preparer, KnowsRecordsRangesAndItems) {
 
   InputConfig items;
   items.kind = InputKind::Items;
-  items.items = {"a", "b", "c"};
+  items.items = std::vector<std::string>{"a", "b", "c"};
   const auto third = prepare_one(entry("items", items));
   ASSERT_TRUE(third) << third.error().text();
-  EXPECT_EQ(third->entries[0].manifest.items(), items.items);
+  EXPECT_EQ(third->entries[0].manifest.items(), items.items.all());
   EXPECT_EQ(third->entries[0].manifest.slice_count(), 3);
 }
 

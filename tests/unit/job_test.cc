@@ -101,7 +101,8 @@ TEST(Job, ALeaseCarriesWhatItsWorkerNeedsToFindTheSlices) {
 }
 
 TEST(Job, ALeaseOfItemsCarriesThoseItems) {
-  Job job(plain(), Manifest(InputKind::Items, {{"", 5, 0, 0, 0}}, 2, 1, 0, {"a", "b", "c", "d", "e"}, 1), {});
+  const std::vector<std::string> five{"a", "b", "c", "d", "e"};
+  Job job(plain(), Manifest(InputKind::Items, {{"", 5, 0, 0, 0}}, 2, 1, 0, five, 1), {});
   ASSERT_TRUE(job.lease(kA, kStart, 1));
   const std::optional<Lease> lease = job.lease(kA, kStart, 9);
   ASSERT_TRUE(lease);
@@ -110,7 +111,8 @@ TEST(Job, ALeaseOfItemsCarriesThoseItems) {
 }
 
 TEST(Job, ALeaseEndsWhereItsPathsOrItemsBecomeTooMuchForOneMessage) {
-  Job items(plain(), Manifest(InputKind::Items, {{"", 8, 0, 0, 0}}, 2, 1, 0, {8, std::string(300'000, 'x')}, 1), {});
+  const std::vector<std::string> eight(8, std::string(300'000, 'x'));
+  Job items(plain(), Manifest(InputKind::Items, {{"", 8, 0, 0, 0}}, 2, 1, 0, eight, 1), {});
   EXPECT_EQ(items.lease(kA, kStart, 100)->end, 2);
   std::vector<Input> inputs(100'000, Input{std::string(100, 'p'), 10, 0, 0, 0});
   Job files(plain(), Manifest(InputKind::Lines, inputs, 4, 1, 0, {}, 1), {});

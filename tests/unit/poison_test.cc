@@ -16,7 +16,8 @@ WorkerPart claimed(std::int64_t from, std::int64_t to, std::int64_t at = -1) {
 }
 
 Manifest plan(InputKind kind, std::int64_t size, std::int64_t unit = 1) {
-  return {kind, {{"data", size, 1, 2, 3}}, 100, unit, 0, {"a", "b", "c", "d"}, 1};
+  const std::vector<std::string> items{"a", "b", "c", "d"};
+  return {kind, {{"data", size, 1, 2, 3}}, 100, unit, 0, items, 1};
 }
 
 std::optional<Culprit> blamed(const Manifest &plan, std::int64_t slice, const WorkerPart &page,
