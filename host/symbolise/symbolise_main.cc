@@ -40,7 +40,7 @@ void be_modest() {
   ::unsetenv("DEBUGINFOD_URLS");  // nothing is fetched from a network
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_CPU, kMostSeconds);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose shadows are larger than any limit
+#ifndef HOSTLER_SANITIZED  // whose shadows are larger than any limit
   limit(RLIMIT_DATA, kMostMemory);
 #endif
   ::setpriority(PRIO_PROCESS, 0, 10);

@@ -16,7 +16,7 @@
 
 #include "worker/crash_report.h"
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which have one of their own
+#ifndef HOSTLER_SANITIZED  // which have one of their own
 
 namespace {
 

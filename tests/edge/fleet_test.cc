@@ -13,7 +13,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <set>
 
 #include "edge/elf_file.h"
@@ -337,7 +336,7 @@ TEST(FleetTemplate, ThatHangsAtItsStartIsReplacedWhoeverHasStartedIt) {
 TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   TempDir dir;
   const std::string binary = dir.path("hostler");
-  std::string bytes = read_file(HOSTLER_BINARY);
+  const std::string bytes = read_file(HOSTLER_BINARY);
   write_file(binary, bytes);
   std::filesystem::permissions(binary, std::filesystem::perms(0755));
   FleetHarness h(binary);
@@ -346,14 +345,14 @@ TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   ASSERT_EQ(id.size(), 40U);
   std::string raw;
   for (std::size_t i = 0; i < id.size(); i += 2) raw += static_cast<char>(std::stoi(id.substr(i, 2), nullptr, 16));
-  const auto at = std::search(bytes.begin(), bytes.end(), std::boyer_moore_horspool_searcher(raw.begin(), raw.end()));
-  ASSERT_NE(at, bytes.end());
+  const std::size_t at = bytes.find(raw);
+  ASSERT_NE(at, std::string::npos);
   const std::string other = id.front() == 'e' ? "1e" : "ee";
   // The first one was started with the fleet, and a program that runs cannot be written to.
   h.kill_template(SIGKILL);
   ASSERT_TRUE(h.until([&] { return h.fleet->template_pid() == 0; }));
   std::fstream(binary, std::ios::in | std::ios::out | std::ios::binary)
-      .seekp(at - bytes.begin())
+      .seekp(static_cast<std::streamoff>(at))
       .put(static_cast<char>(std::stoi(other, nullptr, 16)));
   const WorkerId worker = h.launch("nothing.so");
   h.until_gone(worker);

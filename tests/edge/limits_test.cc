@@ -13,7 +13,7 @@
 namespace hostler {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef HOSTLER_SANITIZED
 constexpr bool kSanitized = true;  // a shadow of terabytes is address space, too
 #else
 constexpr bool kSanitized = false;

@@ -3,7 +3,7 @@
 
 HOSTLER_PLUGIN("crash", "1.0.0", 0);
 
-__attribute__((noinline, no_sanitize_undefined, no_sanitize_address)) static int f(const volatile int *where) {
+__attribute__((noinline, no_sanitize("undefined", "address"))) static int f(const volatile int *where) {
   return *where;
 }
 

@@ -2,7 +2,7 @@
 
 HOSTLER_PLUGIN("crash_in_constructor", "1.0.0", 0);
 
-__attribute__((constructor, no_sanitize_undefined, no_sanitize_address)) static void crash(void) {
+__attribute__((constructor, no_sanitize("undefined", "address"))) static void crash(void) {
   int *volatile nowhere = (int *)8;
   *nowhere = 1;
 }

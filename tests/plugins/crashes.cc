@@ -18,7 +18,7 @@
 #include <string>
 #include <thread>
 
-#define PLAINLY __attribute__((noinline, no_sanitize_undefined, no_sanitize_address))
+#define PLAINLY __attribute__((noinline, no_sanitize("undefined", "address")))
 
 namespace {
 

@@ -44,8 +44,8 @@ skip() {
 }
 is_sanitized() { [[ "$(nm -D "$HOSTLER")" =~ __(asan|tsan)_init ]]; }
 skip_if_sanitized() { if is_sanitized; then skip "$1"; fi; }
-# rounds N: as many, or a quarter of them under a sanitizer, whose rounds are that much longer.
-rounds() { if is_sanitized; then echo $(($1 / 4)); else echo "$1"; fi; }
+# rounds N: as many, or an eighth of them under a sanitizer, whose rounds are that much longer.
+rounds() { if is_sanitized; then echo $(($1 / 8)); else echo "$1"; fi; }
 
 # blocks LANGUAGE [N] <PAGE: the code that a page shows in that language, or the Nth block of it alone.
 blocks() {
