@@ -62,7 +62,7 @@ void Entry::pause() {
   for (auto &slot : slots_) {
     if (!is_draining(*slot)) continue;
     slot->timer.cancel();
-    keep_watch(*slot);
+    watch_drain(*slot);
   }
 }
 
@@ -155,7 +155,14 @@ void Entry::begin_stop(Slot &slot) {
   if (!drains()) return cancel(slot);
   around_.system.stop(*slot.worker, StopWord::Drain, 0);
   around_.system.dismiss(*slot.worker);
-  if (!patient_) limit_drain(slot);
+  if (patient_) return watch_drain(slot);
+  limit_drain(slot);
+}
+
+// A pause leaves a slice all its time, but not more than its limits do.
+void Entry::watch_drain(Slot &slot) {
+  if (slot.told_deadline) return await_deadline(slot, config().stop.grace, slot.deadline_slice);
+  keep_watch(slot);
 }
 
 void Entry::limit_drain(Slot &slot) {

@@ -214,6 +214,7 @@ class Entry {
   void look_at_all();
   void look_at(Slot &slot);
   void tell_deadline(Slot &slot, std::int64_t slice, const std::string &reason);
+  void await_deadline(Slot &slot, Duration time, std::int64_t slice);
   void past_deadline(Slot &slot, std::int64_t slice);
   void end_overdue(Slot &slot, const std::string &reason);
 
@@ -229,6 +230,7 @@ class Entry {
   void begin_stop(Slot &slot);
   [[nodiscard]] bool is_draining(const Slot &slot) const;
   void limit_drain(Slot &slot);
+  void watch_drain(Slot &slot);
   void cancel(Slot &slot);
   void kill_worker(Slot &slot);
   std::unordered_map<WorkerId, Slot *> by_worker_;

@@ -84,21 +84,21 @@ void Entry::tell_deadline(Slot &slot, std::int64_t slice, const std::string &rea
   slot.deadline = reason;
   around_.system.stop(*slot.worker, StopWord::Deadline, config().stop.signal);
   around_.system.dismiss(*slot.worker);
-  slot.timer.set(around_.system.now() + config().stop.grace, [this, &slot, slice] { past_deadline(slot, slice); });
+  await_deadline(slot, config().stop.grace, slice);
+}
+
+void Entry::await_deadline(Slot &slot, Duration time, std::int64_t slice) {
+  slot.timer.set(around_.system.now() + time, [this, &slot, slice] { past_deadline(slot, slice); });
 }
 
 // Unless the slice has ended after all. What it began just then has all its time, as the last one of this worker.
 void Entry::past_deadline(Slot &slot, std::int64_t slice) {
   const WorkerPart page = around_.system.page(*slot.worker);
   const auto stage = static_cast<Stage>(page.stage);
-  if (stage == Stage::Checkpointing) {
-    slot.timer.set(around_.system.now() + config().stop.grace, [this, &slot, slice] { past_deadline(slot, slice); });
-    return;
-  }
+  if (stage == Stage::Checkpointing) return await_deadline(slot, config().stop.grace, slice);
   if (stage != Stage::Running && stage != Stage::Returned) return;
   if (page.begun == slice) return end_overdue(slot, slot.deadline + ", and did not stop when asked to");
-  const Duration time = config().time_limit.value_or(Duration{}) + config().stop.grace;
-  slot.timer.set(around_.system.now() + time, [this, &slot, next = page.begun] { past_deadline(slot, next); });
+  await_deadline(slot, config().time_limit.value_or(Duration{}) + config().stop.grace, page.begun);
 }
 
 void Entry::end_overdue(Slot &slot, const std::string &reason) {

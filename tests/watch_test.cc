@@ -174,6 +174,34 @@ TEST_F(WatchTest, ASliceOverItsTimeIsAskedToStopAndThenAborted) {
   EXPECT_EQ(entry("j").state, "failed");
 }
 
+// Whether it drains already, for a restart, or not.
+TEST_F(WatchTest, APauseGivesASliceThatIsOverItsTimeNoMoreOfIt) {
+  std::vector<PreparedEntry> jobs;
+  for (const char *name : {"j", "k"}) {
+    system.script(name, stuck());
+    jobs.push_back(job_entry(name, 1, 1));
+    jobs.back().config.time_limit = seconds(8);
+    jobs.back().config.attempts = 1;
+  }
+  ASSERT_TRUE(apply(jobs));
+  system.run_for(seconds(9));
+  ASSERT_EQ(system.count_in_diary("stop j/0 deadline SIGTERM"), 1);
+  const auto order = [&](OperatorVerb verb, std::vector<std::string> names) {
+    OperatorCommand command;
+    command.verb = verb;
+    command.names = std::move(names);
+    EXPECT_TRUE(supervisor->command(command));
+  };
+  order(OperatorVerb::Restart, {"k"});
+  order(OperatorVerb::Pause, {"j", "k"});
+  EXPECT_EQ(entry("j").state, "paused");
+  system.run_for(seconds(15));
+  for (const std::string name : {"j", "k"}) {
+    EXPECT_EQ(system.count_in_diary("stop " + name + "/0 deadline SIGABRT"), 1);
+    EXPECT_EQ(entry(name).state, "failed");
+  }
+}
+
 TEST_F(WatchTest, ASliceThatYieldsAtItsDeadlineIsChargedAndTheNextOneGetsANewWorker) {
   Script script = stuck();
   script.on_lease = [](FakeWorker &worker, const Lease &lease) {
