@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <memory>
 #include <string_view>
 #include <system_error>
@@ -19,6 +18,7 @@
 #include "core/config_place.h"
 #include "core/glob.h"
 #include "edge/disk_error.h"
+#include "edge/input_file.h"
 
 namespace hostler {
 namespace {
@@ -34,24 +34,6 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-std::int64_t nanoseconds(const timespec &time) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  std::int64_t all = 0;
-  if (__builtin_mul_overflow(std::int64_t{time.tv_sec}, kSecond, &all) ||
-      __builtin_add_overflow(all, std::int64_t{time.tv_nsec}, &all))
-    return time.tv_sec < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
-  return all;
-}
-
-Input to_input(std::string path, const struct stat &info) {
-  return Input{std::move(path), info.st_size, nanoseconds(info.st_mtim), info.st_dev, info.st_ino};
-}
-
-tl::unexpected<Error> refuse_unreadable(const std::string &path, int error) {
-  return errno_error(error, "", fmt::format("the file {} cannot be read", in_quotes(path)),
-                     may_pass(error) ? "" : "make it readable for the user that runs hostler");
-}
-
 std::string join(const std::string &folder, std::string_view name) {
   std::string path = folder;
   if (!path.empty() && path.back() != '/') path += '/';
@@ -60,14 +42,10 @@ std::string join(const std::string &folder, std::string_view name) {
 
 Result<Input> plain_file(const std::string &path) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0)
-    return errno_error(errno, "", fmt::format("the file {} cannot be read", in_quotes(path)));
-  if (S_ISDIR(info.st_mode))
-    return fail("", fmt::format("{} is a folder", in_quotes(path)),
-                "write " + in_quotes(path + "/*") + " for the files in it");
-  if (!S_ISREG(info.st_mode)) return fail("", fmt::format("{} is not a regular file", in_quotes(path)));
-  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0) return refuse_unreadable(path, errno);
-  return to_input(path, info);
+  if (::stat(path.c_str(), &info) == 0) return input_file(path, AT_FDCWD, path, info);
+  const int number = errno;
+  if (const auto link = broken_link(path)) return tl::unexpected(*link);
+  return unreadable(path, number);
 }
 
 // Walks the folders below the root of one pattern. It carries the set of components that the names in a folder may
@@ -135,9 +113,15 @@ class Walk {
     return {};
   }
 
-  // What is gone or no folder matches nothing.
+  // What is gone matches nothing, but a link that leads nowhere may have led to what is now missing.
+  static Result<void> nothing_at(const std::string &path) {
+    const auto link = broken_link(path);
+    return link ? Result<void>(tl::unexpected(*link)) : Result<void>{};
+  }
+
+  // What is no folder matches nothing.
   static Result<void> cannot_open(const Pending &at, int error) {
-    if (error == ENOENT || error == ENOTDIR || error == ELOOP) return {};
+    if (error == ENOENT || error == ENOTDIR || error == ELOOP) return nothing_at(at.path);
     return errno_error(
         error, "", fmt::format("the folder {} cannot be read", in_quotes(at.path.empty() ? "." : at.path)),
         error == EACCES ? "make it readable for the user that runs hostler, or leave it out of the pattern" : "");
@@ -178,21 +162,24 @@ class Walk {
       Stages next = std::move(by_name);
       if (!link) next.insert(next.end(), by_depth.begin(), by_depth.end());
       if (!next.empty()) enter(join(at.path, name), std::move(next), link);
+    } else if (!by_name.empty() && is_link(folder, name, type)) {
+      if (auto file = nothing_at(join(at.path, name)); !file) return file;
     }
     return is_last ? add_file(at, name, folder, name) : Result<void>{};
   }
 
   // `relative` to the folder `at`, as the system calls take it.
   Result<void> add_file(const Pending &at, std::string_view name, int folder, const std::string &relative) {
+    std::string path = join(at.path, name);
     struct stat info {};
     if (::fstatat(folder, relative.c_str(), &info, 0) != 0) {
-      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return {};
-      return refuse_unreadable(join(at.path, name), errno);
+      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return nothing_at(path);
+      return unreadable(path, errno);
     }
-    if (!S_ISREG(info.st_mode)) return {};
-    if (::faccessat(folder, relative.c_str(), R_OK, AT_EACCESS) != 0)
-      return refuse_unreadable(join(at.path, name), errno);
-    files_.push_back(to_input(join(at.path, name), info));
+    if (S_ISDIR(info.st_mode)) return {};  // what is in it is matched by other patterns
+    auto file = input_file(std::move(path), folder, relative, info);
+    if (!file) return tl::unexpected(std::move(file.error()));
+    files_.push_back(std::move(*file));
     return {};
   }
 

@@ -93,17 +93,58 @@ TEST_F(FileList, TwoStarsFollowNoLinkToAFolderButNamesDo) {
   EXPECT_EQ(list({"**/up/real/a"}), (Names{"real/up/real/a"}));
 }
 
-TEST_F(FileList, OnlyRegularFilesMatch) {
-  make({"file"});
-  fs::create_directory(dir.path("folder"));
-  ASSERT_EQ(::mkfifo(dir.path("pipe").c_str(), 0600), 0);
-  fs::create_symlink("nowhere", dir.path("dangling"));
+TEST_F(FileList, PatternsLeaveOutFoldersAndPathsRefuseThem) {
+  make({"file", "folder/x"});
   fs::create_symlink("file", dir.path("link"));
+  fs::create_directory_symlink("folder", dir.path("folder-link"));
   EXPECT_EQ(list({"*"}), (Names{"file", "link"}));
-  EXPECT_NE(list({"pipe"})[0].find("is not a regular file"), std::string::npos);
   EXPECT_NE(list({"folder"})[0].find("is a folder"), std::string::npos);
   EXPECT_NE(list({"folder"})[0].find("/folder/*"), std::string::npos);
-  EXPECT_NE(list({"dangling"})[0].find("No such file"), std::string::npos);
+}
+
+TEST_F(FileList, WhatIsNoRegularFileIsRefusedHoweverItIsNamed) {
+  make({"file"});
+  ASSERT_EQ(::mkfifo(dir.path("pipe").c_str(), 0600), 0);
+  ASSERT_EQ(::mknod(dir.path("socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  fs::create_symlink("/dev/null", dir.path("device"));
+  for (const char *pattern : {"pipe", "p*", "**/pipe"})
+    EXPECT_NE(list({pattern})[0].find("/pipe\" is not a regular file but a pipe"), std::string::npos) << pattern;
+  for (const char *pattern : {"socket", "s*"})
+    EXPECT_NE(list({pattern})[0].find("/socket\" is not a regular file but a socket"), std::string::npos) << pattern;
+  for (const char *pattern : {"device", "d*"})
+    EXPECT_NE(list({pattern})[0].find("/device\" is not a regular file but a device"), std::string::npos) << pattern;
+  EXPECT_EQ(list({"f*"}), (Names{"file"}));
+}
+
+TEST_F(FileList, ALinkThatLeadsNowhereIsNamedWithWhatItPointsTo) {
+  make({"a.txt"});
+  fs::create_symlink("nowhere", dir.path("b.txt"));
+  for (const char *pattern : {"b.txt", "*.txt", "**/b.txt", "[b].txt"})
+    EXPECT_NE(list({pattern})[0].find("the link \"" + dir.path("b.txt") + "\" points to \"nowhere\": No such file"),
+              std::string::npos)
+        << pattern;
+  fs::create_symlink("round", dir.path("round"));
+  EXPECT_NE(list({"r*"})[0].find("points to \"round\": Too many levels of symbolic links"), std::string::npos);
+  EXPECT_EQ(list({"a*"}), (Names{"a.txt"}));
+}
+
+TEST_F(FileList, SoIsOneInThePlaceOfAFolder) {
+  make({"days/1/a.txt", "days/1/part/b.txt"});
+  fs::create_directory_symlink("/not/mounted", dir.path("days/2"));
+  const std::string words = "the link \"" + dir.path("days/2") + "\" points to \"/not/mounted\": No such file";
+  for (const char *pattern : {"days/*/a.txt", "days/?/*.txt", "days/*/part/b.txt", "days/2/*.txt", "days/2/a.txt",
+                              "days/2/deep/*.txt", "*/2/a.txt", "d*/2/part/b.txt", "*/2/*.txt"})
+    EXPECT_NE(list({pattern})[0].find(words), std::string::npos) << pattern;
+  EXPECT_EQ(list({"days/**/a.txt"}), (Names{"days/1/a.txt"})) << "two stars go through no link, so none is missing";
+}
+
+TEST_F(FileList, AFileOfNoSizeThatHasContentIsRefused) {
+  make({"full"});
+  write_file(dir.path("empty"), "");
+  fs::create_symlink("/proc/self/status", dir.path("made-up"));
+  for (const char *pattern : {"made-up", "m*"})
+    EXPECT_NE(list({pattern})[0].find("/made-up\" says that its size is 0, and has content"), std::string::npos);
+  EXPECT_EQ(list({"e*", "full"}), (Names{"empty", "full"}));
 }
 
 TEST_F(FileList, WhatMatchesNothingIsNamed) {
