@@ -33,7 +33,10 @@ JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob store
       again_(around.timers),
       share_(around.timers) {
   stored_.rows.clear();  // job_ has them
-  for (const DiedIn &death : std::exchange(stored_.died_in, {})) job_.host_died_in(death);
+  for (const DiedIn &death : std::exchange(stored_.died_in, {})) {
+    note_died_with_host(death);
+    job_.host_died_in(death);
+  }
 }
 
 JobSettings JobEntry::settings() const {

@@ -148,6 +148,7 @@ class JobEntry final : public Entry {
   // job_entry_attempts.cc: what attempts at slices came to, for joblog.
   void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
   void note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement);
+  void note_died_with_host(const DiedIn &death);
   void note_lost(const Slot &slot, std::int64_t begun, const Judgement &judgement, const WaitStatus &status);
   [[nodiscard]] TimePoint began(const Slot &slot, const Held &held);
   void note(Attempt attempt);

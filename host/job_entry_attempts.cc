@@ -4,6 +4,7 @@
 // Slices that a worker does one after another share a line while all of them together have taken no longer than
 // kOneLine, as long as they are of one lease: so a million slices a second are a handful of lines.
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "job_entry.h"
@@ -132,6 +133,26 @@ void JobEntry::note_lost(const Slot &slot, std::int64_t begun, const Judgement &
   attempt.took = around_.system.now() - attempt.began;
   attempt.reason = judgement.reason;
   if (slot.last_crash == slot.worker) unexplained_attempts_[*slot.worker] = attempt;
+  note(std::move(attempt));
+}
+
+// How long it ran nobody knows: the page does not tell when the host died.
+void JobEntry::note_died_with_host(const DiedIn &death) {
+  Build of = build();
+  if (of.hash != death.build) {  // in the store, beside that of today
+    const std::filesystem::path today = of.library;
+    of =
+        Build{death.build, today.parent_path().parent_path() / death.build / today.filename(), {}, {}, 0, 0, false, {}};
+  }
+  Attempt attempt;
+  attempt.seq = ++stored_.attempts_noted;
+  attempt.range = death.range;
+  attempt.attempt = death.attempt;
+  attempt.verdict = hostler::name(Verdict::Interrupted);
+  attempt.worker = death.worker;
+  attempt.build = std::make_shared<const Build>(std::move(of));
+  attempt.began = death.began;
+  attempt.reason = death.reason;
   note(std::move(attempt));
 }
 

@@ -239,7 +239,7 @@ std::unique_ptr<Entry> Supervisor::make_job(Arrival &arrival) {
       take_back_dropped(job, resumed->rows);
       job.manifest = std::move(resumed->manifest);
       job.rows = std::move(resumed->rows);
-      job.died_in.clear();  // of rows that begin anew
+      for (DiedIn &death : job.died_in) death.in_run = false;  // its row begins anew
       job.identity = identity_of(config);
       job.state = JobState::Running;
       job.reason.clear();

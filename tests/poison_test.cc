@@ -291,7 +291,13 @@ TEST_F(PoisonTest, ASliceThatKillsTheHostRunsAloneAndIsThenQuarantined) {
     supervisor.reset();
     auto jobs = store.load();
     for (StoredJob &stored : jobs)
-      if (stored.name == "j") stored.died_in = {{20, 20}};
+      if (stored.name == "j") {
+        DiedIn death{20, 20};
+        death.range = range_of(stored.manifest, {20, 30});
+        death.build = "b0";
+        death.reason = "the host died in slice 0-20";
+        stored.died_in = {death};
+      }
     boot(std::move(jobs));
   }
   EXPECT_EQ(entry("j").state, "partial");
@@ -301,6 +307,15 @@ TEST_F(PoisonTest, ASliceThatKillsTheHostRunsAloneAndIsThenQuarantined) {
       std::count_if(rows.begin(), rows.end(), [](const SliceRow &row) { return row.state == SliceState::Quarantined; }),
       1)
       << "the ledger knows it as well";
+  std::int64_t lines = 0;
+  for (const auto &[seq, attempt] : store.attempts("j")) {
+    if (attempt.verdict != "interrupted" || attempt.range.begin != 20) continue;
+    ++lines;
+    EXPECT_EQ(attempt.reason, "the host died in slice 0-20");
+    EXPECT_EQ(attempt.build->hash, "b0");
+    EXPECT_EQ(attempt.build->library, "/store/b0/j.so");
+  }
+  EXPECT_EQ(lines, 4) << "one for each host";
   ASSERT_EQ(neighbours.size(), 4U);
   EXPECT_EQ(neighbours[3], 0) << "it ran alone";
   EXPECT_TRUE(logged("slice 0-20 runs alone"));

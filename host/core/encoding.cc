@@ -8,6 +8,7 @@ namespace hostler {
 namespace {
 
 constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 // How many bytes follow the first one of a character; -1 when none begins so.
 int followers(unsigned char first) {
@@ -51,6 +52,24 @@ std::string base64(std::string_view bytes) {
     for (std::size_t i = 0; i < 4; ++i) text.push_back(i <= bytes.size() ? kDigits[group >> (18 - 6 * i) & 63] : '=');
   }
   return text;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes)
+    for (const int shift : {4, 0}) text.push_back(kHexDigits[static_cast<unsigned char>(byte) >> shift & 15]);
+  return text;
+}
+
+std::string from_hex(std::string_view text) {
+  std::string bytes;
+  for (; text.size() >= 2; text.remove_prefix(2)) {
+    const std::size_t high = kHexDigits.find(text[0]);
+    const std::size_t low = kHexDigits.find(text[1]);
+    if (high == std::string_view::npos || low == std::string_view::npos) break;
+    bytes.push_back(static_cast<char>(high << 4 | low));
+  }
+  return bytes;
 }
 
 }  // namespace hostler

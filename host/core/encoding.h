@@ -12,4 +12,8 @@ namespace hostler {
 // RFC 4648, with padding.
 [[nodiscard]] std::string base64(std::string_view bytes);
 
+// Two lower-case digits a byte; and back, as long as such digits come.
+[[nodiscard]] std::string hex(std::string_view bytes);
+[[nodiscard]] std::string from_hex(std::string_view text);
+
 }  // namespace hostler

@@ -101,15 +101,6 @@ std::string_view before(const Departure &departure) {
   return "";
 }
 
-// " at position 17", the local one that the plugin was at as far as it said so.
-std::string position(const WorkerPart &page) {
-  if (static_cast<Stage>(page.stage) != Stage::Running) return "";
-  if (page.at >= 0) return fmt::format(" at position {}", page.at);
-  if (page.claimed_to <= page.claimed_from) return "";
-  if (page.claimed_to - page.claimed_from == 1) return fmt::format(" at position {}", page.claimed_from);
-  return fmt::format(" within positions {}-{}", page.claimed_from, page.claimed_to);
-}
-
 std::string site(const Departure &departure) {
   return departure.crash_site.empty() ? "" : ", " + departure.crash_site;
 }
@@ -188,13 +179,21 @@ std::string returned_words(std::int32_t value) {
   return known.empty() ? fmt::format("returned {}", value) : fmt::format("returned {} ({})", value, known);
 }
 
+std::string position_words(const WorkerPart &page) {
+  if (static_cast<Stage>(page.stage) != Stage::Running) return "";
+  if (page.at >= 0) return fmt::format(" at position {}", page.at);
+  if (page.claimed_to <= page.claimed_from) return "";
+  if (page.claimed_to - page.claimed_from == 1) return fmt::format(" at position {}", page.claimed_from);
+  return fmt::format(" within positions {}-{}", page.claimed_from, page.claimed_to);
+}
+
 Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
   const WaitStatus &status = departure.status;
   const WorkerPart &page = departure.page;
   const auto stage = departure.page_known ? static_cast<Stage>(page.stage) : Stage::None;
   const std::string how = words(status, departure.crash_detail);
   std::string place = departure.place.empty() ? "" : " " + departure.place;
-  if (departure.page_known) place += position(page);
+  if (departure.page_known) place += position_words(page);
   if (departure.broke_protocol && !departure.stopping)
     return {Verdict::Crash, "killed by the host: broke the protocol" + place};
   if (!departure.input_changed.empty()) return {Verdict::InputChanged, departure.input_changed};

@@ -62,6 +62,9 @@ struct Judgement {
 // "returned 70 (HOSTLER_ERROR)".
 [[nodiscard]] std::string returned_words(std::int32_t value);
 
+// " at position 17", or " within positions 10-20": where in its slice the plugin was, as far as it said so; or empty.
+[[nodiscard]] std::string position_words(const WorkerPart &page);
+
 // What is known when a process has gone.
 inline constexpr std::string_view kInMerge = "in merge()";
 

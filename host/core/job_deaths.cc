@@ -7,6 +7,7 @@
 namespace hostler {
 
 void Job::host_died_in(const DiedIn &death) {
+  if (!death.in_run) return;
   std::optional<SliceRow> row = table_.take_waiting(death.begun);
   if (!row) return;
   add_death(row->trouble, death);

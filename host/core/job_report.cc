@@ -82,6 +82,7 @@ void JobReporter::add(const Attempt &attempt) {
       builds.push_back(build);
   }
 
+  if (attempt.took == Duration{}) return;  // how long it took nobody knows
   const SlowSlice slow{job_.name + "." + place_name(attempt.range), attempt.took / slices, attempt.worker};
   auto &slowest = report_.slowest;
   const auto at =

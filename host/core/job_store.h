@@ -40,7 +40,7 @@ struct StoredJob {
   std::string last_build;                              // hash, of the last of them; empty: none
   std::set<std::string> proven_builds;                 // hashes of those that have done a slice
   WorkerUsage usage;
-  std::vector<DiedIn> died_in;  // slices that ran when the last host died; not stored
+  std::vector<DiedIn> died_in;  // slices in work when the last host died; not stored
   std::string problem;          // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;

@@ -16,7 +16,7 @@ namespace hostler {
 
 inline constexpr std::size_t kPageSize = 4096;
 inline constexpr std::size_t kSlotSize = std::size_t{128} << 10;  // from one worker's page to the next one's
-inline constexpr std::uint32_t kPageLayout = 4;
+inline constexpr std::uint32_t kPageLayout = 5;
 
 // How far the child has come. Each stage is written before its work begins, so a death is told by the last one.
 enum class Stage : std::uint32_t {
@@ -42,9 +42,10 @@ struct HostPart {
   std::uint32_t stop = 0;   // StopWord
   std::uint32_t share = 0;  // how often the host has asked the worker to give away a part of its lease
   std::int32_t count = 0;   // live number of instances of a service
-  std::uint32_t unused = 0;
-  std::uint64_t job = 0;  // core/host_deaths.h: whose slices it works on
-  std::array<std::uint8_t, 32> more{};
+  // For the host after this one (core/host_deaths.h): who it is, whose slices it works on, with which build.
+  std::int32_t instance = 0;
+  std::uint64_t job = 0;
+  std::array<char, 32> build{};  // the hash, as bytes
 };
 
 struct WorkerPart {

@@ -107,7 +107,7 @@ class Host {
     }
     fleet_ = std::move(*fleet);
     for (StoredJob &job : opened->jobs)
-      job.died_in = died_in(job.id, job.rows, fleet_->former_pages(), EventLoop::now());
+      job.died_in = died_in(job.id, job.manifest, job.rows, fleet_->former_pages(), EventLoop::now());
     store_ = std::move(opened->store);
     supervisor_ =
         std::make_unique<Supervisor>(*fleet_, *store_, log, std::move(opened->jobs), std::move(opened->halted));

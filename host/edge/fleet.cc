@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "core/encoding.h"
 #include "edge/fleet_worker.h"
 #include "edge/last_question.h"
 #include "edge/pidfd.h"
@@ -128,6 +129,7 @@ void Fleet::spawn(WorkerId id, const SpawnRequest &request) {
   worker->instance = request.instance;
   worker->host_part.layout = kPageLayout;
   worker->host_part.count = request.count;
+  worker->host_part.instance = request.instance;
   workers_[id] = std::move(worker);
   template_.spawn(id);
 }
@@ -214,6 +216,9 @@ void Fleet::start(WorkerId id, const Start &start) {
   worker->host_part.go = 1;
   worker->host_part.job = start.job ? page_mark(start.job_id) : 0;
   worker->host_part.count = start.count;
+  // STORE/HASH/NAME.so
+  const std::string hash = from_hex(std::filesystem::path(start.library).parent_path().filename().string());
+  std::copy_n(hash.begin(), std::min(hash.size(), worker->host_part.build.size()), worker->host_part.build.begin());
   Result<void> confined;
   if (start.limits.group) confined = confine(*worker, start.limits);
   write_page(*worker);

@@ -111,6 +111,7 @@ Result<std::uint32_t> PageFile::allocate(const HostPart &part) {
 
 void PageFile::release(std::uint32_t index) {
   give_back_crash(index);
+  write(index, HostPart{});  // or a host that dies would leave it as that of a worker that died with it
   free_.push_back(index);
 }
 

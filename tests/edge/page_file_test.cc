@@ -75,6 +75,13 @@ TEST_F(PageFileTest, WhatAHostLeavesThatDidNotRemoveItIsFoundOnceByTheNext) {
   EXPECT_TRUE(PageFile::open(dir.path())->take_former().empty());
 }
 
+TEST_F(PageFileTest, APageThatWasReleasedIsNoneThatAHostHasLeft) {
+  HostPart host;
+  host.go = 1;
+  pages.release(*pages.allocate(host));
+  EXPECT_TRUE(PageFile::open(dir.path())->take_former().empty());
+}
+
 TEST_F(PageFileTest, LeavesTheWorkersPartAloneWhenTheHostWrites) {
   const std::uint32_t index = *pages.allocate();
   WorkerPart part;

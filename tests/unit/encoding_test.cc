@@ -25,5 +25,14 @@ TEST(Encoding, Base64IsAsTheStandardHasIt) {
   EXPECT_EQ(base64(std::string_view("\0\xff\xfe", 3)), "AP/+");
 }
 
+TEST(Encoding, HexGoesThereAndBack) {
+  const std::string_view bytes("\0\x7f\xa5\xff", 4);
+  EXPECT_EQ(hex(bytes), "007fa5ff");
+  EXPECT_EQ(from_hex("007fa5ff"), bytes);
+  EXPECT_EQ(from_hex("7fA5"), "\x7f");
+  EXPECT_EQ(from_hex("7fa"), "\x7f");
+  EXPECT_EQ(from_hex("no"), "");
+}
+
 }  // namespace
 }  // namespace hostler

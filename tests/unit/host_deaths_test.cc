@@ -23,15 +23,30 @@ Page running(const std::string &job, std::int64_t begun, std::int64_t at) {
   return page;
 }
 
-const std::vector<SliceRow> kRows{{0, 10, SliceState::Done, 0, 0, {}}, {10, 40, SliceState::Leased, 0, 0, {}}};
+const std::vector<SliceRow> kRows{{0, 10, SliceState::Done, 0, 0, {}}, {10, 40, SliceState::Leased, 2, 0, {}}};
+
+// Numbers from 100 on, in slices of ten.
+Manifest plan(std::int64_t positions = 40) {
+  Input numbers;
+  numbers.size = positions;
+  return {InputKind::Range, {numbers}, 10, 1, 100, {}, 1};
+}
+
+std::vector<DiedIn> found_in(const Page &page, const std::string &job = "j") {
+  return died_in(job, plan(), kRows, std::vector{page}, kStart);
+}
 
 TEST(HostDeaths, WhatAPageSaysIsBelievedOnlyOfWhatWasHandedOut) {
-  EXPECT_EQ(died_in("j", kRows, std::vector{running("j", 20, 23)}, kStart), (std::vector<DiedIn>{{20, 23, kRan}}));
-  EXPECT_TRUE(died_in("k", kRows, std::vector{running("j", 20, 23)}, kStart).empty());
+  const auto found = found_in(running("j", 20, 23));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].begun, 20);
+  EXPECT_EQ(found[0].at, 23);
+  EXPECT_EQ(found[0].after, kRan);
+  EXPECT_TRUE(found_in(running("j", 20, 23), "k").empty());
   for (const std::int64_t begun : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{9}, std::int64_t{40},
                                    std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()})
-    EXPECT_TRUE(died_in("j", kRows, std::vector{running("j", begun, 0)}, kStart).empty()) << begun;
-  EXPECT_EQ(died_in("j", kRows, std::vector{running("j", 20, 1), running("j", 20, 2)}, kStart).size(), 1U);
+    EXPECT_TRUE(found_in(running("j", begun, 0)).empty()) << begun;
+  EXPECT_EQ(died_in("j", plan(), kRows, std::vector{running("j", 20, 1), running("j", 20, 2)}, kStart).size(), 1U);
 }
 
 TEST(HostDeaths, APageOfAnotherLayoutOrBetweenSlicesChargesNobody) {
@@ -40,16 +55,52 @@ TEST(HostDeaths, APageOfAnotherLayoutOrBetweenSlicesChargesNobody) {
     if (i == 0) page.host.layout = kPageLayout + 1;
     if (i == 1) page.worker.layout = 0;
     if (i == 2) page.host.go = 0;
-    if (i == 3) page.worker.stage = static_cast<std::uint32_t>(Stage::Settling);
-    EXPECT_TRUE(died_in("j", kRows, std::vector{page}, kStart).empty()) << i;
+    if (i == 3) page.worker.stage = static_cast<std::uint32_t>(Stage::Idle);
+    EXPECT_TRUE(found_in(page).empty()) << i;
   }
+}
+
+TEST(HostDeaths, TheLineOfTheAttemptSaysWhoWasAtWhichSliceAndWhere) {
+  Page page = running("j", 20, 123);
+  page.worker.claimed_to = 127;
+  page.host.instance = 3;
+  page.host.build.fill('\x5a');
+  const auto found = found_in(page);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].range, range_of(plan(), {20, 30}));
+  EXPECT_EQ(found[0].attempt, 3);
+  EXPECT_EQ(found[0].worker, 3);
+  EXPECT_EQ(found[0].build.substr(0, 4), "5a5a");
+  EXPECT_EQ(found[0].began, kStart - kRan);
+  EXPECT_EQ(found[0].reason, "the host died in slice 0-120 within positions 123-127");
+}
+
+TEST(HostDeaths, AttemptsWhoseRunHadReturnedHaveALineAndAreNotSuspected) {
+  for (const Stage stage : {Stage::Returned, Stage::Settling, Stage::Checkpointing}) {
+    Page page = running("j", 20, 123);
+    page.worker.stage = static_cast<std::uint32_t>(stage);
+    const auto found = found_in(page);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].reason, "the host died in slice 0-120");
+    Job job({}, plan(), kRows);
+    for (int i = 0; i < 9; ++i) job.host_died_in(found[0]);
+    EXPECT_TRUE(job.rows().at(1).reason.empty());
+  }
+}
+
+TEST(HostDeaths, OfTheMergeItIsTheMerge) {
+  const std::vector<SliceRow> rows{{0, 40, SliceState::Done, 0, 0, {}}, {40, 41, SliceState::Leased, 0, 0, {}}};
+  const auto found = died_in("j", plan(), rows, std::vector{running("j", 40, 0)}, kStart);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].range.merge);
+  EXPECT_EQ(found[0].reason, "the host died in merge()");
 }
 
 TEST(HostDeaths, WhatAPageSaysOfTheTimeIsNoLongerThanTheHostHasLivedAndNeverNegative) {
   for (const std::int64_t at : {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
     Page page = running("j", 20, 20);
     page.worker.begun_at = at;
-    const auto found = died_in("j", kRows, std::vector{page}, kStart);
+    const auto found = found_in(page);
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].after, at < 0 ? kStart.time_since_epoch() : Duration{});
   }

@@ -116,6 +116,16 @@ TEST(JobReport, SlicesThatShareALineTakeTheirShare) {
   EXPECT_EQ(reporter.report().attempts, 5);
 }
 
+TEST(JobReport, AnAttemptThatDiedWithItsHostIsNoSlowSliceAndNoFailure) {
+  const StoredJob job = a_job();
+  JobReporter reporter(job);
+  reporter.add(attempt(1, {0, 10}, job.manifest, 0, {}, "interrupted"));
+  const JobReport report = reporter.report();
+  EXPECT_EQ(report.attempts, 1);
+  EXPECT_EQ(report.failures, 0);
+  EXPECT_TRUE(report.slowest.empty());
+}
+
 TEST(JobReport, TimeThatTwoWorkersShareCountsOnce) {
   const StoredJob job = a_job();
   JobReporter reporter(job);

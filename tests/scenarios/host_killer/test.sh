@@ -26,6 +26,12 @@ assert_in 'runs alone' "$(<state/host.log)"
 hostler failed poison --json >failed
 assert_eq "$(jq -s length failed)" 1 'slices given up'
 assert_in 'the host died while it ran' "$(jq -r .reason failed)"
+hostler joblog poison --json >joblog
+assert_eq "$(jq -s 'map(select(.slice == "'"$(jq -r .slice failed)"'")) | map(.verdict) | unique | join(" ")' joblog)" \
+  '"interrupted"' 'what became of it'
+assert_eq "$(jq -s 'map(select(.verdict == "interrupted" and .slice == "'"$(jq -r .slice failed)"'")) | length' joblog)" 4 \
+  'lines of attempts that died with their host'
+assert_in 'the host died in slice ' "$(jq -r 'select(.verdict == "interrupted") | .reason' joblog)"
 begin=$(jq .begin failed) end=$(jq .end failed)
 offset=$(grep -abo '^KILLHOST' text | cut -d: -f1)
 [ "$begin" -le "$offset" ] && [ "$offset" -lt "$end" ] || die "slice $begin-$end does not hold $offset"
