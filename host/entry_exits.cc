@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/verdict_words.h"
 #include "entry.h"
 
 namespace hostler {
@@ -37,7 +38,7 @@ void Entry::note_exit(Slot &slot, const Judgement &judgement, const Departure &d
       departure.page_known && !status.signaled && static_cast<Stage>(departure.page.stage) == Stage::Returned;
 
   slot.last_exit.text = judgement.reason;
-  slot.last_exit.verdict = hostler::name(judgement.verdict);
+  slot.last_exit.verdict = told_name(judgement.verdict, status);
   slot.last_exit.code = status.signaled ? -1 : returned ? departure.page.returned : status.value;
   slot.last_exit.signal = status.signaled ? status.value : 0;
   slot.last_exit.core = status.core;

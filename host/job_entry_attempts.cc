@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/verdict_words.h"
 #include "job_entry.h"
 
 namespace hostler {
@@ -124,7 +125,7 @@ void JobEntry::note_lost(const Slot &slot, std::int64_t begun, const Judgement &
   attempt.seq = ++stored_.attempts_noted;
   attempt.range = range_of(job_.manifest(), merge ? whole : job_.manifest().slice_at(begun, whole).global);
   attempt.attempt = held->lease.attempt;
-  attempt.verdict = hostler::name(judgement.verdict);
+  attempt.verdict = told_name(judgement.verdict, status);
   attempt.code = status.signaled ? 0 : status.value;
   attempt.signal = status.signaled ? status.value : 0;
   attempt.worker = slot.instance;

@@ -10,6 +10,7 @@
 
 #include "core/on_exit.h"
 #include "core/units.h"
+#include "core/verdict_words.h"
 
 namespace hostler {
 namespace {
@@ -153,6 +154,10 @@ std::string_view name(Verdict verdict) {
     case Verdict::InputChanged: return "input changed";
   }
   return "";
+}
+
+std::string_view told_name(Verdict verdict, const WaitStatus &status) {
+  return verdict == Verdict::OutOfMemory && status.out_of_memory < 0 ? "probably out of memory" : name(verdict);
 }
 
 std::string signal_name(int number) {

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "core/verdict_words.h"
+
 namespace hostler {
 namespace {
 
@@ -105,8 +107,11 @@ TEST(ExitStatus, AKillThatItsCgroupHasCountedIsSurelyOutOfMemory) {
   departure.place = "in slice 3-0";
   EXPECT_EQ(judge(departure).verdict, Verdict::OutOfMemory);
   EXPECT_EQ(judge(departure).reason, "killed by SIGKILL in slice 3-0: out of memory (cgroup limit 2GiB)");
+  EXPECT_EQ(told_name(Verdict::OutOfMemory, departure.status), "out of memory");
   departure.status.out_of_memory = -1;
   EXPECT_EQ(judge(departure).reason, "killed by SIGKILL in slice 3-0, not by the host: probably out of memory");
+  EXPECT_EQ(told_name(Verdict::OutOfMemory, departure.status), "probably out of memory");
+  EXPECT_EQ(told_name(Verdict::Crash, departure.status), "crash");
 }
 
 TEST(ExitStatus, LeavingWhileBeingStoppedIsNotHeldAgainstIt) {
