@@ -41,6 +41,32 @@ std::string module_words(const Frame &frame) {
   return fmt::format("{}+{:#x}", file_name(frame.module), frame.offset);
 }
 
+// Of a template's instance the name begins with what it returns: "std::string join<int>(int)".
+std::string_view without_result(std::string_view function) {
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < function.size(); ++i) {
+    const char c = function[i];
+    if (c == '(' && depth == 0 && i > begin && function[i - 1] != ':') break;  // the parameters
+    if (c == '<' || c == '(') ++depth;
+    if (c == '>' || c == ')') --depth;
+    if (depth < 0) break;  // operator->
+    if (c == ' ' && depth == 0) begin = i + 1;
+  }
+  return function.substr(begin);
+}
+
+// A function of the C++ or Rust runtime that is compiled into the plugin's own file: not where a crash is to be looked for.
+bool is_runtime(const Frame &frame) {
+  if (frame.file.starts_with("/rustc/")) return true;
+  constexpr std::array<std::string_view, 14> kPrefixes = {
+      "std::",  "core::",  "alloc::",  "__rust",     "rust_begin_unwind", "rust_panic",   "_rust",
+      "<std::", "<core::", "<alloc::", "_$LT$std..", "_$LT$core..",       "_$LT$alloc..", "__gnu_cxx::"};
+  const std::string_view function = without_result(frame.function);
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](std::string_view prefix) { return function.starts_with(prefix); });
+}
+
 }  // namespace
 
 // A line each: "file\tPATH", "problem\tTEXT", "frame\tADDRESS\tOFFSET\tINLINED\tLINE\tMODULE\tFUNCTION\tFILE".
@@ -100,10 +126,14 @@ std::vector<std::string> lines(const Backtrace &backtrace, std::size_t most) {
 
 std::string site_words(const Backtrace &backtrace, std::string_view folder) {
   if (backtrace.frames.empty()) return {};
-  auto found = std::find_if(backtrace.frames.begin(), backtrace.frames.end(), [&](const Frame &frame) {
+  const auto is_own = [&](const Frame &frame) {
     return !folder.empty() && frame.module.starts_with(folder) && frame.module.substr(folder.size()).starts_with('/');
-  });
-  if (found == backtrace.frames.end()) found = backtrace.frames.begin();
+  };
+  const auto &frames = backtrace.frames;
+  auto found = std::find_if(frames.begin(), frames.end(),
+                            [&](const Frame &frame) { return is_own(frame) && !is_runtime(frame); });
+  if (found == frames.end()) found = std::find_if(frames.begin(), frames.end(), is_own);
+  if (found == frames.end()) found = frames.begin();
   std::string text = module_words(*found);
   if (!found->function.empty()) text += " in " + found->function;
   if (!found->file.empty()) text += fmt::format(" ({}:{})", file_name(found->file), found->line);

@@ -63,5 +63,32 @@ TEST(Backtrace, TheSiteIsTheInnermostFrameOfThePluginsOwn) {
   EXPECT_EQ(site_words(Backtrace{}, "/store/ab"), "");
 }
 
+TEST(Backtrace, TheSiteIsNoneOfTheRuntimeThatIsCompiledIn) {
+  const std::string own = "/store/ab/primes.so";
+  const Frame rust = frame(own, "primes::is_prime", "/src/primes.rs", 7);
+  const Frame cpp =
+      frame(own, "std::__cxx11::basic_string<char> join<int>(std::vector<int> const&)", "/src/join.cc", 9);
+  for (const Frame &runtime : {frame(own, "__rustc::rust_start_panic", "", 0), frame(own, "rust_begin_unwind", "", 0),
+                               frame(own, "rust_panic", "", 0), frame(own, "core::panicking::panic_fmt", "", 0),
+                               frame(own, "std::panicking::begin_panic_handler::{{closure}}", "", 0),
+                               frame(own, "{closure#0}", "/rustc/59807616e/library/std/src/panicking.rs", 697),
+                               frame(own, "<core::option::Option<T>>::unwrap", "", 0),
+                               frame(own, "void std::__throw<int, 3>(int)", "/usr/include/c++/12/bits/stl.h", 1),
+                               frame(own, "std::vector<int, std::allocator<int> >::at(unsigned long)", "", 0)}) {
+    Backtrace backtrace;
+    backtrace.frames = {kAbort, runtime, rust};
+    EXPECT_EQ(site_words(backtrace, "/store/ab"), "primes.so+0x1a2f in primes::is_prime (primes.rs:7)")
+        << runtime.function;
+    backtrace.frames = {kAbort, runtime};
+    EXPECT_EQ(site_words(backtrace, "/store/ab").find("primes.so+0x1a2f in "), 0U) << "better than the C library";
+    backtrace.frames = {runtime, cpp, rust};
+    EXPECT_NE(site_words(backtrace, "/store/ab").find("(join.cc:9)"), std::string::npos)
+        << "what it returns is no place";
+  }
+  Backtrace backtrace;
+  backtrace.frames = {frame(own, "(anonymous namespace)::parse(std::string)", "/src/p.cc", 3), rust};
+  EXPECT_NE(site_words(backtrace, "/store/ab").find("(p.cc:3)"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace hostler
