@@ -13,14 +13,18 @@
 #include "cli/command.h"
 #include "cli/job_ledger.h"
 #include "cli/say.h"
+#include "core/crash.h"
 #include "core/on_exit.h"
 #include "core/plan.h"
 #include "core/slice_range.h"
+#include "core/verdict_words.h"
+#include "crash_cases.h"
 #include "edge/attempt_copy.h"
 #include "edge/config_yaml.h"
 #include "edge/merge_file.h"
 #include "edge/plugin_store.h"
 #include "edge/replay_worker.h"
+#include "edge/symboliser.h"
 #include "worker/replay_main.h"
 
 namespace hostler {
@@ -207,7 +211,24 @@ bool is_installed(const std::string &program) {
   return false;
 }
 
-Judgement judge(const ReplayWorker::Ended &ended, const SliceRange &slice, std::int64_t shift) {
+struct Site {
+  std::string detail;
+  std::string words;
+};
+
+// As the host tells of a worker's: where it was, and how it came there.
+Site tell_of_crash(const CrashCapture &capture, const std::string &library) {
+  const Crash crash = understand(capture);
+  const Backtrace backtrace = symbolise_now(find_symboliser("/proc/self/exe"), capture);
+  warn("crash: {} in {}\n", signal_words(crash), thread_words(crash));
+  for (const std::string &line : plugin_lines(backtrace)) warn("  {}\n", line);
+  if (!backtrace.problem.empty()) warn("crash: {}\n", backtrace.problem);
+  const std::string site = site_words(backtrace, library.substr(0, library.rfind('/')));
+  return {crash.detail, site.empty() ? crash.site : site};
+}
+
+Judgement judge(const ReplayWorker::Ended &ended, const SliceRange &slice, std::int64_t shift,
+                const std::string &library) {
   if (ended.slice) return hostler::judge(*ended.slice, false, {}, shift, ended.advanced);
   if (ended.whole) return {Verdict::Done, {}};
   Departure departure;
@@ -216,8 +237,9 @@ Judgement judge(const ReplayWorker::Ended &ended, const SliceRange &slice, std::
   departure.page_known = ended.page.layout == kPageLayout;
   if (ended.page.begun >= 0) departure.place = slice.merge ? std::string(kInMerge) : "in slice " + place_name(slice);
   if (ended.crash) {
-    departure.crash_detail = ended.crash->detail;
-    departure.crash_site = ended.crash->site;
+    const Site site = tell_of_crash(*ended.crash, library);
+    departure.crash_detail = site.detail;
+    departure.crash_site = site.words;
   }
   return hostler::judge(departure);
 }
@@ -285,8 +307,8 @@ Outcome<ExitCode> run_replay(const ReplayCommand &command) {
     return ExitCode::Failed;
   }
   const std::int64_t shift = slice.merge ? 0 : slice.begin - lease->begin;
-  const Judgement judgement = judge(*ended, slice, shift);
-  warn("{}: {}{}{}\n", command.slice, hostler::name(judgement.verdict), judgement.reason.empty() ? "" : ": ",
+  const Judgement judgement = judge(*ended, slice, shift, program->library);
+  warn("{}: {}{}{}\n", command.slice, told_name(judgement.verdict, ended->status), judgement.reason.empty() ? "" : ": ",
        judgement.reason);
   return judgement.verdict == Verdict::Done ? ExitCode::Fine : ExitCode::Failed;
 }

@@ -129,8 +129,7 @@ Result<ReplayWorker::Ended> ReplayWorker::run(const std::vector<std::string> &ar
   ended.status.core = ended.status.signaled && WCOREDUMP(status);
   if (::pread(page_.get(), &ended.page, sizeof ended.page, offsetof(Page, worker)) != sizeof ended.page)
     return failed("pread");
-  if (ended.status.signaled)
-    if (const auto capture = read_crash_slot(page_.get(), 0, ended.status.value)) ended.crash = understand(*capture);
+  if (ended.status.signaled) ended.crash = read_crash_slot(page_.get(), 0, ended.status.value);
   return ended;
 }
 

@@ -22,7 +22,7 @@ class ReplayWorker {
   struct Ended {
     WaitStatus status;  // of the debugger, under one
     WorkerPart page;    // as it stood at the end
-    std::optional<Crash> crash;
+    std::optional<CrashCapture> crash;
     std::optional<SliceEnded> slice;  // what it told of the slice, if it did
     bool whole = false;               // it told that all of the lease has ended
     bool advanced = false;            // it has made a checkpoint; what it had left by then:

@@ -90,7 +90,9 @@ file=$(sed -n 's/^file //p' err)
 assert_eq "$(<"$file")" 'hello 0' 'the file of a replay'
 rm -r "${file%/files/*}"
 exits 1 hostler replay my-job.0-40
-assert_in 'crash: killed by SIGSEGV (address 0x8) in slice 0-40' "$said"
+assert_in 'crash: killed by SIGSEGV (address 0x8) in slice 0-40, parts.so+0x' "$said"
+assert_in 'crash: SIGSEGV' "$said"
+assert_in '#0  run parts.so+0x' "$said"
 exits 0 hostler replay my-job.0-10
 exits 2 hostler replay my-job
 exits 1 hostler replay my-job.0-77
