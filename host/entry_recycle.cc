@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/units.h"
 #include "entry.h"
 
@@ -19,7 +20,7 @@ constexpr Duration kBetweenWeighings = std::chrono::seconds(1);
 const std::string &Entry::why_spent(Slot &slot) {
   const RecycleConfig &limits = config().recycle;
   if (!slot.spent.empty()) return slot.spent;
-  if (limits.slices > 0 && slice_quota(slot) <= 0) slot.spent = fmt::format("{} slices", slot.slices_given);
+  if (limits.slices > 0 && slice_quota(slot) <= 0) slot.spent = counted(slot.slices_given, "slice");
   const TimePoint now = around_.system.now();
   if (limits.memory == 0 || now - slot.weighed < kBetweenWeighings) return slot.spent;
   slot.weighed = now;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "job_entry.h"
 
 namespace hostler {
@@ -187,8 +188,7 @@ std::string Supervisor::size_words() const {
   std::int64_t workers = 0;
   for (const auto &[name, entry] : entries_)
     if (halt_of(name) == Halt::None && entry->cannot_start().empty()) workers += entry->count();
-  return fmt::format("{} worker{} of {} entr{}", workers, workers == 1 ? "" : "s", entries_.size(),
-                     entries_.size() == 1 ? "y" : "ies");
+  return fmt::format("{} of {}", counted(workers, "worker"), counted(std::ssize(entries_), "entry", "entries"));
 }
 
 Entry *Supervisor::owner(WorkerId worker) const {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/slice_range.h"
 #include "job_entry.h"
 #include "supervisor.h"
@@ -202,8 +203,7 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
   if (!is_at_rest(verb, entry)) return std::nullopt;
   OperatorOutcome result = outcome(verb, status_of(entry));
   if (auto retried = retried_.extract(name); verb == OperatorVerb::Retry && !retried.empty())
-    result.words +=
-        fmt::format("; {} {} again", retried.mapped(), retried.mapped() == 1 ? "slice is tried" : "slices are tried");
+    result.words += fmt::format("; {} again", counted(retried.mapped(), "slice is tried", "slices are tried"));
   if (verb == OperatorVerb::Stop && halt_of(name) != Halt::Stopped) {
     result.ok = false;
     result.words += "; another order came meanwhile";

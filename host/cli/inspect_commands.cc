@@ -28,14 +28,13 @@ Outcome<PluginStore> open_store(const HostConfig &host) {
 std::string kind_words(const PreparedEntry &entry) {
   if (!entry.config.is_job()) return "service";
   const std::int64_t slices = entry.manifest.slice_count();
-  return fmt::format("job of {} slice{}", slices, slices == 1 ? "" : "s");
+  return "job of " + counted(slices, "slice");
 }
 
 void print_entries(const Prepared &prepared) {
   Table table;
   for (const auto &entry : prepared.entries) {
-    table.add({"  " + entry.config.name, kind_words(entry),
-               fmt::format("{} worker{}", entry.config.count, entry.config.count == 1 ? "" : "s"),
+    table.add({"  " + entry.config.name, kind_words(entry), counted(entry.config.count, "worker"),
                fmt::format("{} {} (build {})", entry.build.id, entry.build.version, entry.build.hash.substr(0, 12))});
   }
   say("{}", table.text());

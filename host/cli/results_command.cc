@@ -8,6 +8,7 @@
 #include "cli/control_client.h"
 #include "cli/job_ledger.h"
 #include "cli/say.h"
+#include "core/human_text.h"
 #include "core/job.h"
 #include "edge/status_json.h"
 
@@ -58,8 +59,8 @@ Outcome<ExitCode> completeness(const StoredJob &job, const JobProgress &progress
     case JobState::Running: break;
   }
   if (!job.reason.empty()) return not_whole(ExitCode::Failed, "has failed" + why);
-  return not_whole(ExitCode::Failed,
-                   fmt::format("has not ended: {} of {} slices are done", progress.done, progress.slices));
+  return not_whole(ExitCode::Failed, fmt::format("has not ended: {} of {}", progress.done,
+                                                 counted(progress.slices, "slice is done", "slices are done")));
 }
 
 Outcome<ExitCode> print_report(JobLedger &job, bool json) {

@@ -8,6 +8,7 @@
 #include "cli/control_client.h"
 #include "cli/job_ledger.h"
 #include "cli/say.h"
+#include "core/human_text.h"
 #include "core/slice_range.h"
 #include "edge/fleet_lock.h"
 #include "edge/job_disk.h"
@@ -68,7 +69,7 @@ Outcome<ExitCode> retry_without_host(const std::string &state_dir, const Operato
     if (!retried) return give_up(ExitCode::Failed, retried.error());
     if (auto done = carry_out(*disk, std::move(batch)); !done) return give_up(ExitCode::Failed, done.error());
     say("{}: {} again with the next `hostler run` or `hostler up`\n", name,
-        *retried == 1 ? "1 slice is tried" : fmt::format("{} slices are tried", *retried));
+        counted(*retried, "slice is tried", "slices are tried"));
     return ExitCode::Fine;
   }
   return give_up(ExitCode::Failed, name + ": the ledger does not know it");

@@ -9,6 +9,7 @@
 #include "cli/control_client.h"
 #include "cli/job_ledger.h"
 #include "cli/say.h"
+#include "core/human_text.h"
 #include "core/job_tally.h"
 #include "core/plain_text.h"
 #include "core/slice_range.h"
@@ -91,7 +92,7 @@ class Slices {
     const SliceRange &range = slice.range;
     std::string why = slice.verdict;
     if (!slice.reason.empty()) why += (why.empty() ? "" : ": ") + in_one_line(slice.reason);
-    if (slice.put_off > 0) why += fmt::format("{}put off {} times", why.empty() ? "" : "; ", slice.put_off);
+    if (slice.put_off > 0) why += fmt::format("{}put off {}", why.empty() ? "" : "; ", counted(slice.put_off, "time"));
     if (slice.checkpoint >= 0) why += fmt::format("{}checkpoint at {}", why.empty() ? "" : "; ", slice.checkpoint);
     std::string line = fmt::format("{:<28} {:<28} {:>9}  {:<11} {:>8} {:>6}  {}", slice.slice,
                                    range.merge ? "" : fmt::format("{}-{}", range.last_input, range.end),

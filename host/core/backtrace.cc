@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/plain_text.h"
 
 namespace hostler {
@@ -112,7 +113,7 @@ std::vector<std::string> lines(const Backtrace &backtrace, std::size_t most) {
   std::vector<std::string> text;
   for (std::size_t i = 0; i < frames.size();) {
     if (text.size() == most) {
-      text.push_back(fmt::format("and {} frames more", frames.size() - i));
+      text.push_back(fmt::format("and {} more", counted(std::ssize(frames) - static_cast<std::ptrdiff_t>(i), "frame")));
       break;
     }
     std::size_t next = i + 1;

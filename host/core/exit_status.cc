@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/on_exit.h"
 #include "core/units.h"
 #include "core/verdict_words.h"
@@ -127,11 +128,11 @@ Judgement judge_done(const SliceEnded &ended, const std::string &how, const std:
   if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason, ended.rule};
   if (ended.refused != StopWord::GoOn && !overdue.empty()) return {Verdict::Timeout, overdue};
   if (ended.refused != StopWord::GoOn) return {Verdict::Yield, "stopped at a refused claim"};
-  return {
-      Verdict::Failure,
-      fmt::format("{} but left the last {} of {} positions unclaimed, from position {} on", how,
-                  ended.slice.end - ended.claimed_to, ended.slice.end - ended.slice.begin, ended.claimed_to + shift),
-      ended.rule};
+  return {Verdict::Failure,
+          fmt::format("{} but left the last {} of {} unclaimed, from position {} on", how,
+                      ended.slice.end - ended.claimed_to, counted(ended.slice.end - ended.slice.begin, "position"),
+                      ended.claimed_to + shift),
+          ended.rule};
 }
 
 }  // namespace

@@ -43,8 +43,9 @@ std::string human_count(double count) {
   return scaled<5>(count, 1000, {"", "k", "M", "G", "T"});
 }
 
-std::string records_in_words(std::int64_t count) {
-  return count == 1 ? "1 record" : fmt::format("{} records", count);
+std::string counted(std::int64_t count, std::string_view one, std::string_view many) {
+  if (count == 1) return fmt::format("1 {}", one);
+  return many.empty() ? fmt::format("{} {}s", count, one) : fmt::format("{} {}", count, many);
 }
 
 std::size_t columns_of(std::string_view text) {

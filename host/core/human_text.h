@@ -15,8 +15,8 @@ namespace hostler {
 [[nodiscard]] std::string human_bytes(double bytes);
 // "812", "12.3k", "4.5M", "1.2G".
 [[nodiscard]] std::string human_count(double count);
-// "1 record", "12345 records": exactly.
-[[nodiscard]] std::string records_in_words(std::int64_t count);
+// "1 record", "12345 records", "2 retries": exactly. `many` where the plural is not made by an s.
+[[nodiscard]] std::string counted(std::int64_t count, std::string_view one, std::string_view many = {});
 
 // How many columns of a terminal UTF-8 text takes, if no character is wide.
 [[nodiscard]] std::size_t columns_of(std::string_view text);

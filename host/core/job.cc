@@ -272,10 +272,10 @@ bool Job::may_skip(const Skipped &aside) const {
 // What is said of both comes before the first of the isolated ones, whose reason may be long.
 std::string Job::aside_words(std::string_view verdict) const {
   const std::int64_t isolated = table_.slices(SliceState::Isolated);
-  const std::string skipped = skipped_.records > 0 ? records_in_words(skipped_.records) + " skipped" : "";
+  const std::string skipped = skipped_.records > 0 ? counted(skipped_.records, "record") + " skipped" : "";
   if (isolated == 0) return fmt::format("{}{}", skipped, verdict);
   return fmt::format("{}{} isolated{}; the first is {}", skipped.empty() ? "" : skipped + ", ",
-                     records_in_words(isolated), verdict, first_of(table_.isolated()));
+                     counted(isolated, "record"), verdict, first_of(table_.isolated()));
 }
 
 void Job::settle() {
@@ -285,8 +285,8 @@ void Job::settle() {
   const std::int64_t bad = table_.quarantined_slices();
   if (!settings_.max_failed.allows(bad, all))
     return settle_as(JobState::Failed,
-                     fmt::format("{} of {} slices quarantined, more than max_failed allows; the first is slice {}", bad,
-                                 all, first_of(table_.quarantined())));
+                     fmt::format("{} of {} quarantined, more than max_failed allows; the first is slice {}", bad,
+                                 counted(all, "slice"), first_of(table_.quarantined())));
   if (!may_skip(aside())) return settle_as(JobState::Failed, aside_words(", more than max_skipped allows"));
   if (settings_.has_merge) {
     const SliceRow *merge = table_.find(table_.merge_position());
@@ -296,7 +296,8 @@ void Job::settle() {
   }
   std::string words;
   if (bad > 0)
-    words = fmt::format("{} of {} slices quarantined; the first is slice {}", bad, all, first_of(table_.quarantined()));
+    words = fmt::format("{} of {} quarantined; the first is slice {}", bad, counted(all, "slice"),
+                        first_of(table_.quarantined()));
   if (aside().records > 0) words += (words.empty() ? "" : "; ") + aside_words({});
   const JobState state = words.empty() ? JobState::Succeeded : JobState::Partial;
   settle_as(state, std::move(words));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/host_deaths.h"
+#include "core/human_text.h"
 #include "core/job.h"
 #include "core/restart_policy.h"
 #include "core/units.h"
@@ -268,7 +269,7 @@ SliceOutcome Job::charge(SliceRow row, const std::string &reason, TimePoint now,
 SliceOutcome Job::put_off(SliceRow row, const std::string &reason, TimePoint now, double random) {
   if (row.temporaries >= settings_.max_temporary) {
     ++row.attempts;
-    const std::string bound = fmt::format("put off {} times, no more than max_temporary", row.temporaries);
+    const std::string bound = fmt::format("put off {}, no more than max_temporary", counted(row.temporaries, "time"));
     return quarantine(std::move(row), reason + "; " + bound, "quarantined");
   }
   ++row.temporaries;

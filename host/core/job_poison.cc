@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/job.h"
 
 namespace hostler {
@@ -88,9 +89,9 @@ SliceOutcome Job::bisect(SliceRow row, const std::string &reason, Interval at) {
   std::int32_t &spent = bisected_[manifest().slice_at(row.begin).index];
   if (middle <= at.begin || spent + 2 > settings_.max_bisect) {
     ++row.attempts;
-    return quarantine(
-        std::move(row), reason,
-        fmt::format("bisecting has cost {} attempts of max_bisect {}, quarantined", spent, settings_.max_bisect));
+    return quarantine(std::move(row), reason,
+                      fmt::format("bisecting has cost {} of max_bisect {}, quarantined", counted(spent, "attempt"),
+                                  settings_.max_bisect));
   }
   spent += 2;  // one attempt each
   SliceOutcome outcome{SliceState::Ready, fmt::format("{}: {}; its halves are tried by themselves, {} of {} attempts",

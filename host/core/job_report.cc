@@ -28,7 +28,8 @@ std::string times(Duration time) {
 }
 
 std::string amount(double positions, const std::string &unit) {
-  return unit == "bytes" ? human_bytes(positions) : human_count(positions) + " " + unit;
+  return unit == "bytes" ? human_bytes(positions)
+                         : human_count(positions) + " " + (positions == 1 ? unit.substr(0, unit.size() - 1) : unit);
 }
 
 // What was interrupted, or gave way, is nobody's failure.
@@ -120,8 +121,8 @@ std::string report_text(const JobReport &report) {
   const JobProgress &progress = report.progress;
   std::string text = fmt::format("{}: {}{}{}\n", report.job, name(report.state), report.reason.empty() ? "" : ": ",
                                  in_one_line(report.reason));
-  text += fmt::format("  slices       {} of {} done, {} quarantined, {} attempts, {} of them failed\n", progress.done,
-                      progress.slices, progress.quarantined, report.attempts, report.failures);
+  text += fmt::format("  slices       {} of {} done, {} quarantined, {}, {} of them failed\n", progress.done,
+                      progress.slices, progress.quarantined, counted(report.attempts, "attempt"), report.failures);
   if (progress.isolated > 0)
     text += fmt::format("  records      {} isolated, {}\n", progress.isolated,
                         amount(static_cast<double>(progress.positions_isolated), report.unit));
@@ -129,12 +130,13 @@ std::string report_text(const JobReport &report) {
       fmt::format("  input        {} of {} done\n", amount(static_cast<double>(progress.positions_done), report.unit),
                   amount(static_cast<double>(progress.positions), report.unit));
   if (progress.skipped.records > 0)
-    text += fmt::format("  skipped      {} records ({})\n", progress.skipped.records,
+    text += fmt::format("  skipped      {} ({})\n", counted(progress.skipped.records, "record"),
                         amount(static_cast<double>(progress.skipped.positions), report.unit));
   text += fmt::format("  time         {} in which {} of work were done, {}/s\n", times(report.elapsed),
                       times(report.work), amount(report.rate, report.unit));
-  text += fmt::format("  workers      {} processes, {} of CPU, {} at most\n", report.usage.workers,
-                      times(report.usage.cpu), human_bytes(static_cast<double>(report.usage.peak_bytes)));
+  text +=
+      fmt::format("  workers      {}, {} of CPU, {} at most\n", counted(report.usage.workers, "process", "processes"),
+                  times(report.usage.cpu), human_bytes(static_cast<double>(report.usage.peak_bytes)));
   if (!report.builds.empty()) text += fmt::format("  builds       {}\n", fmt::join(report.builds, ", "));
   for (const auto &[counter, total] : report.counters) text += fmt::format("  counter      {} {}\n", counter, total);
   for (const SlowSlice &slow : report.slowest)

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/suggest.h"
 
 namespace hostler {
@@ -124,7 +125,7 @@ OperatorOutcome outcome(OperatorVerb verb, const EntryStatus &entry) {
   const auto ailing = std::ranges::find_if(
       entry.workers, [](const WorkerStatus &worker) { return worker.state == "failed" || worker.state == "backoff"; });
   OperatorOutcome outcome{true, true, fmt::format("{}: {}", entry.name, entry.state)};
-  if (up != 0) outcome.words += fmt::format(", {} worker{}", up, up == 1 ? "" : "s");
+  if (up != 0) outcome.words += ", " + counted(up, "worker");
   if (!entry.reason.empty()) outcome.words += "; " + entry.reason;
   if (verb == OperatorVerb::Resume && entry.state == "stopping")
     outcome.words += "; goes on when what is in work has ended";

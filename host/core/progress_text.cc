@@ -48,12 +48,12 @@ std::string join(const std::vector<std::string> &parts, std::string_view between
 std::string trouble(const JobProgress &progress) {
   return join({progress.backoff > 0 ? fmt::format("{} to be tried again", progress.backoff) : "",
                progress.quarantined > 0 ? fmt::format("{} quarantined", progress.quarantined) : "",
-               progress.isolated > 0 ? fmt::format("{} isolated", records_in_words(progress.isolated)) : ""},
+               progress.isolated > 0 ? fmt::format("{} isolated", counted(progress.isolated, "record")) : ""},
               ", ");
 }
 
 std::string slices_words(const JobProgress &progress) {
-  return fmt::format("{}/{} slices", progress.done, progress.slices);
+  return fmt::format("{}/{}", progress.done, counted(progress.slices, "slice"));
 }
 
 }  // namespace
@@ -86,11 +86,11 @@ std::string progress_line(const EntryStatus &job, std::size_t name_columns, std:
 
 std::string verdict_line(const EntryStatus &job) {
   const JobProgress &progress = job.progress;
-  std::string line = fmt::format("{}: {}, {} of {} slices done", job.name, job.state, progress.done, progress.slices);
+  std::string line =
+      fmt::format("{}: {}, {} of {} done", job.name, job.state, progress.done, counted(progress.slices, "slice"));
   if (progress.quarantined > 0) line += fmt::format(", {} quarantined", progress.quarantined);
-  if (progress.isolated > 0) line += fmt::format(", {} isolated", records_in_words(progress.isolated));
-  if (progress.retries > 0)
-    line += fmt::format(", {} {}", progress.retries, progress.retries == 1 ? "retry" : "retries");
+  if (progress.isolated > 0) line += fmt::format(", {} isolated", counted(progress.isolated, "record"));
+  if (progress.retries > 0) line += ", " + counted(progress.retries, "retry", "retries");
   if (!job.reason.empty()) line += ": " + job.reason;
   const bool fell_short = job.state == "failed" || job.state == "partial" || job.state == "cancelled";
   if (fell_short && job.held.empty())

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/human_text.h"
 #include "core/units.h"
 
 namespace hostler {
@@ -42,7 +43,7 @@ RestartDecision RestartPolicy::failed(const RestartConfig &config, TimePoint now
   while (!restarts_.empty() && now - restarts_.front() >= config.within) restarts_.pop_front();
   if (static_cast<std::int64_t>(restarts_.size()) >= config.limit)
     return {true, Duration{},
-            fmt::format("gave up: {} restarts within {}", config.limit, format_duration(config.within))};
+            fmt::format("gave up: {} within {}", counted(config.limit, "restart"), format_duration(config.within))};
   restarts_.push_back(now);
   return restart_in(backoff_delay(config, failures_, random), fmt::format("failure {} in a row", failures_));
 }

@@ -26,9 +26,11 @@ TEST(HumanText, BytesAndCountsHaveOneDecimal) {
 }
 
 TEST(HumanText, RecordsAreCounted) {
-  EXPECT_EQ(records_in_words(0), "0 records");
-  EXPECT_EQ(records_in_words(1), "1 record");
-  EXPECT_EQ(records_in_words(12345), "12345 records");
+  EXPECT_EQ(counted(0, "record"), "0 records");
+  EXPECT_EQ(counted(1, "record"), "1 record");
+  EXPECT_EQ(counted(12345, "record"), "12345 records");
+  EXPECT_EQ(counted(1, "retry", "retries"), "1 retry");
+  EXPECT_EQ(counted(2, "retry", "retries"), "2 retries");
 }
 
 TEST(HumanText, ColumnsAreCharactersNotBytes) {

@@ -199,7 +199,7 @@ TEST(Job, ASliceIsQuarantinedWhenItsAttemptsAreUsedUp) {
   EXPECT_EQ(job.progress().retries, 3);
   EXPECT_EQ(
       job.state_reason(),
-      "1 of 1 slices quarantined, more than max_failed allows; the first is slice 0-0: returned 70 (HOSTLER_ERROR)");
+      "1 of 1 slice quarantined, more than max_failed allows; the first is slice 0-0: returned 70 (HOSTLER_ERROR)");
 }
 
 TEST(Job, BadDataIsQuarantinedAtOnce) {

@@ -63,6 +63,16 @@ TEST(ProgressText, PercentIsAllOnlyWhenAllIsDone) {
   EXPECT_EQ(progress_words(job), "0/0 slices, 100%, 3.0 MiB/s, finishing") << "an empty input";
 }
 
+TEST(ProgressText, OneIsNotToldAsMany) {
+  auto job = running_job();
+  job.state = "failed";
+  job.progress = {};
+  job.progress.slices = 1;
+  job.progress.retries = 1;
+  EXPECT_TRUE(verdict_line(job).starts_with("words: failed, 0 of 1 slice done, 1 retry")) << verdict_line(job);
+  EXPECT_TRUE(progress_words(job).starts_with("0/1 slice,")) << progress_words(job);
+}
+
 TEST(ProgressText, RateOfOtherThanBytesIsACount) {
   auto job = running_job();
   job.unit = "numbers";

@@ -128,7 +128,7 @@ exits 0 hostler stop feed
 exits 0 hostler down
 hostler run --fresh fed >run.log 2>&1 &
 run=$!
-wait_until 'grep -q "^fed: 0/1 slices, 0%, waits for feed, which an operator stopped" run.log'
+wait_until 'grep -q "^fed: 0/1 slice, 0%, waits for feed, which an operator stopped" run.log'
 exits 0 hostler start feed
 wait $run
 assert_nobody_left
