@@ -189,7 +189,7 @@ std::string format_size(std::int64_t bytes) {
 
 Result<Tolerance> parse_tolerance(std::string_view text) {
   const auto refuse = [&] {
-    return fail("", fmt::format("\"{}\" is neither a number of slices nor a percentage", shown(text)),
+    return fail("", fmt::format("\"{}\" is neither a count nor a percentage", shown(text)),
                 "write for example 3 or 0.5%");
   };
   if (text.empty() || !is_digit(text.front())) return refuse();
