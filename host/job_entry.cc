@@ -7,6 +7,7 @@
 
 #include "core/job_report.h"
 #include "core/on_exit.h"
+#include "core/progress_text.h"
 
 namespace hostler {
 namespace {
@@ -98,7 +99,9 @@ std::string JobEntry::cannot_start() const {
   if (stored_.state != JobState::Running)
     return fmt::format(
         "has ended: {0}; --fresh {1} starts it from zero{2}", hostler::name(stored_.state), name(),
-        stored_.state == JobState::Succeeded ? "" : ", --resume " + name() + " tries again what is not done");
+        stored_.state == JobState::Succeeded || (stored_.state == JobState::Partial && !has_undone(job_.progress()))
+            ? ""
+            : ", --resume " + name() + " tries again what is not done");
   if (out_of_step_) return failure_ + "; only a new start of the host knows where it stands";
   return stored_.problem;
 }

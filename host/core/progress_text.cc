@@ -56,7 +56,18 @@ std::string slices_words(const JobProgress &progress) {
   return fmt::format("{}/{}", progress.done, counted(progress.slices, "slice"));
 }
 
+// Of what a job that ended short of success can do with --resume.
+std::string resume_hint(const EntryStatus &job) {
+  if (has_undone(job.progress)) return fmt::format("`--resume {}` tries again what is not done, ", job.name);
+  if (job.state == "partial") return "";
+  return fmt::format("`--resume {}` goes on from there once that is mended, ", job.name);
+}
+
 }  // namespace
+
+bool has_undone(const JobProgress &progress) {
+  return progress.done < progress.slices || progress.quarantined > 0 || progress.isolated > 0;
+}
 
 std::string progress_words(const EntryStatus &job) {
   const JobProgress &progress = job.progress;
@@ -94,7 +105,7 @@ std::string verdict_line(const EntryStatus &job) {
   if (!job.reason.empty()) line += ": " + job.reason;
   const bool fell_short = job.state == "failed" || job.state == "partial" || job.state == "cancelled";
   if (fell_short && job.held.empty())
-    line += fmt::format("\n  `--resume {0}` tries again what is not done, `--fresh {0}` starts from zero", job.name);
+    line += fmt::format("\n  {}`--fresh {}` starts from zero", resume_hint(job), job.name);
   if (!job.held.empty())
     line += fmt::format("\n  changed since, and kept as it was: {} (--fresh {} starts from zero{})", job.held, job.name,
                         job.resumable ? fmt::format(", --resume {} keeps what is done", job.name) : "");

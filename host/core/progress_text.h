@@ -14,6 +14,9 @@ namespace hostler {
 // "words  [####......]  40%  12/64 slices  12.3M/s  ETA 12s", cut to so many columns; `name_columns` aligns several.
 [[nodiscard]] std::string progress_line(const EntryStatus &job, std::size_t name_columns, std::size_t columns);
 
+// Is there anything of the slices that --resume would try again? Records that were skipped are done.
+[[nodiscard]] bool has_undone(const JobProgress &progress);
+
 // "words: succeeded, 64 of 64 slices done, 2 retries"; a reason and what waits for --fresh or --resume behind it.
 [[nodiscard]] std::string verdict_line(const EntryStatus &job);
 

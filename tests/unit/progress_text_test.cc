@@ -90,6 +90,20 @@ TEST(ProgressText, VerdictSaysWhatWasDoneAndWhatWaits) {
   EXPECT_EQ(verdict_line(job),
             "words: partial, 63 of 64 slices done, 1 quarantined, 3 retries: 1 of 64 slices quarantined\n"
             "  `--resume words` tries again what is not done, `--fresh words` starts from zero");
+  job.progress.done = 64;
+  job.progress.quarantined = job.progress.retries = 0;
+  job.progress.skipped.records = 3;
+  job.reason = "3 records skipped";
+  EXPECT_EQ(verdict_line(job),
+            "words: partial, 64 of 64 slices done: 3 records skipped\n"
+            "  `--fresh words` starts from zero")
+      << "what was skipped no resume does again";
+  job.state = "failed";
+  job.reason = "3 records skipped, more than max_skipped allows";
+  EXPECT_NE(verdict_line(job).find("`--resume words` goes on from there once that is mended, `--fresh"),
+            std::string::npos);
+  job.progress.isolated = 1;
+  EXPECT_NE(verdict_line(job).find("`--resume words` tries again what is not done"), std::string::npos);
   job = running_job();
   job.state = "succeeded";
   job.progress.done = 64;
