@@ -75,8 +75,8 @@ void print_line(const RecordStatus &record, bool first) {
   if (first) say("{:<40} {:<24} {}\n", "RECORD IN", "FROM-TO", "WHY: BYTES");
   const std::string place = record.path.empty() ? fmt::format("input {}", record.input) : record.path;
   const std::string line = record.line > 0 ? fmt::format(":{}", record.line) : "";
-  say("{:<40} {:<24} {}{}\n", place + line, fmt::format("{}-{}", record.begin, record.end), in_one_line(record.reason),
-      record.bytes.empty() ? "" : ": " + shown(record.bytes));
+  say("{:<40} {:<24} {}{}\n", in_one_line(place) + line, fmt::format("{}-{}", record.begin, record.end),
+      in_one_line(record.reason), record.bytes.empty() ? "" : ": " + shown(record.bytes));
   print_backtrace(record.backtrace.value_or(""));
 }
 

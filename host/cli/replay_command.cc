@@ -15,6 +15,7 @@
 #include "cli/say.h"
 #include "core/crash.h"
 #include "core/on_exit.h"
+#include "core/plain_text.h"
 #include "core/plan.h"
 #include "core/slice_range.h"
 #include "core/verdict_words.h"
@@ -252,8 +253,9 @@ void tell_what_it_left(const ReplayWorker::Ended &ended, const Workshop &worksho
   if (slice.has_result) write_text(stdout, slice.result + (slice.result.ends_with('\n') ? "" : "\n"));
   for (const auto &[counter, delta] : counters) warn("counter {} {}\n", counter, delta);
   for (const auto *skipped : {&ended.skipped, &slice.skipped})
-    for (const Aside &record : *skipped) warn("skipped {}-{}: {}\n", record.begin, record.end, record.reason);
-  for (const std::string &file : slice.files) warn("file {}/{}\n", slice.attempt_dir, file);
+    for (const Aside &record : *skipped)
+      warn("skipped {}-{}: {}\n", record.begin, record.end, in_one_line(record.reason));
+  for (const std::string &file : slice.files) warn("file {}/{}\n", slice.attempt_dir, in_one_line(file));
   if (slice.files.empty() && std::filesystem::exists(workshop.attempts()) &&
       !std::filesystem::is_empty(workshop.attempts()))
     warn("what it wrote is in {}\n", workshop.attempts());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/human_text.h"
+#include "core/plain_text.h"
 
 namespace hostler {
 namespace {
@@ -74,7 +75,7 @@ std::string progress_words(const EntryStatus &job) {
   std::string left;
   if (is_running(job) && job.eta_seconds >= 0) left = human_seconds(job.eta_seconds) + " to go";
   if (is_running(job) && all_slices_ended(progress)) left = "finishing";
-  if (job.state == "waiting") left = job.reason;
+  if (job.state == "waiting") left = in_one_line(job.reason);
   if (job.state == "paused") left = "paused";
   return join({slices_words(progress), fmt::format("{}%", percent(progress)), is_running(job) ? rate_words(job) : "",
                left, trouble(progress)},
@@ -84,7 +85,7 @@ std::string progress_words(const EntryStatus &job) {
 std::string progress_line(const EntryStatus &job, std::size_t name_columns, std::size_t columns) {
   const JobProgress &progress = job.progress;
   const auto filled = static_cast<std::size_t>(part_done(progress) * kBarColumns);
-  std::string state = is_running(job) ? "" : job.state == "waiting" ? job.reason : job.state;
+  std::string state = is_running(job) ? "" : job.state == "waiting" ? in_one_line(job.reason) : job.state;
   if (is_running(job) && job.eta_seconds >= 0) state = "ETA " + human_seconds(job.eta_seconds);
   if (is_running(job) && all_slices_ended(progress)) state = "finishing";
   const std::string name = job.name + std::string(name_columns - std::min(name_columns, columns_of(job.name)), ' ');
@@ -102,7 +103,7 @@ std::string verdict_line(const EntryStatus &job) {
   if (progress.quarantined > 0) line += fmt::format(", {} quarantined", progress.quarantined);
   if (progress.isolated > 0) line += fmt::format(", {} isolated", counted(progress.isolated, "record"));
   if (progress.retries > 0) line += ", " + counted(progress.retries, "retry", "retries");
-  if (!job.reason.empty()) line += ": " + job.reason;
+  if (!job.reason.empty()) line += ": " + in_one_line(job.reason);
   const bool fell_short = job.state == "failed" || job.state == "partial" || job.state == "cancelled";
   if (fell_short && job.held.empty())
     line += fmt::format("\n  {}`--fresh {}` starts from zero", resume_hint(job), job.name);

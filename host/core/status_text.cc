@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/human_text.h"
+#include "core/plain_text.h"
 #include "core/plan.h"
 #include "core/progress_text.h"
 
@@ -29,7 +30,8 @@ std::string held_words(const EntryStatus &entry) {
 std::vector<std::string> entry_row(const EntryStatus &entry) {
   const bool is_job = entry.kind == "job";
   const std::string progress = is_job ? progress_words(entry) : "";
-  const std::string reason = is_job && entry.state == "waiting" ? "" : entry.reason;  // that is told with the progress
+  const std::string reason =
+      is_job && entry.state == "waiting" ? "" : in_one_line(entry.reason);  // that is told with the progress
   return {
       entry.name, entry.kind, entry.state, "",
       "",         "",         "",          join(join(join(build_words(entry), progress), reason), held_words(entry))};

@@ -116,3 +116,29 @@ rm -r state/store
 exits 0 hostler replay my-job.0-40
 assert_in 'hello 40' "$said"
 assert_nobody_left
+
+# Whatever a file is called, a record of it is a line; and of a job that has only skipped something nothing is to be resumed.
+rm -rf state plugins/parts.so
+cat >skips.c <<'END'
+#include <hostler/plugin.h>
+HOSTLER_PLUGIN("skips", "1.0.0", 0);
+int run(const hostler_slice_t *slice) {
+  return slice->host->skip(slice, slice->begin, slice->begin + 2, "no\tgood") == 0 ? HOSTLER_DONE : HOSTLER_ERROR;
+}
+END
+cc -shared -fPIC -I"$SOURCE_DIR/plugin-api/include" -o plugins/skips.so skips.c
+mkdir odd
+printf 'x\n' >odd/$'two\nlines\tand\e[31m.txt'
+workers <<'YAML'
+workers:
+  - plugin: skips.so
+    max_skipped: 1
+    input: {lines: "odd/*"}
+YAML
+exits 5 hostler run
+assert_in '`--fresh skips` starts from zero' "$said"
+case $said in *--resume*) die "offers a resume: $said" ;; esac
+assert_in 'skips: partial, 1 of 1 slice done: 1 record skipped' "$said"
+assert_in '1 attempt, 0 of them failed' "$said"
+assert_eq "$(hostler failed skips --lines | tail -n +2)" \
+  "$(printf '%-40s %-24s %s' "$PWD/odd/two?lines?and?[31m.txt:1" 0-2 'no?good: x?')" 'the record in a line'
