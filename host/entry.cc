@@ -39,7 +39,7 @@ void Entry::stop_by_hand() {
 
 void Entry::restart_by_hand() {
   for (auto &slot : slots_)
-    if (is_alive(slot->state) && slot->desired == Desired::Up) apply(*slot, WorkerEvent::Replaced);
+    if (is_alive(slot->state) && slot->desired == Desired::Up) replace_worker(*slot);
   start_by_hand();
 }
 
@@ -49,18 +49,15 @@ void Entry::scale(std::int32_t count) {
 
 void Entry::stop() {
   wanted_ = false;
-  const bool was_patient = std::exchange(patient_, false);
-  for (auto &slot : slots_) {
-    if (was_patient && is_draining(*slot)) limit_drain(*slot);
-    set_desired(*slot, Desired::Down);
-  }
+  patient_ = false;
+  for (auto &slot : slots_) set_desired(*slot, Desired::Down);
 }
 
 void Entry::pause() {
   stop();
   patient_ = true;
   for (auto &slot : slots_) {
-    if (!is_draining(*slot)) continue;
+    if (!is_draining(*slot) || !has_work(*slot)) continue;
     slot->timer.cancel();
     watch_drain(*slot);
   }
@@ -96,13 +93,19 @@ void Entry::update(PreparedEntry prepared, bool replace) {
   failure_.clear();
   for (auto &slot : slots_) {
     slot->policy.reset();
-    if (slot->desired == Desired::Up) apply(*slot, WorkerEvent::Replaced);
+    if (slot->desired == Desired::Up) replace_worker(*slot);
   }
+}
+
+void Entry::replace_worker(Slot &slot) {
+  apply(slot, WorkerEvent::Replaced);
+  press(slot);
 }
 
 void Entry::set_desired(Slot &slot, Desired desired) {
   slot.desired = desired;
   apply(slot, desired == Desired::Up ? WorkerEvent::Wanted : WorkerEvent::Unwanted);
+  if (desired == Desired::Down) press(slot);
 }
 
 void Entry::apply(Slot &slot, WorkerEvent event) {
@@ -155,8 +158,13 @@ void Entry::begin_stop(Slot &slot) {
   if (!drains()) return cancel(slot);
   around_.system.stop(*slot.worker, StopWord::Drain, 0);
   around_.system.dismiss(*slot.worker);
-  if (patient_) return watch_drain(slot);
+  if ((patient_ && has_work(slot)) || slot.told_deadline) return watch_drain(slot);
   limit_drain(slot);
+}
+
+// One that a pause has left all its time, which the pause's end does not take from it, has a limit again.
+void Entry::press(Slot &slot) {
+  if (!patient_ && is_draining(slot) && !slot.timer.is_set()) limit_drain(slot);
 }
 
 // A pause leaves a slice all its time, but not more than its limits do.

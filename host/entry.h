@@ -231,6 +231,8 @@ class Entry {
   [[nodiscard]] bool is_draining(const Slot &slot) const;
   void limit_drain(Slot &slot);
   void watch_drain(Slot &slot);
+  void press(Slot &slot);
+  void replace_worker(Slot &slot);
   void cancel(Slot &slot);
   void kill_worker(Slot &slot);
   std::unordered_map<WorkerId, Slot *> by_worker_;

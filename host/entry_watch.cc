@@ -96,7 +96,7 @@ void Entry::past_deadline(Slot &slot, std::int64_t slice) {
   const WorkerPart page = around_.system.page(*slot.worker);
   const auto stage = static_cast<Stage>(page.stage);
   if (stage == Stage::Checkpointing) return await_deadline(slot, config().stop.grace, slice);
-  if (stage != Stage::Running && stage != Stage::Returned) return;
+  if (stage != Stage::Running && stage != Stage::Returned) return press(slot);
   if (page.begun == slice) return end_overdue(slot, slot.deadline + ", and did not stop when asked to");
   await_deadline(slot, config().time_limit.value_or(Duration{}) + config().stop.grace, page.begun);
 }

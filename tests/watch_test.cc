@@ -28,6 +28,12 @@ class WatchTest : public FleetTest {
     script.on_dismiss = [](FakeWorker &) {};
     return script;
   }
+  void order(OperatorVerb verb, std::vector<std::string> names) {
+    OperatorCommand command;
+    command.verb = verb;
+    command.names = std::move(names);
+    EXPECT_TRUE(supervisor->command(command));
+  }
   static PreparedEntry watched(PreparedEntry entry, Duration watchdog) {
     entry.config.watchdog = watchdog;
     return entry;
@@ -186,12 +192,6 @@ TEST_F(WatchTest, APauseGivesASliceThatIsOverItsTimeNoMoreOfIt) {
   ASSERT_TRUE(apply(jobs));
   system.run_for(seconds(9));
   ASSERT_EQ(system.count_in_diary("stop j/0 deadline SIGTERM"), 1);
-  const auto order = [&](OperatorVerb verb, std::vector<std::string> names) {
-    OperatorCommand command;
-    command.verb = verb;
-    command.names = std::move(names);
-    EXPECT_TRUE(supervisor->command(command));
-  };
   order(OperatorVerb::Restart, {"k"});
   order(OperatorVerb::Pause, {"j", "k"});
   EXPECT_EQ(entry("j").state, "paused");
@@ -200,6 +200,55 @@ TEST_F(WatchTest, APauseGivesASliceThatIsOverItsTimeNoMoreOfIt) {
     EXPECT_EQ(system.count_in_diary("stop " + name + "/0 deadline SIGABRT"), 1);
     EXPECT_EQ(entry(name).state, "failed");
   }
+}
+
+TEST_F(WatchTest, AStopGivesASliceThatIsOverItsTimeNoMoreOfItEither) {
+  system.script("j", stuck());
+  auto job = job_entry("j", 1, 1);
+  job.config.time_limit = seconds(8);
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(9));
+  ASSERT_EQ(system.count_in_diary("stop j/0 deadline SIGTERM"), 1);
+  order(OperatorVerb::Stop, {"j"});
+  system.run_for(seconds(15));
+  EXPECT_EQ(system.count_in_diary("stop j/0 deadline SIGABRT"), 1);
+  EXPECT_EQ(system.count_in_diary("stop j/0 cancel SIGTERM"), 0);
+  EXPECT_EQ(entry("j").workers[0].last_exit.text.substr(0, 12), "out of time:");
+}
+
+// Whatever it is that wants them gone.
+TEST_F(WatchTest, WhatAPauseHasLeftAllItsTimeHasALimitAgainForAStop) {
+  const std::vector<std::string> all{"j", "k", "l"};
+  std::vector<PreparedEntry> jobs;
+  for (const std::string &name : all) {
+    system.script(name, stuck());
+    jobs.push_back(job_entry(name, 1, 1));
+  }
+  ASSERT_TRUE(apply(jobs));
+  system.run_for(seconds(1));
+  order(OperatorVerb::Pause, all);
+  system.run_for(seconds(60));
+  order(OperatorVerb::Resume, all);
+  system.run_for(seconds(60));
+  for (const std::string &name : all) ASSERT_EQ(system.count_in_diary("stop " + name + "/0 cancel SIGTERM"), 0);
+  order(OperatorVerb::Stop, {"j"});
+  order(OperatorVerb::Restart, {"k"});
+  jobs.pop_back();
+  ASSERT_TRUE(apply(jobs));
+  system.run_for(seconds(30));
+  for (const std::string &name : all) EXPECT_EQ(system.count_in_diary("stop " + name + "/0 cancel SIGTERM"), 1) << name;
+}
+
+TEST_F(WatchTest, APauseLeavesNoTimeToAWorkerThatNeverLoads) {
+  Script script = stuck();
+  script.on_start = [](FakeWorker &worker) { worker.page.stage = static_cast<std::uint32_t>(Stage::Loading); };
+  system.script("j", script);
+  ASSERT_TRUE(apply({job_entry("j", 1, 1)}));
+  system.run_for(seconds(1));
+  order(OperatorVerb::Pause, {"j"});
+  order(OperatorVerb::Resume, {"j"});
+  system.run_for(seconds(30));
+  EXPECT_EQ(system.count_in_diary("stop j/0 cancel SIGTERM"), 1);
 }
 
 TEST_F(WatchTest, ASliceThatYieldsAtItsDeadlineIsChargedAndTheNextOneGetsANewWorker) {
