@@ -132,7 +132,7 @@ class JobEntry final : public Entry {
   void answer(WorkerId worker, const SegmentEnded &ended, std::int32_t error);
   [[nodiscard]] std::string attempt_dir_of(const Held &held, std::int64_t begin) const;
   [[nodiscard]] std::string fault_of_files(const Held &held, const SegmentEnded &ended) const;
-  [[nodiscard]] std::string fault_of_files(const SliceEnded &ended, bool done) const;
+  [[nodiscard]] std::string fault_of_files(const Held &held, const SliceEnded &ended, bool done) const;
   [[nodiscard]] bool has_advanced(const Slot &slot, std::uint64_t lease, std::int64_t begin) const;
   // job_entry_ledger.cc: what the ledger is told.
   [[nodiscard]] std::string counter_fault(const std::map<std::string, std::int64_t> &deltas) const;

@@ -61,11 +61,14 @@ void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};
-  if (std::string fault = fault_of_files(ended, judgement.verdict == Verdict::Done); !fault.empty())
-    return protocol_error(slot, fault);
+  const Held *held = held_at(*slot.worker, begin);
+  const bool is_its_own = held != nullptr && held->lease.id == ended.lease;  // or ended() says what is wrong
+  if (is_its_own)
+    if (std::string fault = fault_of_files(*held, ended, judgement.verdict == Verdict::Done); !fault.empty())
+      return protocol_error(slot, fault);
   const TimePoint now = around_.system.now();
   note_ended(slot, ended, judgement);
-  if (ended.saved_lost) job_.forget_checkpoint(begin);
+  if (is_its_own && ended.saved_lost) job_.forget_checkpoint(begin);
   const auto outcome = job_.ended(*slot.worker, ended, judgement, now, around_.system.random());
   if (!outcome) return protocol_error(slot, outcome.error().text());
   if (!keeps_process(ended.rule >= 0 ? ended.counts_as : ended.returned)) slot.leaving = true;
@@ -217,13 +220,10 @@ void JobEntry::lose_leases(Slot &slot, const Judgement &judgement, std::optional
   StoreBatch batch;
   if (outcome.state == SliceState::Isolated) put_record(worker, *outcome.begin, *culprit, batch);
   if (begun && !outcome.reason.empty()) log(LogLevel::Warning, fmt::format("{}: {}", name(), outcome.reason));
-  const bool merge = begun && *begun == job_.manifest().positions();
   if (begun) {
-    const SliceSpan span = merge ? SliceSpan{} : job_.manifest().slice_from(*begun);
     const auto checkpoint = job_.checkpoint_of(*begun);
     if (const Held *held = held_at(worker, *begun)) {
-      const std::string dir =
-          stored_.identity.output + "/.attempts/" + attempt_folder(span.input, span.begin, merge, held->lease.id);
+      const std::string dir = attempt_dir_of(*held, *begun);
       if (!checkpoint || checkpoint->attempt_dir != dir) batch.push_back(DropAttempt{dir});
     }
   }

@@ -57,8 +57,9 @@ void JobEntry::send_saved(WorkerId worker, std::uint64_t lease) {
 }
 
 std::string JobEntry::attempt_dir_of(const Held &held, std::int64_t begin) const {
-  const SliceSpan slice = job_.manifest().slice_from(begin);
-  return stored_.identity.output + "/.attempts/" + attempt_folder(slice.input, slice.begin, false, held.lease.id);
+  const bool merge = begin == job_.manifest().positions();
+  const SliceSpan slice = merge ? SliceSpan{} : job_.manifest().slice_from(begin);
+  return stored_.identity.output + "/.attempts/" + attempt_folder(slice.input, slice.begin, merge, held.lease.id);
 }
 
 // In its own folder, and nothing of what is committed is missing.
@@ -77,12 +78,16 @@ std::string JobEntry::fault_of_files(const Held &held, const SegmentEnded &ended
   return {};
 }
 
-// What its segments have written is part of the slice.
-std::string JobEntry::fault_of_files(const SliceEnded &ended, bool done) const {
+// In its own folder; and what its segments have written is part of the slice.
+std::string JobEntry::fault_of_files(const Held &held, const SliceEnded &ended, bool done) const {
   const auto checkpoint = job_.checkpoint_of(ended.slice.begin);
+  const std::string &dir = ended.attempt_dir;
+  const bool goes_on = checkpoint && checkpoint->attempt_dir == dir;
+  if (!dir.empty() && !goes_on && dir != attempt_dir_of(held, ended.slice.begin))
+    return "told of files in " + dir + ", which is not its folder";
   if (!done || !checkpoint) return {};
   for (const OutputLength &file : checkpoint->files)
-    if (ended.attempt_dir != checkpoint->attempt_dir || std::ranges::find(ended.files, file.name) == ended.files.end())
+    if (!goes_on || std::ranges::find(ended.files, file.name) == ended.files.end())
       return "told of the end of a slice without the output " + file.name + ", which is committed";
   return {};
 }

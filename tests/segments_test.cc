@@ -147,6 +147,31 @@ TEST_F(Segments, AfterADeathTheSliceGoesOnWhereItsLastSegmentEnded) {
   EXPECT_EQ(how->leases[1].attempt, 2);
 }
 
+// A worker's word of a slice that another one has, or of a folder that is not its own, changes nothing but its own end.
+TEST_F(Segments, WhatIsToldOfAnotherWorkersSliceHarmsOnlyWhoTells) {
+  how->each = seconds(1);
+  ASSERT_TRUE(apply({job_entry("job", 2, 2)}));
+  system.run_for(milliseconds(2500));
+  ASSERT_EQ(how->leases.size(), 2U);
+  SliceEnded forged;
+  forged.lease = 999;
+  forged.slice = {how->leases[0].begin, how->leases[0].end};
+  forged.saved_lost = true;
+  forged.reason = "f is gone";
+  system.alive("job")[1]->say(forged);
+  system.run_for(milliseconds(10));
+  EXPECT_TRUE(logged("broke the protocol"));
+  SliceEnded foreign;
+  foreign.lease = how->leases[0].id;
+  foreign.slice = forged.slice;
+  foreign.returned = 70;
+  foreign.attempt_dir = "/state/output/other/.attempts/0-0.7";
+  system.alive("job")[0]->say(foreign);
+  system.run_for(milliseconds(10));
+  EXPECT_TRUE(logged("which is not its folder"));
+  finish();
+}
+
 TEST_F(Segments, AHostThatDiesHasLostNothingThatIsDurable) {
   how->each = seconds(1);
   PreparedEntry job = job_entry("job", 2, 3);
