@@ -83,7 +83,8 @@ void JobEntry::commit(StoreBatch batch, std::function<void()> then, std::functio
                          --commits_;
                          if (!done) {
                            if (otherwise) otherwise();
-                           out_of_step_ = true;
+                           creating_ = false;
+                           if (!create_) out_of_step_ = true;  // what did not even begin can begin again
                            fail_entry(done.error().text());
                          } else {
                            then();

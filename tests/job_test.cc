@@ -649,6 +649,20 @@ TEST_F(JobTest, ALedgerThatFailsStopsTheJobAndSaysWhy) {
   EXPECT_EQ(entry("a").state, "running");
 }
 
+TEST_F(JobTest, AJobThatWasRefusedAsItBeganBeginsWhenItIsStarted) {
+  script("j", milliseconds(1));
+  store.fail_with("/out/j holds files of somebody else");
+  ASSERT_TRUE(apply({job_entry("j", 1, 3)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  store.fail_with("");
+  OperatorCommand start;
+  start.names = {"j"};
+  ASSERT_TRUE(supervisor->command(start));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(JobTest, AJobWhoseWorkersAllGaveUpHasFailedInsteadOfWaitingForEver) {
   system.fail_spawns(1000, "Cannot allocate memory");
   auto job = job_entry("j", 2, 3);
