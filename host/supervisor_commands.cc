@@ -86,8 +86,8 @@ OperatorTarget Supervisor::target(const OperatorCommand &command, const std::str
   target.is_job = entry.config().is_job();
   target.cannot_start = entry.cannot_start();
   const auto *job = dynamic_cast<const JobEntry *>(&entry);
-  const bool asked = command.all || std::find(command.names.begin(), command.names.end(), name) != command.names.end();
-  if (job == nullptr || command.verb != OperatorVerb::Retry || !asked) return target;
+  if (job == nullptr || command.verb != OperatorVerb::Retry) return target;
+  if (!command.all && std::find(command.names.begin(), command.names.end(), name) == command.names.end()) return target;
   const auto positions = positions_of(job->planned().manifest, name, command.slices);
   const Result<void> can = positions ? job->can_retry(*positions) : Result<void>(tl::unexpected(positions.error()));
   if (!can) target.cannot_retry = can.error();

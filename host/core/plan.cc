@@ -106,8 +106,9 @@ Result<void> check_options(const std::vector<PreparedEntry> &wanted, const Reloa
   };
   if (auto ok = check(options.fresh, "--fresh"); !ok) return ok;
   if (auto ok = check(options.resume, "--resume"); !ok) return ok;
+  const std::unordered_set<std::string_view> resumed(options.resume.begin(), options.resume.end());
   for (const std::string &each : options.fresh)
-    if (has(options.resume, each)) return fail("--fresh " + each, "--resume names it too", "give one of the two");
+    if (resumed.contains(each)) return fail("--fresh " + each, "--resume names it too", "give one of the two");
   return {};
 }
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -398,6 +401,14 @@ Result<T> read_request(std::string_view text) {
   return request;
 }
 
+// A name that is said a hundred thousand times is to cost no more than one that is said once.
+void keep_each_once(std::initializer_list<std::vector<std::string> *> lists) {
+  for (std::vector<std::string> *list : lists) {
+    std::unordered_set<std::string> seen;
+    std::erase_if(*list, [&](const std::string &each) { return !seen.insert(each).second; });
+  }
+}
+
 }  // namespace
 
 std::string to_json(const HostStatus &status, Layout layout) {
@@ -443,10 +454,14 @@ Result<Error> error_from_json(std::string_view text) {
 }
 Result<ReloadOptions> reload_request_from_json(std::string_view text) {
   if (text.empty()) return ReloadOptions{};
-  return read_request<ReloadOptions>(text);
+  auto options = read_request<ReloadOptions>(text);
+  if (options) keep_each_once({&options->fresh, &options->resume});
+  return options;
 }
 Result<OperatorCommand> operator_command_from_json(std::string_view text) {
-  return read_request<OperatorCommand>(text);
+  auto command = read_request<OperatorCommand>(text);
+  if (command) keep_each_once({&command->names, &command->fresh, &command->resume, &command->slices});
+  return command;
 }
 Result<ReloadReply> reload_reply_from_json(std::string_view text) {
   return read<ReloadReply>(text);

@@ -150,6 +150,17 @@ TEST(StatusJson, ReloadMakesTheRoundTrip) {
   EXPECT_EQ(*reload_reply_from_json(to_json(reply)), reply);
 }
 
+TEST(StatusJson, WhatARequestNamesTwiceIsNamedOnce) {
+  const auto command = operator_command_from_json(R"({"names":["b","a","b"],"slices":["a.0","a.0"]})");
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->names, (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(command->slices, std::vector<std::string>{"a.0"});
+  const auto options = reload_request_from_json(R"({"fresh":["j","j"],"resume":["k","k","l"]})");
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->fresh, std::vector<std::string>{"j"});
+  EXPECT_EQ(options->resume, (std::vector<std::string>{"k", "l"}));
+}
+
 TEST(StatusJson, OperatorCommandMakesTheRoundTripWithoutItsVerb) {
   const OperatorCommand command{OperatorVerb::Start, {"a", "b"}, true, 4, {"c"}, {"d"}};
   const auto back = operator_command_from_json(to_json(command));
