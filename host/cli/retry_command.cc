@@ -37,6 +37,7 @@ Result<std::int64_t> retry_in(const StoredJob &stored, const std::vector<std::st
   if (!retried) return fail(stored.name, retried.error().text());
   batch.push_back(PutRows{stored.name, job.take_changes(), {}});
   batch.push_back(ReopenJob{stored.name, stored.identity.output});
+  if (stored.state != JobState::Running) batch.push_back(SetHalt{stored.name, Halt::None});
   return retried;
 }
 

@@ -116,6 +116,27 @@ assert_in '4 slices' "$said"
 exits 1 hostler retry other
 assert_in 'no job other' "$said"
 
+# A pause that came before the end of a job (one without a merge ends during it) does not outlast it.
+sed '/^int merge/,/^}/d; s/"slow"/"plain"/' slow.c >plain.c
+cc -shared -fPIC -I"$SOURCE_DIR/plugin-api/include" -o plugins/plain.so plain.c
+rm fixed
+workers <<'YAML'
+workers:
+  - {plugin: plain.so, count: 1, max_failed: 1, input: {range: {end: 4}, slice: 1}}
+YAML
+exits 0 hostler up
+printf 111 >&9
+wait_until '[ "$(entry plain ".workers[0].slice")" = plain.0-3 ]'
+exits 0 hostler pause plain
+printf 1 >&9
+wait_until '[ "$(entry plain .state)" = partial ]'
+exits 0 hostler down
+touch fixed
+exits 0 hostler retry plain
+printf 1 >&9
+exits 0 hostler run
+assert_in 'plain: succeeded, 4 of 4 slices done' "$said"
+
 # One that ends its last slice after it was called off leaves then, long before its grace is over.
 cat >deaf.c <<'END'
 #include <hostler/plugin.h>
