@@ -66,7 +66,7 @@ status=0
 wait $running || status=$?
 assert_eq $status 1 "exit code, having said: $(cat lost.log)"
 assert_in 'parts/000000-0000000000000000000/stdout: was committed and is no longer there' "$(cat lost.log)"
-assert_in '`--resume copy` tries again what is not done, `--fresh copy` starts from zero' "$(cat lost.log)"
+assert_in '`--resume copy` goes on from there once that is mended, `--fresh copy` starts from zero' "$(cat lost.log)"
 [ ! -e lost/_SUCCESS ] || die '_SUCCESS over a missing file'
 exits 1 hostler run
 assert_in 'no longer there' "$said"
