@@ -223,11 +223,17 @@ class Faults:
             time.sleep(PAUSE)
         hits = self.rule.hits()
         time.sleep(HOLD)
-        # One that goes on: what it has met so far may have been a call that can wait, as the ledger's checkpoints can.
+        # One that goes on: what it has met so far may have been a call that can wait, as the ledger's checkpoints can. A
+        # death a second is written to the ledger, whatever else there is to do.
         words = os.strerror(fault.error) if fault.error != HALF else ""
         is_met = hits > 0 or fault.call == "descriptors"
+        death = start + 1
         while fault.told and is_met and words not in said() and time.monotonic() - start < TELL:
             time.sleep(PAUSE)
+            if time.monotonic() > death:
+                death += 1
+                for worker in self.host.workers_among(self.host.below.processes())[:1]:
+                    kill(worker)
         self.end(fault)
         if self.host.host_among(self.host.below.processes()) != self.host_pid:
             raise Found("the host has died")
