@@ -22,7 +22,7 @@ enum class InputKind : std::int32_t { None = 0, Range = 1, Lines = 2, Records = 
 class ItemList {
  public:
   ItemList() = default;
-  ItemList(std::vector<std::string> items)  // NOLINT(google-explicit-constructor): a list by another name
+  ItemList(std::vector<std::string> items)  // implicit: a list by another name
       : items_(items.empty() ? nullptr : std::make_shared<const std::vector<std::string>>(std::move(items))) {}
   [[nodiscard]] const std::vector<std::string> &all() const {
     static const std::vector<std::string> none;
