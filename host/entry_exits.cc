@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "core/verdict_words.h"
+#include "core/exit_status.h"
 #include "entry.h"
 
 namespace hostler {

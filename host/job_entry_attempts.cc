@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "core/verdict_words.h"
+#include "core/exit_status.h"
 #include "job_entry.h"
 
 namespace hostler {

@@ -38,7 +38,8 @@ struct Backtrace {
 // A line for each frame, at most so many; a function that has called itself from one place many times is one line.
 [[nodiscard]] std::vector<std::string> lines(const Backtrace &backtrace, std::size_t most);
 // Where it happened, for one line: the innermost frame in a file of `folder` (the plugin's and its own libraries') that is
-// none of a language's runtime (std::, core::, a panic's), or else the innermost there, or of all: "wordcount.so+0x1a2f in count_words (wordcount.cc:41)". Empty without frames.
+// none of a language's runtime (std::, core::, a panic's), or else the innermost there, or of all:
+// "wordcount.so+0x1a2f in count_words (wordcount.cc:41)". Empty without frames.
 [[nodiscard]] std::string site_words(const Backtrace &backtrace, std::string_view folder);
 
 }  // namespace hostler

@@ -11,7 +11,6 @@
 #include "core/human_text.h"
 #include "core/on_exit.h"
 #include "core/units.h"
-#include "core/verdict_words.h"
 
 namespace hostler {
 namespace {

@@ -47,6 +47,9 @@ enum class Verdict {
 
 // "done", "failure", …: for status and ledger; round-trips.
 [[nodiscard]] std::string_view name(Verdict verdict);
+// The same as people and scripts are told it of a process that is gone: "probably out of memory" of a SIGKILL that no cgroup
+// has counted, as it may have come from anybody.
+[[nodiscard]] std::string_view told_name(Verdict verdict, const WaitStatus &status);
 
 struct Judgement {
   Verdict verdict = Verdict::Done;

@@ -6,8 +6,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "core/verdict_words.h"
-
 namespace hostler {
 namespace {
 
