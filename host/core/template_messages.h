@@ -14,6 +14,9 @@ inline constexpr std::string_view kTemplateTitle = "hostler: template";
 // In a template's environment, unless the host has one of its own; it takes it out for its workers.
 inline constexpr std::string_view kBindNow = "LD_BIND_NOW=hostler";
 
+// There too, and in all that its workers start: which fleet they are of, as fleet_mark() of edge/fleet_lock.h tells it.
+inline constexpr std::string_view kFleetMark = "HOSTLER_FLEET=";
+
 // The descriptors a template is started with, besides stdio.
 inline constexpr int kTemplateControlFd = 3;
 inline constexpr int kTemplateLockFd = 4;

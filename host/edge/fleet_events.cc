@@ -1,4 +1,5 @@
 // What comes from a worker: its messages, and its end, with the death of all that it has left behind.
+#include <poll.h>
 #include <sys/socket.h>
 #include <csignal>
 
@@ -23,6 +24,12 @@ constexpr Duration kAfterClosing = std::chrono::seconds(1);
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
+
+// Nobody is left who could print into it. What lives on after its worker most often can, as it took its streams with it.
+bool hangs_up(const UniqueFd &output) {
+  pollfd end{output.get(), 0, 0};
+  return ::poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
+}
 
 }  // namespace
 
@@ -98,6 +105,7 @@ void Fleet::on_death(WorkerId id) {
   worker->died = EventLoop::now();
   worker->death_watch = {};
   take_status(*worker);
+  worker->rest_is_known = hangs_up(worker->output) || strays_.end();
   if (is_over(*worker)) return bury(id);
   // Something that it has started lives, if only for the moment that killing its group takes.
   worker->is_garbage = false;
@@ -114,7 +122,7 @@ void Fleet::end_the_rest(WorkerId id) {
   Worker &worker = *find(id);
   take_status(worker);
   kill_group(worker);
-  strays_.end();
+  if (strays_.end() || hangs_up(worker.output)) worker.rest_is_known = true;
   if (is_over(worker)) return bury(id);
   const TimePoint now = EventLoop::now();
   if (now - worker.died > kForTheRest) {
@@ -135,7 +143,7 @@ void Fleet::take_status(Worker &worker) {
 // before it gives back the rest of what it has, so what is known to be dying is waited for. Nobody else can have the
 // number of a group that has members.
 bool Fleet::is_over(const Worker &worker) const {
-  if (!worker.is_dead || !worker.line_is_closed || !worker.status) return false;
+  if (!worker.is_dead || !worker.line_is_closed || !worker.rest_is_known || !worker.status) return false;
   const bool group_is_empty = ::kill(-worker.pid, 0) != 0 && errno == ESRCH;
   return group_is_empty && !strays_.remain_since(worker.died) && (!worker.cgroup || !worker.cgroup->is_populated());
 }

@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "core/template_messages.h"
 #include "core/units.h"
 #include "edge/pidfd.h"
 #include "edge/text_file.h"
@@ -88,12 +89,22 @@ std::string names_of(const std::vector<Holder> &holders) {
   return names.empty() ? "a process that cannot be seen from here" : names;
 }
 
+bool is_marked(pid_t pid, const std::string &mark) {
+  const std::string variables = '\0' + read_text(fmt::format("/proc/{}/environ", pid));
+  return pid != ::getpid() && variables.find('\0' + mark + '\0') != std::string::npos;
+}
+
 // The number is looked at once more when it can no longer become somebody else's.
+template <typename IsOurs>
+void end_one(pid_t pid, const IsOurs &is_ours) {
+  const UniqueFd pidfd = open_pidfd(pid);
+  if (!pidfd || !is_ours(pid)) return;
+  if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
+}
+
 void end_holder(pid_t pid, int lock_fd) {
   struct stat lock {};
-  const UniqueFd pidfd = open_pidfd(pid);
-  if (!pidfd || ::fstat(lock_fd, &lock) != 0 || !holds(pid, lock)) return;
-  if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
+  if (::fstat(lock_fd, &lock) == 0) end_one(pid, [&](pid_t holder) { return holds(holder, lock); });
 }
 
 // 'R', 'T' …; 'X' also when it is gone.
@@ -190,6 +201,26 @@ void FleetLock::end_holders() {
   if (own) fd_ = std::move(own);
   for (int look = 0; look < kLastLooks && !try_lock(fd_.get()); ++look)
     end_holders_of(fd_.get(), holders_of(fd_.get()));
+}
+
+void FleetLock::end_marked() const {
+  const std::string mark = fleet_mark(fd_.get());
+  const auto is_ours = [&mark](pid_t pid) { return is_marked(pid, mark); };
+  bool found = true;
+  for (int look = 0; look < kLastLooks && found; ++look) {
+    found = false;
+    for (const pid_t pid : numbers_in("/proc")) {
+      if (!is_ours(pid)) continue;
+      found = true;
+      end_one(pid, is_ours);
+    }
+  }
+}
+
+std::string fleet_mark(int lock_fd) {
+  struct stat lock {};
+  if (::fstat(lock_fd, &lock) != 0) return {};
+  return fmt::format("{}{}:{}", kFleetMark, lock.st_dev, lock.st_ino);
 }
 
 }  // namespace hostler

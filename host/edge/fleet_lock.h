@@ -31,9 +31,17 @@ class FleetLock {
   // when nothing forks for us any more: fd() is another one afterwards, which nobody shares.
   void end_holders();
 
+  // Ends what an earlier host's workers have started that has let go of the lock, but not of the mark in its environment.
+  // Blocks for a moment, if there is any. Looks through /proc: when that host has not ended by itself, so that it could
+  // not end them.
+  void end_marked() const;
+
  private:
   explicit FleetLock(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
+
+// "HOSTLER_FLEET=DEVICE:INODE" of this lock's file: what has it in the environment that it was started with is of its fleet.
+[[nodiscard]] std::string fleet_mark(int lock_fd);
 
 }  // namespace hostler

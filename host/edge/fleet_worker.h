@@ -31,7 +31,7 @@ struct Fleet::Worker {
   pid_t pid = 0;  // 0: not forked yet
   UniqueFd pidfd;
   UniqueFd channel;
-  UniqueFd log;  // until there is a pid to call its lines by
+  UniqueFd output;  // the end that is read: hangs up when nobody can print any more
   FrameReader reader;
   std::optional<FrameSender> sender;  // since it was prepared
   bool kill_at_birth = false;
@@ -42,6 +42,7 @@ struct Fleet::Worker {
   std::optional<Owner> user;           // who is not ours
   bool line_is_closed = false;         // nobody holds the other end of its channel
   bool is_dead = false;                // and what it has left behind may not all be dead yet
+  bool rest_is_known = false;          // what it has left behind is among the strays, or there is nothing
   std::unique_ptr<WaitStatus> status;  // since it was reaped
   TimePoint died{};
   std::unique_ptr<EventLoop::Timer> patience;  // made when its channel is closed and it lives on

@@ -65,6 +65,11 @@ void PageFile::remove() const {
   ::unlink(path_.c_str());
 }
 
+bool PageFile::is_left_over() const {
+  struct stat status {};
+  return ::fstat(fd_.get(), &status) == 0 && status.st_size > 0;
+}
+
 std::vector<Page> PageFile::take_former() {
   std::vector<Page> pages;
   struct stat status {};

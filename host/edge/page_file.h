@@ -20,7 +20,9 @@ class PageFile {
   // In /run, XDG_RUNTIME_DIR or /dev/shm: the first that is a tmpfs and may be written to.
   [[nodiscard]] static Result<PageFile> open(const std::string &state_dir);
 
-  // What a host that did not end by itself has left here, once: it is gone from the file then. Before the first
+  // A host before this one has had workers, and has not ended by itself: then the file would be gone.
+  [[nodiscard]] bool is_left_over() const;
+  // What such a host has left here, once: it is gone from the file then. Before the first
   // allocate(), when nobody can write into it any more.
   [[nodiscard]] std::vector<Page> take_former();
 

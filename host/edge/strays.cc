@@ -36,14 +36,18 @@ Strays::Strays(EventLoop &loop, AskKnown known) : loop_(loop), known_(std::move(
   for (const pid_t pid : own_children()) strangers_.insert(pid);
 }
 
-void Strays::end() {
+bool Strays::end() {
   const std::optional<Known> known = known_();
-  if (!known) return end_soon();
+  if (!known) {
+    end_soon();
+    return false;
+  }
   const std::vector<pid_t> children = own_children();
   // The number of one that is gone may be somebody else's.
   std::erase_if(strangers_, [&](pid_t pid) { return std::ranges::find(children, pid) == children.end(); });
   for (const pid_t pid : children)
     if (!known->children.contains(pid) && !strays_.contains(pid)) end(pid, *known);
+  return true;
 }
 
 void Strays::end(pid_t pid, const Known &known) {

@@ -29,8 +29,9 @@ class Strays {
   // From now on what loses its parent below us becomes our child, not init's. Children that are there already stay.
   Strays(EventLoop &loop, AskKnown known);
 
-  // Reads the list of children, about 0.3 µs each: not for every event of a large fleet.
-  void end();
+  // Reads the list of children, about 0.3 µs each: not for every event of a large fleet. False: it cannot be told at the
+  // moment who is a stray.
+  bool end();
   void end_soon();
   // This child, which is nobody's that lives, has died: nothing needs to be looked for.
   void take_dead(pid_t pid) const;

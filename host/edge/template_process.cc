@@ -17,6 +17,7 @@
 
 #include "core/units.h"
 #include "edge/elf_file.h"
+#include "edge/fleet_lock.h"
 #include "edge/pidfd.h"
 
 namespace hostler {
@@ -87,9 +88,11 @@ Result<void> TemplateProcess::start() {
 
   // Bound at its start: what a library binds later, every worker would bind for itself.
   std::string bind_now(kBindNow);
-  std::vector<char *> environment;
+  std::string mark = fleet_mark(resources_.fleet_lock);
+  std::vector<char *> environment{mark.data()};
   if (::getenv("LD_BIND_NOW") == nullptr) environment.push_back(bind_now.data());
-  for (char **variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  for (char **variable = environ; *variable != nullptr; ++variable)  // we may be a worker's child ourselves
+    if (!std::string_view(*variable).starts_with(kFleetMark)) environment.push_back(*variable);
   environment.push_back(nullptr);
 
   // No handler of ours may run in the child; it keeps all blocked, as a template does.

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,6 +203,35 @@ TEST(FleetLock, SaysWhoHoldsItWhenTimeIsUp) {
   const auto second = FleetLock::take(dir.path(), std::chrono::milliseconds(30), [](const std::string &) {});
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().text().find("still held after 30ms"), std::string::npos) << second.error().text();
+}
+
+// What has this in its environment.
+UniqueFd start_with(std::string variable) {
+  std::string path = "/bin/sleep";
+  std::string seconds = "1000";
+  const std::array<char *, 3> arguments{path.data(), seconds.data(), nullptr};
+  const std::array<char *, 2> environment{variable.data(), nullptr};
+  pid_t pid = 0;
+  EXPECT_EQ(::posix_spawn(&pid, path.c_str(), nullptr, nullptr, arguments.data(), environment.data()), 0);
+  // We go on while it is still being executed.
+  while (read_file("/proc/" + std::to_string(pid) + "/environ").empty()) ::sched_yield();
+  return open_pidfd(pid);
+}
+
+TEST(FleetLock, EndsWhatHasOnlyTheMarkOfItsFleet) {
+  const TempDir dir;
+  const auto lock = take(dir);
+  ASSERT_TRUE(lock);
+  const std::string mark = fleet_mark(lock->fd());
+  const UniqueFd marked = start_with(mark);
+  const UniqueFd other = start_with(mark + "0");
+  lock->end_marked();
+  EXPECT_TRUE(wait_for_death(marked, Duration{}));
+  EXPECT_FALSE(wait_for_death(other, Duration{}));
+  send_signal(other, SIGKILL);
+  (void)reap(marked);
+  (void)wait_for_death(other, std::chrono::seconds(10));
+  (void)reap(other);
 }
 
 // A worker's own child leaves the group and outlives it, but not the next host's start.

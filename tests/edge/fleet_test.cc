@@ -63,7 +63,7 @@ TEST_F(FleetTest, KillsTheGroupOfAWorkerThatDied) {
 }
 
 TEST_F(FleetTest, WhatHasLeftTheGroupIsDeadBeforeItsWorkersExitIsTold) {
-  for (const char *what : {"runaway", "daemon"}) {
+  for (const char *what : {"runaway", "daemon", "printer"}) {
     const std::string file = h.dir.path(what);
     const WorkerId worker = h.launch("strays.so", {{"leave", what}, {"file", file}});
     bool alive_at_exit = true;

@@ -2,6 +2,7 @@
  *
  *   runaway   out of the group, with every descriptor
  *   daemon    the same, and its parent has ended: a double fork
+ *   printer   the same as daemon, but keeps its streams only
  *   hermit    out of the group, without any descriptor
  *   giant     within the group, without any descriptor but that of `file`.lock, which it has locked; takes long to die
  *   pair      a runaway, and a giant out of the group, whose the files are
@@ -48,17 +49,19 @@ static void become_giant(const char *path) {
 
 static void leave(const char *how, const char *path) {
   if (strcmp(how, "giant") == 0 || strcmp(how, "pair") == 0) become_giant(path);
-  const int is_double = strcmp(how, "daemon") == 0 || strcmp(how, "orphan") == 0;
+  const int is_double = strcmp(how, "daemon") == 0 || strcmp(how, "printer") == 0 || strcmp(how, "orphan") == 0;
   if (is_double && fork() != 0) _exit(0);
   if (strcmp(how, "orphan") != 0 && strcmp(how, "giant") != 0) setsid();
   if (strcmp(how, "hermit") == 0) closefrom(0);
   write_own_pid(path);
+  if (strcmp(how, "printer") == 0) closefrom(3);
   wait_for_ever();
 }
 
-// Returns when it is there.
+// Returns when it is there: a printer, when it has closed all that it closes.
 static void start(const char *how, const char *path) {
-  const int is_daemon = strcmp(how, "daemon") == 0;
+  const int is_printer = strcmp(how, "printer") == 0;
+  const int is_daemon = is_printer || strcmp(how, "daemon") == 0;
   int life[2];
   if (pipe(life) != 0) abort();
   const pid_t child = fork();
@@ -67,7 +70,7 @@ static void start(const char *how, const char *path) {
   if (is_daemon || strcmp(how, "orphan") == 0) waitpid(child, NULL, 0);
   struct pollfd end = {.fd = life[0], .events = POLLIN};
   int is_dead = 0;
-  while (access(path, F_OK) != 0 && !is_dead) is_dead = poll(&end, 1, 1) > 0 && is_daemon;
+  while ((is_printer || access(path, F_OK) != 0) && !is_dead) is_dead = poll(&end, 1, 1) > 0 && is_daemon;
   close(life[0]);
   // The host looks for what earlier workers have left, and may have found it before it has written.
   if (is_dead && access(path, F_OK) != 0) start(how, path);

@@ -92,26 +92,28 @@ class Claimed {
   int fd_ = -1;
 };
 
-enum class Kid { InGroup, OutOfGroup, Adopted };
+enum class Kid { InGroup, OutOfGroup, Adopted, Printer };
 
-// Lives as long as nobody kills it, and holds the lock.
+// Lives as long as nobody kills it, and holds the lock; a printer has let go of all but its streams.
 void leave(Kid kid) {
   const std::string name = "kid " + std::to_string(getpid());
+  const bool is_adopted = kid == Kid::Adopted || kid == Kid::Printer;
   const pid_t child = fork();
   if (child != 0) {
-    if (child > 0 && kid == Kid::Adopted) waitpid(child, nullptr, 0);
+    if (child > 0 && is_adopted) waitpid(child, nullptr, 0);
     return;
   }
   prctl(PR_SET_NAME, name.c_str());
   if (kid != Kid::InGroup) setsid();
-  if (kid == Kid::Adopted && fork() != 0) _exit(0);
+  if (is_adopted && fork() != 0) _exit(0);
+  if (kid == Kid::Printer) closefrom(STDERR_FILENO + 1);
   while (true) pause();
 }
 
 void leave_kids(const hostler_slice_t *slice) {
   const bool service = slice->kind == HOSTLER_NONE;
-  for (const Kid kid : {Kid::InGroup, Kid::OutOfGroup, Kid::Adopted})
-    if (service || slice->index % 4 == static_cast<int>(kid)) leave(kid);
+  for (const Kid kid : {Kid::InGroup, Kid::OutOfGroup, Kid::Adopted, Kid::Printer})
+    if (service || slice->index % 5 == static_cast<int>(kid)) leave(kid);
 }
 
 int wait_for_stop(const hostler_slice_t *slice) {
