@@ -17,7 +17,9 @@ constexpr double kEarly = 0.1;
 Entry::Entry(Surroundings &around, PreparedEntry prepared)
     : around_(around), prepared_(std::move(prepared)), turn_(around.timers), watch_(around.timers) {}
 
+// What has a worker goes on; all else begins like what is new, when what it depends on is up.
 void Entry::start_by_hand() {
+  if (wanted_ && !has_workers()) stop_by_hand();
   begin_anew();
   if (wanted_) start();
 }
@@ -74,9 +76,18 @@ bool Entry::is_draining(const Slot &slot) const {
   return slot.state == WorkerState::Stopping && slot.pid != 0 && !slot.cancelled && slot.overdue.empty();
 }
 
+void Entry::set_waiting(std::string words) {
+  if (std::exchange(blocked_, false)) {
+    failure_.clear();
+    failure_changed();
+  }
+  waiting_ = std::move(words);
+}
+
 void Entry::set_blocked(const std::string &reason) {
   waiting_.clear();
   if (failure_ != reason) fail_entry(reason);
+  blocked_ = true;
 }
 
 void Entry::kill() {
@@ -266,6 +277,7 @@ void Entry::drop_surplus() {
 void Entry::fail_entry(const std::string &reason) {
   if (failure_.empty()) log(LogLevel::Error, fmt::format("{}: stopped: {}", name(), reason));
   failure_ = reason;
+  blocked_ = false;
   for (auto &slot : slots_) {
     set_desired(*slot, Desired::Down);
     std::string().swap(slot->note);

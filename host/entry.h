@@ -103,8 +103,8 @@ class Entry {
   [[nodiscard]] virtual EntryStatus status() const;
 
   // Why it does not start yet, for status; empty when it may.
-  void set_waiting(std::string words) { waiting_ = std::move(words); }
-  // It cannot start, as what it depends on has failed; start() lifts this.
+  void set_waiting(std::string words);
+  // It cannot start, as what it depends on has failed; start() lifts this, and set_waiting(), when that is tried again.
   void set_blocked(const std::string &reason);
   // What changed in the file and is not applied (a held job).
   void set_held(std::string words, bool resumable = false) {
@@ -201,6 +201,7 @@ class Entry {
   bool patient_ = false;  // paused: who is asked to drain has no time limit for that
   std::string failure_;   // why the entry as a whole has failed, or empty
   std::string waiting_;
+  bool blocked_ = false;  // failure_ is another's
   std::string held_;
   bool resumable_ = false;
 

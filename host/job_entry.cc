@@ -62,6 +62,7 @@ void JobEntry::start() {
   if (!stored_.problem.empty()) return fail_entry(stored_.problem);
   failure_changed();
   if (stored_.state != JobState::Running) return around_.changed();
+  job_.end_backoff();
   resize(count());
   create();
   if (!create_) commit_changes();  // how the last host died, when slices of this job ran
@@ -79,6 +80,10 @@ void JobEntry::create() {
     creating_ = false;
     want_workers();
   });
+}
+
+void JobEntry::keep_plan() {
+  if (create_ && std::holds_alternative<ReplanJob>(*create_)) create();
 }
 
 void JobEntry::update(PreparedEntry prepared, bool replace) {
@@ -240,17 +245,27 @@ void JobEntry::send_merge(WorkerId worker, std::uint64_t lease) {
   });
 }
 
-// Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended.
+// Every slice has ended and nothing is under way: the verdict becomes durable, then the job has ended. Not one whose output
+// is not what its verdict says of it: that job can go on when the file is back.
 void JobEntry::check_end() {
   if (!is_ending()) return;
   for (auto &slot : slots_) set_desired(*slot, Desired::Down);
   if (ending_ || !is_quiet()) return;
   ending_ = true;
-  StoreBatch batch;
+  ++commits_;
+  around_.store.check_outputs(name(), [this](const Result<void> &there) {
+    --commits_;
+    around_.changed();
+    if (there && is_ending()) return end();
+    ending_ = false;
+    if (!there) fail_entry(there.error().text());
+  });
+}
+
+void JobEntry::end() {
   const JobState state = job_.state();
   const std::string reason = job_.state_reason();
-  batch.push_back(SetJobState{name(), state, reason, 0});
-  commit(std::move(batch), [this, state, reason] {
+  commit({SetJobState{name(), state, reason, 0}}, [this, state, reason] {
     stored_.state = state;
     stored_.reason = reason;
     log(state == JobState::Succeeded ? LogLevel::Info : LogLevel::Warning,
@@ -270,6 +285,7 @@ StoredJob JobEntry::stored() const {
   StoredJob stored = stored_;
   stored.rows = job_.rows();
   stored.skipped = job_.progress().skipped;
+  if (create_) stored.problem = failure_;  // the ledger refused that plan, and has another
   return stored;
 }
 

@@ -59,6 +59,8 @@ class JobEntry final : public Entry {
   // The ledger has it, or a former one of its name.
   [[nodiscard]] bool is_created() const { return !create_ || !std::holds_alternative<CreateJob>(*create_); }
   [[nodiscard]] std::uint64_t next_lease() const { return job_.next_lease(); }
+  // It goes before it has begun: that it is to go on under another plan becomes durable nevertheless.
+  void keep_plan();
 
  private:
   // What could not be handed out, as others must be through first, is tried again after this.
@@ -156,6 +158,7 @@ class JobEntry final : public Entry {
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
   void check_end();
+  void end();
   // All has ended, and the verdict is on its way to the ledger.
   [[nodiscard]] bool is_ending() const {
     return job_.state() != JobState::Running && stored_.state == JobState::Running && failure_.empty();
@@ -200,7 +203,7 @@ class JobEntry final : public Entry {
   std::unordered_map<WorkerId, std::optional<std::int64_t>> unexplained_;
   std::unordered_map<WorkerId, IsolatedRecord> unexplained_records_;  // … that were isolated for it
   std::string no_room_;       // in its output, in words; empty: nobody has met that
-  bool ending_ = false;       // the verdict is on its way to the ledger
+  bool ending_ = false;       // the verdict is on its way to the ledger, if the files are there
   bool out_of_step_ = false;  // the ledger refused something: only a start of the host knows where the job stands
   TimePoint sampled_{};
   std::int64_t sampled_positions_ = 0;

@@ -105,9 +105,9 @@ bool Service::has_failed() const {
 }
 
 bool Service::is_up() const {
-  return !slots_.empty() && std::all_of(slots_.begin(), slots_.end(), [](const auto &slot) {
-    return slot->state == WorkerState::Running || slot->state == WorkerState::Finished;
-  });
+  return is_wanted() && !slots_.empty() && std::all_of(slots_.begin(), slots_.end(), [](const auto &slot) {
+           return slot->state == WorkerState::Running || slot->state == WorkerState::Finished;
+         });
 }
 
 }  // namespace hostler

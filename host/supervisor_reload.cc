@@ -194,6 +194,7 @@ void Supervisor::change_arrival(const EntryPlan &plan, PreparedEntry prepared) {
 void Supervisor::retire(const std::string &name) {
   auto node = entries_.extract(name);
   node.mapped()->stop();
+  if (auto *job = dynamic_cast<JobEntry *>(node.mapped().get())) job->keep_plan();
   node.mapped()->set_held({});  // whatever it was, it is on its way
   retiring_.insert(std::move(node));
 }

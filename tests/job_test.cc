@@ -250,6 +250,43 @@ TEST_F(JobTest, ResumeKeepsWhatIsDone) {
   expect_all_done("j", 8);
 }
 
+TEST_F(JobTest, AResumeThatHasNotBegunIsNotLostWithItsEntry) {
+  script("a", milliseconds(1));
+  system.script("b", job_script(seconds(1), [](const Lease &, Interval) { return SliceEnded{}; }));
+  auto a = job_entry("a", 1, 4);
+  auto longer = job_entry("a", 1, 8);
+  a.config.depends_on = longer.config.depends_on = {"b"};
+  const auto b = job_entry("b", 1, 1);
+  ASSERT_TRUE(apply({a, b}));
+  system.run_for(seconds(5));
+  ASSERT_EQ(entry("a").state, "succeeded");
+  ASSERT_TRUE(apply({longer, b}, {{"b"}, {"a"}}));
+  ASSERT_EQ(entry("a").state, "waiting");
+  ASSERT_TRUE(apply({b}));
+  system.run_for(milliseconds(100));
+  ASSERT_TRUE(apply({longer, b}));
+  EXPECT_EQ(entry("a").held, "");
+  system.run_for(seconds(5));
+  EXPECT_EQ(entry("a").state, "succeeded");
+  EXPECT_EQ(runs[0], 1);
+  EXPECT_EQ(runs[70], 1);
+  EXPECT_EQ(store.job("a").manifest.positions(), 80);
+  expect_all_done("a", 8);
+}
+
+TEST_F(JobTest, AStartByHandWaitsForNoBackoff) {
+  int tries = 0;
+  script("j", milliseconds(1), [&](const Lease &, Interval) { return ++tries == 1 ? 70 : 0; });
+  auto job = job_entry("j", 1, 1);
+  job.config.restart.delay = job.config.restart.max_delay = minutes(10);
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  ASSERT_EQ(entry("j").progress.done, 0);
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"j"}, false, 0, {}, {}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+}
+
 TEST_F(JobTest, ResumeTriesAgainOnlyWhatAFailedJobDidNotGetDone) {
   bool mended = false;
   script("j", milliseconds(1), [&](const Lease &, Interval slice) { return slice.begin == 30 && !mended ? 65 : 0; });
@@ -446,6 +483,26 @@ TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) 
   EXPECT_EQ(entry("j").state, "failed");
   EXPECT_NE(entry("j").reason.find("no longer there"), std::string::npos);
   EXPECT_TRUE(supervisor->jobs_ended());
+}
+
+TEST_F(JobTest, AJobWhoseCommittedFileIsGoneAtItsEndHasNoVerdictAndEndsOnceItIsBack) {
+  script("j", milliseconds(1));
+  store.lose_output("out/parts/a: was committed and is no longer there");
+  ASSERT_TRUE(apply({job_entry("j", 1, 5)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_TRUE(supervisor->jobs_ended());
+  EXPECT_EQ(store.job("j").state, JobState::Running);
+  EXPECT_NE(store.job("j").reason.find("no longer there"), std::string::npos);
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"j"}, false, 0, {}, {}}));  // not back yet
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  store.lose_output("");
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"j"}, false, 0, {}, {}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(store.job("j").state, JobState::Succeeded);
+  EXPECT_EQ(store.job("j").reason, "");
 }
 
 TEST_F(JobTest, WhatCannotBeResumedIsToldByEntryAndPlace) {

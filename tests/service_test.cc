@@ -249,6 +249,45 @@ TEST_F(ServiceTest, WhatDependsOnAFailedEntryFailsWithItAndSaysWhy) {
   EXPECT_EQ(entry("top").reason, "depends on base, which has failed");
 }
 
+TEST_F(ServiceTest, WhatIsStartedAgainBeginsAfterWhatItDependsOnAsTheFirstTime) {
+  Script once;
+  once.on_start = [](FakeWorker &worker) { worker.after(seconds(2), [&worker] { worker.return_from_run(0); }); };
+  system.script("db", once);
+  system.script("app", once);
+  auto app = service_entry("app", 1);
+  app.config.depends_on = {"db"};
+  ASSERT_TRUE(apply({app, service_entry("db", 1)}));
+  system.run_for(seconds(10));
+  ASSERT_EQ(entry("app").state, "finished");
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {}, true, 0, {}, {}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("db").state, "starting");
+  EXPECT_EQ(entry("app").state, "waiting");
+  EXPECT_EQ(entry("app").reason, "waits for db");
+  system.run_for(seconds(10));
+  EXPECT_EQ(entry("app").state, "finished");
+  EXPECT_EQ(system.count_in_diary("start app/0"), 2);
+}
+
+TEST_F(ServiceTest, WhatWasBlockedWaitsOnceWhatItDependsOnIsTriedAgain) {
+  Script broken;
+  broken.on_start = [](FakeWorker &worker) { worker.return_from_run(78); };
+  system.script("base", broken);
+  auto top = service_entry("top", 1);
+  top.config.depends_on = {"base"};
+  ASSERT_TRUE(apply({top, service_entry("base", 1)}));
+  ASSERT_EQ(entry("top").state, "failed");
+  Script slow;
+  slow.on_start = [](FakeWorker &worker) { worker.after(seconds(2), [&worker] { worker.say(Loaded{}); }); };
+  system.script("base", slow);
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Start, {"base"}, false, 0, {}, {}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("top").state, "waiting");
+  EXPECT_EQ(entry("top").reason, "waits for base");
+  system.run_for(seconds(2));
+  EXPECT_EQ(entry("top").state, "running");
+}
+
 TEST_F(ServiceTest, AnIdleFleetSetsNoAlarm) {
   ASSERT_TRUE(apply({service_entry("a", 100)}));
   system.run_for(minutes(5));

@@ -182,6 +182,11 @@ std::optional<TimePoint> Job::next_due() const {
   return due && no_room_ ? std::max(*due, no_room_->next_trial) : due;
 }
 
+void Job::end_backoff() {
+  for (const auto &[due, begin] : std::exchange(waiting_, {})) waiting_.emplace(TimePoint::min(), begin);
+  merge_due_ = TimePoint::min();
+}
+
 std::optional<TimePoint> Job::backoff_due() const {
   if (!waiting_.empty()) return waiting_.begin()->first;
   const SliceRow *merge = table_.find(table_.merge_position());

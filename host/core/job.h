@@ -162,6 +162,8 @@ class Job {
   // Is there something to hand out now, and if not, when is there: the first slice in backoff, or a trial?
   [[nodiscard]] bool has_due(TimePoint now) const;
   [[nodiscard]] std::optional<TimePoint> next_due() const;
+  // A person does not want to wait: what is in backoff is due.
+  void end_backoff();
   // At most how many workers could be busy at once from now on (slices that have not ended).
   [[nodiscard]] std::int64_t open_slices() const;
   // How many nobody has begun, or that have come back; those in backoff are not among them.

@@ -182,6 +182,8 @@ class JobStore {
   // What the last checkpoint of the slice that begins here (local) saved.
   virtual void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                                std::function<void(Result<std::string>)> done) = 0;
+  // Says whether all files that the job has committed are in its output folder: an error names the first that is not.
+  virtual void check_outputs(const std::string &job, Done done) = 0;
   // Says whether the files are as the manifest has them: an error names the first that is not.
   virtual void check_inputs(std::vector<Input> inputs, Done done) = 0;
   // Finds a record in its file; an error when the file cannot be read or is not as the manifest has it.

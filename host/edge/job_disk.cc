@@ -258,6 +258,14 @@ OutputFolder *JobDisk::folder_of(const std::string &job) {
   return at == outputs_.end() ? nullptr : &at->second;
 }
 
+MoveResult JobDisk::check_outputs(const std::string &job) {
+  const Result<bool> has_files = ledger_.has_files(job);
+  if (!has_files) return ledger_failure(has_files.error());
+  const OutputFolder *folder = folder_of(job);
+  if (!*has_files || folder == nullptr) return {};
+  return folder->check_committed([&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(job, take); });
+}
+
 DiskResult<std::string> JobDisk::read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin) {
   Result<std::optional<std::string>> data = ledger_.checkpoint_data(job, input, begin);
   if (!data) return ledger_failure(data.error());

@@ -47,6 +47,8 @@ class JobDisk {
   void close();
 
   [[nodiscard]] DiskResult<std::string> write_merge_input(const std::string &job);
+  // An error names the first file that was committed and is not there.
+  [[nodiscard]] MoveResult check_outputs(const std::string &job);
   [[nodiscard]] DiskResult<std::string> read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin);
 
  private:

@@ -32,6 +32,10 @@ struct CheckpointWork {
   std::int64_t begin = 0;
   std::function<void(Result<std::string>)> done;
 };
+struct OutputsWork {
+  std::string job;
+  JobStore::Done done;
+};
 struct CheckWork {
   std::vector<Input> inputs;
   JobStore::Done done;
@@ -40,7 +44,7 @@ struct RecordWork {
   RecordQuery query;
   std::function<void(Result<FoundRecord>)> done;
 };
-using Work = std::variant<CommitWork, MergeInputWork, CheckpointWork, CheckWork, RecordWork>;
+using Work = std::variant<CommitWork, MergeInputWork, CheckpointWork, OutputsWork, CheckWork, RecordWork>;
 
 std::vector<BatchInWork *> batches_of(std::deque<CommitWork> &works) {
   std::vector<BatchInWork *> batches;
@@ -138,6 +142,8 @@ class DurableJobStore::Thread {
       if (const auto *checkpoint = std::get_if<CheckpointWork>(&work))
         trouble = answer_unless_it_may_pass(
             checkpoint->done, disk_.read_checkpoint(checkpoint->job, checkpoint->input, checkpoint->begin));
+      if (const auto *outputs = std::get_if<OutputsWork>(&work))
+        trouble = answer_unless_it_may_pass(outputs->done, disk_.check_outputs(outputs->job));
       if (const auto *check = std::get_if<CheckWork>(&work))
         trouble = answer_unless_it_may_pass(check->done, check_inputs_now(check->inputs));
       if (const auto *record = std::get_if<RecordWork>(&work)) answer(record->done, find_record(record->query));
@@ -257,6 +263,10 @@ void DurableJobStore::write_merge_input(const std::string &job, std::function<vo
 void DurableJobStore::read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                                       std::function<void(Result<std::string>)> done) {
   thread_->add(CheckpointWork{job, input, begin, std::move(done)});
+}
+
+void DurableJobStore::check_outputs(const std::string &job, Done done) {
+  thread_->add(OutputsWork{job, std::move(done)});
 }
 
 void DurableJobStore::check_inputs(std::vector<Input> inputs, Done done) {

@@ -42,6 +42,7 @@ class DurableJobStore final : public JobStore {
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override;
+  void check_outputs(const std::string &job, Done done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
   void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override;
 

@@ -75,10 +75,13 @@ class OutputFolder {
   // Removes one regular file, by its path within the folder, and what folders of ours that leaves empty.
   [[nodiscard]] MoveResult remove_file(const std::string &relative) const;
 
-  // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more but those kept. `files` calls its
-  // argument for each file; one that is no longer there is an error, and nothing is told then.
+  // Calls its argument for each file that is committed.
   using TakeFile = std::function<Result<void>(const OutputPlace &, std::string_view name)>;
   using ListFiles = std::function<Result<void>(const TakeFile &)>;
+  // An error names the first that is no longer there.
+  [[nodiscard]] MoveResult check_committed(const ListFiles &files) const;
+  // At the end of the job: manifest.json, of a succeeded one _SUCCESS, and no attempts any more but those kept. A file that
+  // is no longer there is an error, and nothing is told then.
   [[nodiscard]] MoveResult finish(const OutputSummary &summary, const ListFiles &files) const;
 
  private:

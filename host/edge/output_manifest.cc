@@ -74,29 +74,43 @@ std::string head(const OutputSummary &summary) {
   return text + "},\n\"files\": [";
 }
 
-MoveResult write_files(Writer &writer, int output, const std::string &folder, const OutputFolder::ListFiles &files) {
-  MoveResult written;
-  std::string_view before = "\n";
+// Calls `take` with the path within the folder and the size of each file, as long as that goes well.
+MoveResult look_at_files(int output, const std::string &folder, const OutputFolder::ListFiles &files,
+                         const std::function<MoveResult(const std::string &path, off_t size)> &take) {
+  MoveResult taken;
   const Result<void> listed = files([&](const OutputPlace &place, std::string_view name) -> Result<void> {
     const std::string path = output_path(place, name);
     struct stat status {};
     const bool seen = ::fstatat(output, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
     if (!seen && errno != ENOENT) {
-      written = disk_failure(folder + "/" + path, "cannot be looked at");
+      taken = disk_failure(folder + "/" + path, "cannot be looked at");
     } else if (!seen || !S_ISREG(status.st_mode)) {
-      written = disk_refusal({folder + "/" + path, "was committed and is no longer there", {}});
+      taken = disk_refusal({folder + "/" + path, "was committed and is no longer there", {}});
     } else {
-      written = writer.write(fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", before, quoted(path), status.st_size));
+      taken = take(path, status.st_size);
     }
-    before = ",\n";
-    if (!written) return tl::unexpected(written.error().error);
+    if (!taken) return tl::unexpected(taken.error().error);
     return {};
   });
-  if (!written || listed) return written;
+  if (!taken || listed) return taken;
   return disk_refusal(listed.error());
 }
 
+MoveResult write_files(Writer &writer, int output, const std::string &folder, const OutputFolder::ListFiles &files) {
+  std::string_view before = "\n";
+  return look_at_files(output, folder, files, [&](const std::string &path, off_t size) {
+    return writer.write(
+        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", std::exchange(before, ",\n"), quoted(path), size));
+  });
+}
+
 }  // namespace
+
+MoveResult OutputFolder::check_committed(const ListFiles &files) const {
+  const UniqueFd output(::open(path_.c_str(), kFolder));
+  if (!output) return disk_failure(path_, "the output folder cannot be opened");
+  return look_at_files(output.get(), path_, files, [](const std::string &, off_t) { return MoveResult{}; });
+}
 
 MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &files) const {
   const UniqueFd output(::open(path_.c_str(), kFolder));

@@ -134,6 +134,16 @@ void MemoryStore::write_merge_input(const std::string &job, std::function<void(R
   });
 }
 
+void MemoryStore::check_outputs(const std::string &, Done done) {
+  system_.at(system_.now() + milliseconds(1), [this, done = std::move(done), life = life_] {
+    if (life != life_ || stalled_) return;
+    if (lost_.empty())
+      done({});
+    else
+      done(fail({}, lost_));
+  });
+}
+
 void MemoryStore::check_inputs(std::vector<Input>, Done done) {
   system_.at(system_.now() + milliseconds(1), [this, done = std::move(done), life = life_] {
     if (life != life_) return;

@@ -20,6 +20,7 @@ class MemoryStore final : public JobStore {
   void write_merge_input(const std::string &job, std::function<void(Result<std::string>)> done) override;
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override;
+  void check_outputs(const std::string &job, Done done) override;
   void check_inputs(std::vector<Input> inputs, Done done) override;
   void read_record(RecordQuery query, std::function<void(Result<FoundRecord>)> done) override;
 
@@ -51,6 +52,8 @@ class MemoryStore final : public JobStore {
   // The disk is full: nothing that is asked from now on is ever answered.
   void stall() { stalled_ = true; }
   void change_inputs(std::string words) { changed_ = std::move(words); }
+  // A file that was committed is gone (until given empty words).
+  void lose_output(std::string words) { lost_ = std::move(words); }
   // What read_record() finds; the default: lines of ten bytes, the first at 0.
   std::function<Result<FoundRecord>(const RecordQuery &)> find_record;
   // The host is dead: nothing under way gets through, and nobody is told.
@@ -79,6 +82,7 @@ class MemoryStore final : public JobStore {
   std::map<std::string, std::map<std::int64_t, Attempt>> attempts_;
   std::string failing_;
   std::string changed_;
+  std::string lost_;
   bool stalled_ = false;
   std::int64_t batches_ = 0;
   int life_ = 0;

@@ -105,6 +105,12 @@ class WatchedStore final : public JobStore {
     });
     work_off();
   }
+  void check_outputs(const std::string &job, Done done) override {
+    waiting_.push_back([this, job, done = std::move(done)] {
+      inner_.check_outputs(job, [this, done](const Result<void> &there) { tell([done, there] { done(there); }); });
+    });
+    work_off();
+  }
   void read_checkpoint(const std::string &job, std::int32_t input, std::int64_t begin,
                        std::function<void(Result<std::string>)> done) override {
     waiting_.push_back([this, job, input, begin, done = std::move(done)] {

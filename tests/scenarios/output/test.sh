@@ -60,7 +60,7 @@ mkfifo go go2
 "$HOSTLER" run --fresh copy >lost.log 2>&1 &
 running=$!
 wait_until '[ -e lost/parts/000000-0000000000000000000/stdout ]'
-rm lost/parts/000000-0000000000000000000/stdout
+mv lost/parts/000000-0000000000000000000/stdout kept
 echo >go
 status=0
 wait $running || status=$?
@@ -70,6 +70,12 @@ assert_in '`--resume copy` goes on from there once that is mended, `--fresh copy
 [ ! -e lost/_SUCCESS ] || die '_SUCCESS over a missing file'
 exits 1 hostler run
 assert_in 'no longer there' "$said"
+exits 1 hostler results copy
+exits 0 hostler results copy --report
+assert_in 'no longer there' "$said"
+mv kept lost/parts/000000-0000000000000000000/stdout
+exits 0 hostler run --resume copy
+[ -e lost/_SUCCESS ] || die 'no _SUCCESS though the file is back'
 
 # Two hosts do not share one either.
 mkdir first second
