@@ -238,13 +238,19 @@ TEST_F(ServiceTest, EntriesStartAfterWhatTheyDependOn) {
   EXPECT_EQ(entry("top").state, "running");
 }
 
-TEST_F(ServiceTest, WhatDependsOnAFailedEntryFailsWithItAndSaysWhy) {
-  Script broken;
-  broken.on_start = [](FakeWorker &worker) { worker.return_from_run(78); };
-  system.script("base", broken);
-  auto top = service_entry("top", 1);
-  top.config.depends_on = {"base"};
-  ASSERT_TRUE(apply({top, service_entry("base", 1)}));
+class BlockedTest : public ServiceTest {
+ protected:
+  BlockedTest() {
+    Script broken;
+    broken.on_start = [](FakeWorker &worker) { worker.return_from_run(78); };
+    system.script("base", broken);
+    auto top = service_entry("top", 1);
+    top.config.depends_on = {"base"};
+    EXPECT_TRUE(apply({top, service_entry("base", 1)}));
+  }
+};
+
+TEST_F(BlockedTest, WhatDependsOnAFailedEntryFailsWithItAndSaysWhy) {
   EXPECT_EQ(entry("top").state, "failed");
   EXPECT_EQ(entry("top").reason, "depends on base, which has failed");
 }
@@ -269,13 +275,7 @@ TEST_F(ServiceTest, WhatIsStartedAgainBeginsAfterWhatItDependsOnAsTheFirstTime) 
   EXPECT_EQ(system.count_in_diary("start app/0"), 2);
 }
 
-TEST_F(ServiceTest, WhatWasBlockedWaitsOnceWhatItDependsOnIsTriedAgain) {
-  Script broken;
-  broken.on_start = [](FakeWorker &worker) { worker.return_from_run(78); };
-  system.script("base", broken);
-  auto top = service_entry("top", 1);
-  top.config.depends_on = {"base"};
-  ASSERT_TRUE(apply({top, service_entry("base", 1)}));
+TEST_F(BlockedTest, WaitsOnceWhatItDependsOnIsTriedAgain) {
   ASSERT_EQ(entry("top").state, "failed");
   Script slow;
   slow.on_start = [](FakeWorker &worker) { worker.after(seconds(2), [&worker] { worker.say(Loaded{}); }); };
