@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <unordered_set>
@@ -372,6 +373,10 @@ class KeyLister {
   std::vector<std::string_view> keys;
 };
 
+Error not_expected(const std::exception &error) {
+  return {{}, std::string("not the JSON that is expected: ") + error.what(), {}};
+}
+
 template <typename T>
 Result<T> read(std::string_view text) {
   try {
@@ -379,26 +384,37 @@ Result<T> read(std::string_view text) {
     Reader::decode(Json::parse(text), value);
     return value;
   } catch (const Json::exception &error) {
-    return fail("", std::string("not the JSON that is expected: ") + error.what());
+    return tl::unexpected(not_expected(error));
   }
+}
+
+// Requests are a list in an object at most. A million levels would take a second to take down again.
+bool stays_shallow(int depth, Json::parse_event_t /*event*/, Json & /*value*/) {
+  constexpr int kDeepest = 8;
+  if (depth > kDeepest) throw std::invalid_argument("it is nested too deeply");
+  return true;
 }
 
 // A key that means nothing was meant for something.
 template <typename T>
 Result<T> read_request(std::string_view text) {
-  auto request = read<T>(text);
-  if (!request) return request;
-  KeyLister known;
-  fields(known, *request);
-  const Json json = Json::parse(text);
-  for (const auto &[key, value] : json.items()) {
-    if (std::ranges::find(known.keys, key) != known.keys.end()) continue;
-    const auto near = nearest(key, known.keys);
-    return fail(
-        "", "unknown key " + in_quotes(key),
-        near ? fmt::format("did you mean \"{}\"?", *near) : fmt::format("known here: {}", fmt::join(known.keys, ", ")));
+  try {
+    const Json json = Json::parse(text, stays_shallow);
+    T request;
+    Reader::decode(json, request);
+    KeyLister known;
+    fields(known, request);
+    for (const auto &[key, value] : json.items()) {
+      if (std::ranges::find(known.keys, key) != known.keys.end()) continue;
+      const auto near = nearest(key, known.keys);
+      return fail("", "unknown key " + in_quotes(key),
+                  near ? fmt::format("did you mean \"{}\"?", *near)
+                       : fmt::format("known here: {}", fmt::join(known.keys, ", ")));
+    }
+    return request;
+  } catch (const std::exception &error) {
+    return tl::unexpected(not_expected(error));
   }
-  return request;
 }
 
 // A name that is said a hundred thousand times is to cost no more than one that is said once.

@@ -181,6 +181,12 @@ TEST(StatusJson, RequestWithAKeyThatThereIsNotNamesTheNearest) {
   EXPECT_EQ(reload.error().text(), R"(unknown key "\x0a" (known here: fresh, resume))");
 }
 
+TEST(StatusJson, ARequestThatIsNestedDeeplyIsRefusedBeforeItIsBuilt) {
+  const auto command = operator_command_from_json(R"({"names": )" + std::string(900'000, '['));
+  ASSERT_FALSE(command);
+  EXPECT_EQ(command.error().text(), "not the JSON that is expected: it is nested too deeply");
+}
+
 TEST(StatusJson, TheLastExitHasItsNumbersBesideTheWords) {
   EXPECT_NE(
       to_json(full_status())
