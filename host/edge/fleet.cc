@@ -28,7 +28,7 @@ namespace {
 
 // Of the descriptors that there may be workers leave so many to the rest: clients, the store, the ledger, logs, inspection.
 constexpr std::size_t kReserve = 32;
-constexpr std::size_t kOfAWorker = 4;    // channel, pidfd, output here and where it is read
+constexpr std::size_t kOfAWorker = 3;    // channel, pidfd, output
 constexpr std::size_t kWhileForked = 2;  // their other ends, until the template has them
 
 std::string errno_words(const char *what) {
@@ -159,7 +159,7 @@ Result<TemplateProcess::Order> Fleet::prepare(WorkerId id) {
   worker->sender.emplace(loop_, channel[0]);
   order.channel.reset(channel[1]);
   if (::pipe2(log.data(), O_CLOEXEC) != 0) return fail({}, errno_words("no pipe for the worker's output"));
-  worker->output.reset(log[0]);
+  worker->output = std::make_shared<UniqueFd>(log[0]);
   order.log.reset(log[1]);
   const auto page = pages_.allocate(worker->host_part);
   if (!page) return tl::unexpected(page.error());
@@ -202,10 +202,7 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
   if (worker->kill_at_birth) kill_group(*worker);
   events_->on_spawned(id, *pid);
   // Only now: waking the log's thread would hold up the worker, which waits to be told to go.
-  if ((worker = find(id)) == nullptr) return;
-  UniqueFd output(::fcntl(worker->output.get(), F_DUPFD_CLOEXEC, 0));
-  if (!output) output = std::move(worker->output);  // to look at its end is of less use than to read it
-  logs_.add(std::move(output), worker->entry, worker->instance, *pid);
+  if ((worker = find(id)) != nullptr) logs_.add(worker->output, worker->entry, worker->instance, *pid);
 }
 
 void Fleet::write_page(const Worker &worker) {

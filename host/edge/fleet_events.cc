@@ -26,8 +26,8 @@ constexpr Duration kBetweenLooks = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
 
 // Nobody is left who could print into it. What lives on after its worker most often can, as it took its streams with it.
-bool hangs_up(const UniqueFd &output) {
-  pollfd end{output.get(), 0, 0};
+bool hangs_up(int output) {
+  pollfd end{output, 0, 0};
   return ::poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
 }
 
@@ -105,7 +105,7 @@ void Fleet::on_death(WorkerId id) {
   worker->died = EventLoop::now();
   worker->death_watch = {};
   take_status(*worker);
-  worker->rest_is_known = hangs_up(worker->output) || strays_.end();
+  worker->rest_is_known = hangs_up(worker->output->get()) || strays_.end();
   if (is_over(*worker)) return bury(id);
   // Something that it has started lives, if only for the moment that killing its group takes.
   worker->is_garbage = false;
@@ -122,7 +122,7 @@ void Fleet::end_the_rest(WorkerId id) {
   Worker &worker = *find(id);
   take_status(worker);
   kill_group(worker);
-  if (strays_.end() || hangs_up(worker.output)) worker.rest_is_known = true;
+  if (strays_.end() || hangs_up(worker.output->get())) worker.rest_is_known = true;
   if (is_over(worker)) return bury(id);
   const TimePoint now = EventLoop::now();
   if (now - worker.died > kForTheRest) {

@@ -31,7 +31,7 @@ struct Fleet::Worker {
   pid_t pid = 0;  // 0: not forked yet
   UniqueFd pidfd;
   UniqueFd channel;
-  UniqueFd output;  // the end that is read: hangs up when nobody can print any more
+  std::shared_ptr<UniqueFd> output;  // the end that the log reads: hangs up when nobody can print any more
   FrameReader reader;
   std::optional<FrameSender> sender;  // since it was prepared
   bool kill_at_birth = false;

@@ -82,7 +82,7 @@ struct Source {
   LineAssembler lines{};
   std::int64_t allowance = kAhead;  // bytes that may be read without a pause, as of `counted`
   TimePoint counted = EventLoop::now();
-  UniqueFd pipe;
+  std::shared_ptr<const UniqueFd> pipe;
   EventLoop::Watch watch{};  // behind the pipe, so it ends first
   std::optional<EventLoop::Timer> pause{};
 };
@@ -97,7 +97,7 @@ struct LogFiles::Impl {
   Impl(std::string dir, LogFile own, bool to_stderr, const LogConfig &each)
       : logs_dir(std::move(dir)), host_file(std::move(own)), echo(to_stderr), limits(each) {}
 
-  void add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
+  void add(std::shared_ptr<const UniqueFd> pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
   void watch(Sources::iterator source);
   void pause(Sources::iterator source);
   ReadOutcome read(Source &source);
@@ -132,7 +132,8 @@ struct LogFiles::Impl {
   std::atomic<std::int64_t> refused{0};  // host lines for which there was no room there
 };
 
-void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t instance, std::int32_t pid) {
+void LogFiles::Impl::add(std::shared_ptr<const UniqueFd> pipe, const std::string &entry, std::int32_t instance,
+                         std::int32_t pid) {
   const auto log =
       files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)}).first;
   ++log->second.sources;
@@ -140,7 +141,7 @@ void LogFiles::Impl::add(UniqueFd pipe, const std::string &entry, std::int32_t i
 }
 
 void LogFiles::Impl::watch(Sources::iterator source) {
-  source->watch = loop.watch(source->pipe.get(), EventLoop::Ready::Read, [this, source] {
+  source->watch = loop.watch(source->pipe->get(), EventLoop::Ready::Read, [this, source] {
     switch (read(*source)) {
       case ReadOutcome::Read:
         if (source->allowance <= 0) pause(source);
@@ -164,7 +165,7 @@ void LogFiles::Impl::pause(Sources::iterator source) {
 }
 
 ReadOutcome LogFiles::Impl::read(Source &source) {
-  const ssize_t count = ::read(source.pipe.get(), buffer.data(), buffer.size());
+  const ssize_t count = ::read(source.pipe->get(), buffer.data(), buffer.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return ReadOutcome::NothingNow;
   if (count <= 0) return ReadOutcome::Ended;
   const TimePoint now = EventLoop::now();
@@ -281,7 +282,7 @@ void LogFiles::Impl::reopen() {
 void LogFiles::Impl::finish() {
   for (auto source = sources.begin(); source != sources.end();) {
     // Who has escaped us may write for ever: what the pipe holds now is enough.
-    const int capacity = ::fcntl(source->pipe.get(), F_GETPIPE_SZ);
+    const int capacity = ::fcntl(source->pipe->get(), F_GETPIPE_SZ);
     const auto reads = static_cast<std::size_t>(std::max(capacity, 1)) / buffer.size() + 1;
     for (std::size_t i = 0; i < reads && read(*source) == ReadOutcome::Read; ++i) continue;
     end(source++);
@@ -317,10 +318,10 @@ LogFiles::~LogFiles() {
   impl_->thread.join();
 }
 
-void LogFiles::add(UniqueFd pipe, std::string entry, std::int32_t instance, std::int32_t pid) {
-  // shared_ptr because a std::function must be copyable.
-  impl_->loop.post([impl = impl_.get(), pipe = std::make_shared<UniqueFd>(std::move(pipe)), entry = std::move(entry),
-                    instance, pid] { impl->add(std::move(*pipe), entry, instance, pid); });
+void LogFiles::add(std::shared_ptr<const UniqueFd> pipe, std::string entry, std::int32_t instance, std::int32_t pid) {
+  impl_->loop.post([impl = impl_.get(), pipe = std::move(pipe), entry = std::move(entry), instance, pid] {
+    impl->add(pipe, entry, instance, pid);
+  });
 }
 
 void LogFiles::host(LogLevel level, std::string text) {

@@ -27,8 +27,8 @@ class LogFiles {
                                                               const LogConfig &limits = {});
   ~LogFiles();  // writes what is still in the pipes, then ends the thread
 
-  // Takes the read end of a worker's pipe and reads it to its end. From any thread.
-  void add(UniqueFd pipe, std::string entry, std::int32_t instance, std::int32_t pid);
+  // Reads a worker's pipe to its end, and then lets go of this end, which others may hold too. From any thread.
+  void add(std::shared_ptr<const UniqueFd> pipe, std::string entry, std::int32_t instance, std::int32_t pid);
   // A line of the host's own. From any thread; never blocks, never fails.
   void host(LogLevel level, std::string text);
   // Holds for every file from its next line on. From any thread.

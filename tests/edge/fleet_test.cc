@@ -12,7 +12,9 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 #include "edge/elf_file.h"
@@ -31,8 +33,15 @@ bool has_children() {
   return ::waitpid(-1, nullptr, WNOHANG | __WNOTHREAD) != -1 || errno != ECHILD;
 }
 
+std::ptrdiff_t open_descriptors() {
+  const std::filesystem::directory_iterator numbers("/proc/self/fd");
+  return std::distance(begin(numbers), end(numbers));
+}
+
+// 5000 of them fit below a limit of 20,000 descriptors.
 TEST_F(FleetTest, SpawnsAThousandWorkersAtOnceAndReapsThemAll) {
   constexpr WorkerId kMany = 1000;
+  const std::ptrdiff_t before = open_descriptors();
   int spawned = 0;
   for (WorkerId id = 10001; id <= 10000 + kMany; ++id) h.fleet->spawn(id, {"many", 0, 1});
   h.until([&] {
@@ -40,6 +49,7 @@ TEST_F(FleetTest, SpawnsAThousandWorkersAtOnceAndReapsThemAll) {
         std::count_if(h.seen.begin(), h.seen.end(), [](const auto &each) { return each.second.pid.has_value(); }));
     return spawned == static_cast<int>(kMany);
   });
+  EXPECT_LE(open_descriptors(), before + 3 * static_cast<std::ptrdiff_t>(kMany));
   std::set<int> pids;
   for (const auto &[id, seen] : h.seen) pids.insert(*seen.pid);
   EXPECT_EQ(pids.size(), kMany);

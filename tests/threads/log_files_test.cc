@@ -25,14 +25,14 @@ namespace hostler {
 namespace {
 
 struct Pipe {
-  UniqueFd read;
+  std::shared_ptr<UniqueFd> read;  // as a log shares it
   UniqueFd write;
 };
 
 Pipe make_pipe() {
   std::array<int, 2> ends{};
   EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+  return {std::make_shared<UniqueFd>(ends[0]), UniqueFd(ends[1])};
 }
 
 void write_text(int fd, std::string_view text) {
