@@ -338,6 +338,7 @@ EntryStatus Entry::status() const {
   status.count = count();
   if (status.reason.empty() && scaled_)
     status.reason = fmt::format("scaled to {}, the file says {}", *scaled_, config().count);
+  status.workers.reserve(slots_.size());
   for (const auto &slot : slots_) {
     if (status.reason.empty() && slot->state == WorkerState::Failed)
       status.reason = fmt::format("{}/{}: {}", name(), slot->instance, slot->note);

@@ -34,9 +34,14 @@ namespace {
 // What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
 constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
 
-// So many births are a wave, which is over when for so long nobody is born.
+// So many births are a wave, which is over when for so long nothing is heard of any worker.
 constexpr std::uint64_t kWave = 250;
 constexpr Duration kQuiet = std::chrono::milliseconds(100);
+// On a machine that is busy with something else a worker may be slower than that: who is heard in that time belongs to it.
+constexpr Duration kLate = std::chrono::seconds(2);
+
+// Bytes, of a reply: a status of thousands of workers takes several times as much to make.
+constexpr std::size_t kLargeReply = std::size_t{1} << 20;
 
 struct Failure {
   ExitCode code;
@@ -127,7 +132,10 @@ class Host {
     facts.state_dir = config_.host.state;
     api_ = std::make_unique<ControlApi>(loop_, *supervisor_, *reloader_, facts, EventLoop::now(), [this] { stop(); });
     auto server = ControlServer::open(loop_, config_.host.state, [this](const ControlRequest &request, auto reply) {
-      api_->handle(request, std::move(reply));
+      api_->handle(request, [this, reply = std::move(reply)](ControlReply answer) {
+        if (answer.body.size() >= kLargeReply) note_need();
+        reply(std::move(answer));
+      });
     });
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
@@ -163,18 +171,26 @@ class Host {
     report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
   }
 
-  // What thousands need who start, or die and start again, the quiet after them does not.
+  // What thousands need who start, or die and start again, or are told of, the quiet after that does not.
+  void note_need() {
+    if (!std::exchange(in_need_, true)) await_quiet();
+  }
+
   void note_wave() {
-    if (in_wave_ || fleet_->births() < births_ + kWave) return;
-    in_wave_ = true;
-    await_quiet();
+    if (fleet_->births() >= births_ + kWave)
+      in_wave_ = true;
+    else if (EventLoop::now() >= late_)
+      return;
+    note_need();
   }
 
   void await_quiet() {
-    births_ = fleet_->births();
+    heard_ = fleet_->heard();
     quiet_.set(EventLoop::now() + kQuiet, [this] {
-      if (fleet_->births() != births_) return await_quiet();
-      in_wave_ = false;
+      if (fleet_->heard() != heard_) return await_quiet();
+      in_need_ = false;
+      births_ = fleet_->births();
+      if (std::exchange(in_wave_, false)) late_ = EventLoop::now() + kLate;
       give_back_memory();
     });
   }
@@ -220,8 +236,11 @@ class Host {
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<ControlApi> api_;
   std::unique_ptr<ControlServer> server_;
-  std::uint64_t births_ = 0;  // by the last wave's end, or a moment ago in one
+  std::uint64_t births_ = 0;  // by the last quiet
+  std::uint64_t heard_ = 0;   // of the workers, a moment before the one that is awaited
+  bool in_need_ = false;      // of memory that is to be given back
   bool in_wave_ = false;
+  TimePoint late_{};  // until then somebody may be late for the last wave
   EventLoop::Timer quiet_{loop_};
 };
 

@@ -71,7 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The last thing that is done with a connection; whoever calls holds a reference.
   void close();
   // Answers request number `request`, unless that is no longer waited for.
-  void reply(std::uint64_t request, const ControlReply &reply);
+  void reply(std::uint64_t request, ControlReply reply);
 
  private:
   void watch_reading();
@@ -101,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool watching_writing_ = false;
   HttpRequestReader requests_;
   std::string out_;
+  std::size_t sent_ = 0;       // bytes of it
   std::size_t held_ = 0;       // what of Shared::held is ours
   std::uint64_t request_ = 0;  // number of the one being handled
   bool closed_ = false;
@@ -120,8 +121,8 @@ class PendingReply {
   ~PendingReply() {
     if (!connection_.expired()) answer({500, "application/json", error_body("the host has no answer")});
   }
-  void answer(const ControlReply &reply) {
-    if (const auto connection = connection_.lock()) connection->reply(request_, reply);
+  void answer(ControlReply reply) {
+    if (const auto connection = connection_.lock()) connection->reply(request_, std::move(reply));
     connection_.reset();
   }
 
@@ -218,7 +219,7 @@ void Connection::handle(HttpRequest request) {
   keep_alive_ = request.keep_alive;
   with_body_ = request.method != "HEAD";
   const auto pending = std::make_shared<PendingReply>(weak_from_this(), ++request_);
-  shared_.handler(std::move(request), [pending](const ControlReply &reply) { pending->answer(reply); });
+  shared_.handler(std::move(request), [pending](ControlReply reply) { pending->answer(std::move(reply)); });
 }
 
 void Connection::refuse(const HttpError &error) {
@@ -228,10 +229,10 @@ void Connection::refuse(const HttpError &error) {
   reply(++request_, {error.status, "application/json", error_body(error.what)});
 }
 
-void Connection::reply(std::uint64_t request, const ControlReply &reply) {
+void Connection::reply(std::uint64_t request, ControlReply reply) {
   if (closed_ || !handling_ || request != request_) return;
   handling_ = false;
-  out_ = serialize(reply, keep_alive_, with_body_);
+  out_ = serialize(std::move(reply), keep_alive_, with_body_);
   start_timer();
   write();
   count_memory();
@@ -239,21 +240,22 @@ void Connection::reply(std::uint64_t request, const ControlReply &reply) {
 
 void Connection::write() {
   const auto self = shared_from_this();
-  std::size_t written = 0;
-  while (written < out_.size()) {
-    const ssize_t count = ::send(fd_.get(), out_.data() + written, out_.size() - written, MSG_NOSIGNAL);
+  const std::size_t before = sent_;
+  while (sent_ < out_.size()) {
+    const ssize_t count = ::send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
     if (count < 0) return close();
-    written += static_cast<std::size_t>(count);
+    sent_ += static_cast<std::size_t>(count);
   }
-  out_.erase(0, written);
-  count_memory();
-  if (out_.empty()) {
+  if (sent_ == out_.size()) {
+    out_.clear();
     out_.shrink_to_fit();  // a connection may be idle for long after a large reply
+    sent_ = 0;
+    count_memory();
     return written_all();
   }
-  if (written > 0) start_timer();
+  if (sent_ > before) start_timer();
   if (!std::exchange(watching_writing_, true))
     writing_ = shared_.loop.watch(fd_.get(), EventLoop::Ready::Write, [this] { write(); });
 }

@@ -188,6 +188,7 @@ void Fleet::on_forked(WorkerId id, const Result<int> &pid) {
   if (worker == nullptr) return;
   if (!pid) return fail_spawn(id, pid.error());
   ++births_;
+  ++heard_;
   worker->pid = *pid;
   // It is our child and not reaped, so the number is its own even if it has died already.
   worker->pidfd = open_pidfd(*pid);

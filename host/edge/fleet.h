@@ -69,6 +69,8 @@ class Fleet final : public System {
 
   // Workers forked so far.
   [[nodiscard]] std::uint64_t births() const { return births_; }
+  // How often a worker was forked, has said something, or was buried.
+  [[nodiscard]] std::uint64_t heard() const { return heard_; }
   // 0: there is none at the moment.
   [[nodiscard]] pid_t template_pid() const { return template_.pid(); }
 
@@ -111,6 +113,7 @@ class Fleet final : public System {
   std::mt19937_64 random_;
   std::unordered_map<WorkerId, std::unique_ptr<Worker>> workers_;
   std::uint64_t births_ = 0;
+  std::uint64_t heard_ = 0;
   std::size_t prepared_ = 0;        // of them: those that have a page and descriptors
   std::size_t descriptors_before_;  // those of the host when it had no workers yet
   Strays strays_;

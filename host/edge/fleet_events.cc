@@ -68,6 +68,7 @@ void Fleet::deliver(WorkerId id) {
     if (frame->empty()) return;
     const auto message = decode_worker_message(*frame);
     if (!message) return garbage(id, message.error());
+    ++heard_;
     events_->on_message(id, *message);
   }
 }
@@ -164,6 +165,7 @@ void Fleet::bury(WorkerId id) {
   const pid_t pid = worker->pid;
   release_page(*worker);
   workers_.erase(id);
+  ++heard_;
   strays_.end_soon();  // what closed all that it had inherited delays nobody's exit
   if (crash) {
     const Crash understood = understand(*crash);

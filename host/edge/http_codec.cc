@@ -159,15 +159,18 @@ Result<std::optional<HttpReply>> HttpReplyReader::feed(std::string_view bytes) {
     if (taken == 0) break;
   }
   if (!parser.is_done()) return std::nullopt;
-  const auto &message = parser.get();
+  auto message = parser.release();
   return HttpReply{static_cast<int>(message.result_int()), std::string(view(message[http::field::content_type])),
-                   message.body()};
+                   std::move(message.body())};
 }
 
-std::string serialize(const HttpReply &reply, bool keep_alive, bool with_body) {
-  return fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n{}", reply.status,
-                     reason(reply.status), reply.content_type, reply.body.size(),
-                     keep_alive ? "" : "Connection: close\r\n", with_body ? reply.body : "");
+std::string serialize(HttpReply reply, bool keep_alive, bool with_body) {
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", reply.status,
+                                 reason(reply.status), reply.content_type, reply.body.size(),
+                                 keep_alive ? "" : "Connection: close\r\n");
+  if (!with_body) return head;
+  reply.body.insert(0, head);  // which may be megabytes: moved within itself, not copied
+  return std::move(reply.body);
 }
 
 std::string serialize_request(std::string_view method, std::string_view target, std::string_view body) {

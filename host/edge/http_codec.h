@@ -76,7 +76,7 @@ class HttpReplyReader {
 };
 
 // `with_body` false: the answer to HEAD.
-[[nodiscard]] std::string serialize(const HttpReply &reply, bool keep_alive, bool with_body = true);
+[[nodiscard]] std::string serialize(HttpReply reply, bool keep_alive, bool with_body = true);
 // `target` is path and query as they go over the wire.
 [[nodiscard]] std::string serialize_request(std::string_view method, std::string_view target, std::string_view body);
 

@@ -13,7 +13,8 @@ namespace hostler {
 class JsonWriter {
  public:
   // `indent`: spaces for each level, each member on a line of its own; 0: all on one line, without spaces.
-  explicit JsonWriter(int indent) : indent_(indent) {}
+  // `expected`: so many bytes have room from the start.
+  explicit JsonWriter(int indent, std::size_t expected = 0) : indent_(indent) { text_.reserve(expected); }
 
   void begin_object() { begin('{'); }
   void end_object() { end('}'); }

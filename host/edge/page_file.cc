@@ -139,7 +139,8 @@ WorkerPart PageFile::read(std::uint32_t index) const {
   WorkerPart part;
   const ssize_t size =
       ::pread(fd_.get(), &part, sizeof part, offset_of(index) + static_cast<off_t>(offsetof(Page, worker)));
-  return size == static_cast<ssize_t>(sizeof part) ? part : WorkerPart{};
+  if (size != static_cast<ssize_t>(sizeof part)) part = {};
+  return part;
 }
 
 std::optional<CrashCapture> PageFile::read_crash(std::uint32_t index, int signal) const {

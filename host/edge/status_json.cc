@@ -357,8 +357,8 @@ class Reader {
 };
 
 template <typename T>
-std::string write(const T &value, Layout layout = Layout::Compact) {
-  JsonWriter json(layout == Layout::Pretty ? 2 : 0);
+std::string write(const T &value, Layout layout = Layout::Compact, std::size_t expected = 0) {
+  JsonWriter json(layout == Layout::Pretty ? 2 : 0, expected);
   Writer(json).encode(value);
   return json.take() + "\n";
 }
@@ -428,7 +428,10 @@ void keep_each_once(std::initializer_list<std::vector<std::string> *> lists) {
 }  // namespace
 
 std::string to_json(const HostStatus &status, Layout layout) {
-  return write(status, layout);
+  constexpr std::size_t kWorker = 512;  // bytes, of one that has not much to tell
+  std::size_t workers = 0;
+  for (const EntryStatus &entry : status.entries) workers += entry.workers.size();
+  return write(status, layout, workers * kWorker);
 }
 std::string to_json(const Error &error) {
   return write(error);
