@@ -64,9 +64,16 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   const Result<bool> moved = roll_moves_forward(loaded, ours, stuck);
   if (!moved) return tl::unexpected(moved.error());
   if (MoveResult removed = remove_files(""); !removed) loaded.problems.push_back(removed.error().error);
-  for (const std::string &job : *untold) {
-    if (!ours.contains(job)) continue;
-    if (MoveResult told = follow_ended(job); !told) loaded.problems.push_back(problem_of(job, told.error()));
+  for (const StoredJob &job : *jobs) {
+    if (!ours.contains(job.name) || std::ranges::find(*untold, job.name) == untold->end()) continue;
+    const MoveResult told = follow_ended(job.name);
+    if (told) continue;
+    if (!told.error().may_pass()) {
+      loaded.problems.push_back(problem_of(job.name, told.error()));
+      continue;
+    }
+    loaded.to_follow.push_back({{SetJobState{job.name, job.state, {}, 0}}, true, 0, std::nullopt});
+    kept.insert(job.identity.output);
   }
   // What stays now goes at the end of the job.
   for (const StoredJob &job : *jobs) {

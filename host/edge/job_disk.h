@@ -29,10 +29,12 @@ struct BatchInWork {
 class JobDisk {
  public:
   // What the ledger had, rolled forward. Each problem is a job's that could not be, with its name in `where`; its
-  // slices stay committing. No worker of a former host may be alive.
+  // slices stay committing. `to_follow`: what ended jobs still wait to have done, for room maybe. No worker of a former
+  // host may be alive.
   struct Loaded {
     std::vector<StoredJob> jobs;
     std::vector<Error> problems;
+    std::vector<BatchInWork> to_follow;
     std::map<std::string, Halt> halted;  // entries, by an operator
   };
   [[nodiscard]] static Result<JobDisk> open(const std::string &ledger_path, const std::string &state_dir,
@@ -74,6 +76,7 @@ class JobDisk {
   [[nodiscard]] MoveResult follow_step(const StoreStep &step);
   [[nodiscard]] MoveResult follow_planned(const std::string &job, const std::string &output);
   [[nodiscard]] MoveResult follow_ended(const std::string &name);
+  [[nodiscard]] MoveResult tell_folder(const StoredJob &job);
   [[nodiscard]] MoveResult remove_files(const std::string &wanted);
   void drop_attempt(const std::string &attempt_dir);
   void settle(BatchInWork &batch);

@@ -85,11 +85,8 @@ MoveResult JobDisk::follow_step(const StoreStep &step) {
     return follow_planned(replan->job->name, replan->job->identity.output);
   if (const auto *reopen = std::get_if<ReopenJob>(&step)) return follow_planned(reopen->job, reopen->output);
   if (const auto *drop = std::get_if<DropAttempt>(&step)) drop_attempt(drop->attempt_dir);
-  if (const auto *state = std::get_if<SetJobState>(&step); state != nullptr && state->state != JobState::Running) {
-    MoveResult ended = follow_ended(state->job);
-    if (ended || !ended.error().may_pass()) unlock(state->job);
-    return ended;
-  }
+  if (const auto *state = std::get_if<SetJobState>(&step); state != nullptr && state->state != JobState::Running)
+    return follow_ended(state->job);
   const auto *move = std::get_if<MoveFiles>(&step);
   OutputFolder *folder = move == nullptr ? nullptr : folder_of(move->job);
   return folder == nullptr ? MoveResult{} : folder->place(*move);
@@ -129,23 +126,24 @@ std::set<std::string> JobDisk::kept_attempts(const StoredJob &job) const {
 }
 
 MoveResult JobDisk::follow_ended(const std::string &name) {
-  ::unlink(merge_path(name).c_str());
   const Result<std::optional<StoredJob>> job = ledger_.load_job(name);
   if (!job) return ledger_failure(job.error());
-  if (!*job) return {};
-  const OutputFolder folder((*job)->identity.output);
-  const Result<bool> has_files = ledger_.has_files(name);
+  if (!*job || (*job)->state == JobState::Running) return {};  // it has begun anew meanwhile
+  ::unlink(merge_path(name).c_str());
+  MoveResult told = tell_folder(**job);
+  if (told) told_.push_back(name);
+  if (told || !told.error().may_pass()) unlock(name);
+  return told;
+}
+
+MoveResult JobDisk::tell_folder(const StoredJob &job) {
+  const OutputFolder folder(job.identity.output);
+  const Result<bool> has_files = ledger_.has_files(job.name);
   if (!has_files) return ledger_failure(has_files.error());
-  if (!*has_files) {
-    if (MoveResult done = folder.clear_attempts(kept_attempts(**job)); !done) return done;
-    told_.push_back(name);
-    return {};
-  }
-  const OutputSummary summary{name, (*job)->id, (*job)->state, (*job)->counters, kept_attempts(**job)};
-  MoveResult finished =
-      folder.finish(summary, [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(name, take); });
-  if (finished) told_.push_back(name);
-  return finished;
+  if (!*has_files) return folder.clear_attempts(kept_attempts(job));
+  const OutputSummary summary{job.name, job.id, job.state, job.counters, kept_attempts(job)};
+  return folder.finish(summary,
+                       [&](const OutputFolder::TakeFile &take) { return ledger_.for_each_file(job.name, take); });
 }
 
 void JobDisk::drop_attempt(const std::string &attempt_dir) {

@@ -80,8 +80,9 @@ DiskResult<void> check_inputs_now(const std::vector<Input> &inputs) {
 
 class DurableJobStore::Thread {
  public:
-  Thread(JobDisk disk, Post post, Report report, Duration retry)
+  Thread(JobDisk disk, std::vector<BatchInWork> to_follow, Post post, Report report, Duration retry)
       : disk_(std::move(disk)), post_(std::move(post)), report_(std::move(report)), retry_(retry) {
+    for (BatchInWork &batch : to_follow) following_.push_back({std::move(batch), {}});
     thread_ = std::jthread([this] { run(); });
   }
   Thread(const Thread &) = delete;
@@ -243,7 +244,8 @@ Result<DurableJobStore::Opened> DurableJobStore::open(const std::string &ledger_
   JobDisk::Loaded loaded;
   Result<JobDisk> disk = JobDisk::open(ledger_path, state_dir, loaded);
   if (!disk) return tl::unexpected(disk.error());
-  auto thread = std::make_unique<Thread>(std::move(*disk), std::move(post), std::move(report), retry);
+  auto thread = std::make_unique<Thread>(std::move(*disk), std::move(loaded.to_follow), std::move(post),
+                                         std::move(report), retry);
   Opened opened;
   opened.store.reset(new DurableJobStore(std::move(thread)));
   opened.jobs = std::move(loaded.jobs);

@@ -23,7 +23,8 @@ class DurableJobStore final : public JobStore {
   using Report = std::function<void(const std::string &trouble)>;
 
   // `jobs`: as the ledger has them, with all that a former host committed in its place and its attempts removed.
-  // `problems`: jobs (`where`) whose committed files could not be moved; these slices stay committing.
+  // `problems`: jobs (`where`) whose committed files could not be moved; these slices stay committing. What the folder of
+  // an ended job is still to be told, and cannot for now, is tried again like all that waits.
   struct Opened {
     std::unique_ptr<DurableJobStore> store;
     std::vector<StoredJob> jobs;

@@ -19,6 +19,7 @@
 
 #include "core/merge_input.h"
 #include "edge/ledger.h"
+#include "edge/output_folder.h"
 #include "edge/stored_jobs.h"
 #include "edge/temp_dir.h"
 
@@ -660,6 +661,53 @@ int on_a_full_output(const std::string &folder) {
   return *done && read_file(part_path(out, 20, "a")) == "text" ? 0 : 4;
 }
 
+// On a disk that is full now, a job has ended, and its host before it could say so in the folder.
+int end_without_telling(const std::string &folder, const std::string &out) {
+  fs::create_directory(out);
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", out.c_str(), "tmpfs", 0, "size=1m,nr_inodes=12") != 0)
+    return 77;
+  {
+    Host host(folder);
+    if (!host.commit({CreateJob{range_job("job", 1000, out)}})) return 1;
+    if (!host.commit(committing(attempt("job", out, 20, {"a"})))) return 2;
+  }
+  Result<Ledger> ledger = Ledger::open(folder + "/ledger.sqlite");
+  if (!ledger || !ledger->begin() || !ledger->apply({SetJobState{"job", JobState::Succeeded, {}, 0}}) ||
+      !ledger->commit())
+    return 3;
+  fs::create_directory(out + "/full");
+  for (int i = 0; i < 12; ++i) write_file(out + "/full/" + std::to_string(i), "");
+  return 0;
+}
+
+int on_an_output_that_is_full_at_the_start(const std::string &folder) {
+  const std::string out = folder + "/out";
+  if (const int code = end_without_telling(folder, out); code != 0) return code;
+  Host host(folder);
+  if (!host.problems.empty() || host.jobs[0].state != JobState::Succeeded) return 4;
+  while (host.reports.empty()) host.inbox().run_one();
+  if (host.reports[0].find("No space left on device") == std::string::npos) return 5;
+  if (fs::exists(out + "/_SUCCESS")) return 6;
+  fs::remove_all(out + "/full");
+  while (host.reports.size() < 2) host.inbox().run_one();
+  if (!host.reports[1].empty() || !fs::exists(out + "/_SUCCESS") || !fs::exists(out + "/manifest.json")) return 7;
+  host.store.reset();
+  return Host(folder).problems.empty() ? 0 : 8;
+}
+
+// Somebody has it begin anew first.
+int anew_in_an_output_that_was_full_at_the_start(const std::string &folder) {
+  const std::string out = folder + "/out";
+  if (const int code = end_without_telling(folder, out); code != 0) return code;
+  Host host(folder, std::chrono::hours(1));  // only when there is something else to do
+  fs::remove_all(out + "/full");
+  if (!host.commit({CreateJob{range_job("job", 1000, out)}})) return 4;
+  if (!host.commit(committing(attempt("job", out, 30, {"a"})))) return 5;
+  if (fs::exists(out + "/_SUCCESS") || fs::exists(part_path(out, 20, "a"))) return 6;
+  return OutputFolder(out).lock() ? 7 : 0;
+}
+
 void run_apart(int (*body)(const std::string &)) {
   const TempDir dir;
   const pid_t child = ::fork();
@@ -673,6 +721,14 @@ void run_apart(int (*body)(const std::string &)) {
 
 TEST(JobStore, AFullDiskIsToldAndWaitedFor) {
   run_apart(on_a_full_disk);
+}
+
+TEST(JobStore, AnEndedJobsFolderIsToldOnceThereIsRoom) {
+  run_apart(on_an_output_that_is_full_at_the_start);
+}
+
+TEST(JobStore, AJobThatBeganAnewIsNotToldToHaveEnded) {
+  run_apart(anew_in_an_output_that_was_full_at_the_start);
 }
 
 TEST(JobStore, ASmallDiskIsNotFilledByWhatHasPassed) {
