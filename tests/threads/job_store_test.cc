@@ -308,9 +308,13 @@ TEST(JobStore, ADroppedAttemptIsRemoved) {
 }
 
 // A host that died between the commit point and the moves: by hand, in the ledger.
+bool commit_to_ledger(const std::string &state, const StoreBatch &batch) {
+  Result<Ledger> ledger = Ledger::open(state + "/ledger.sqlite");
+  return ledger && ledger->begin() && ledger->apply(batch) && ledger->commit();
+}
+
 void commit_without_moving(const TempDir &dir, const StoreBatch &batch) {
-  Result<Ledger> ledger = Ledger::open(dir.path("ledger.sqlite"));
-  ASSERT_TRUE(ledger && ledger->begin() && ledger->apply(batch) && ledger->commit());
+  ASSERT_TRUE(commit_to_ledger(dir.path(), batch));
 }
 
 TEST(JobStore, AStartRollsCommittedFilesForward) {
@@ -600,11 +604,15 @@ TEST(JobStore, AHostThatIsKilledAtAnyMomentLosesAndDoublesNothing) {
 
 // ---- a full disk ------------------------------------------------------------------------------------------------
 
-// In a child with a mount namespace of its own: what does not hold there is told by its exit code.
+// In a mount namespace of our own.
+bool mount_small(const std::string &at, const char *size) {
+  return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("tmpfs", at.c_str(), "tmpfs", 0, size) == 0;
+}
+
+// In a child: what does not hold there is told by its exit code.
 int on_a_full_disk(const std::string &folder) {
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=2m") != 0)
-    return 77;
+  if (!mount_small(folder, "size=2m")) return 77;
   const std::string out = folder + "/out";
   Host host(folder);
   if (!host.commit({CreateJob{range_job("job", 1000, out)}})) return 1;
@@ -625,9 +633,7 @@ int on_a_full_disk(const std::string &folder) {
 
 // Many times more goes through the ledger than its disk holds, and little of it stays.
 int on_a_small_disk(const std::string &folder) {
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=2m") != 0)
-    return 77;
+  if (!mount_small(folder, "size=2m")) return 77;
   constexpr std::int64_t kSlices = 2000;
   Host host(folder);
   if (!host.commit({CreateJob{range_job("job", kSlices * 10, folder + "/out")}})) return 1;
@@ -643,9 +649,7 @@ int on_a_small_disk(const std::string &folder) {
 int on_a_full_output(const std::string &folder) {
   const std::string out = folder + "/out";
   fs::create_directory(out);
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", out.c_str(), "tmpfs", 0, "size=1m,nr_inodes=12") != 0)
-    return 77;
+  if (!mount_small(out, "size=1m,nr_inodes=12")) return 77;
   Host host(folder);
   if (!host.commit({CreateJob{range_job("job", 1000, out)}})) return 1;
   const MoveFiles move = attempt("job", out, 20, {"a"});
@@ -664,18 +668,13 @@ int on_a_full_output(const std::string &folder) {
 // On a disk that is full now, a job has ended, and its host before it could say so in the folder.
 int end_without_telling(const std::string &folder, const std::string &out) {
   fs::create_directory(out);
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", out.c_str(), "tmpfs", 0, "size=1m,nr_inodes=12") != 0)
-    return 77;
+  if (!mount_small(out, "size=1m,nr_inodes=12")) return 77;
   {
     Host host(folder);
     if (!host.commit({CreateJob{range_job("job", 1000, out)}})) return 1;
     if (!host.commit(committing(attempt("job", out, 20, {"a"})))) return 2;
   }
-  Result<Ledger> ledger = Ledger::open(folder + "/ledger.sqlite");
-  if (!ledger || !ledger->begin() || !ledger->apply({SetJobState{"job", JobState::Succeeded, {}, 0}}) ||
-      !ledger->commit())
-    return 3;
+  if (!commit_to_ledger(folder, {SetJobState{"job", JobState::Succeeded, {}, 0}})) return 3;
   fs::create_directory(out + "/full");
   for (int i = 0; i < 12; ++i) write_file(out + "/full/" + std::to_string(i), "");
   return 0;
