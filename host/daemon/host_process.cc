@@ -17,6 +17,7 @@
 #include "daemon/control_api.h"
 #include "daemon/host_signals.h"
 #include "daemon/reloader.h"
+#include "daemon/spare_memory.h"
 #include "edge/config_yaml.h"
 #include "edge/fleet.h"
 #include "edge/fleet_lock.h"
@@ -33,15 +34,6 @@ namespace {
 
 // What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
 constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
-
-// So many births are a wave, which is over when for so long nothing is heard of any worker.
-constexpr std::uint64_t kWave = 250;
-constexpr Duration kQuiet = std::chrono::milliseconds(100);
-// On a machine that is busy with something else a worker may be slower than that: who is heard in that time belongs to it.
-constexpr Duration kLate = std::chrono::seconds(2);
-
-// Bytes, of a reply: a status of thousands of workers takes several times as much to make.
-constexpr std::size_t kLargeReply = std::size_t{1} << 20;
 
 struct Failure {
   ExitCode code;
@@ -111,6 +103,7 @@ class Host {
                                     problem.what, job.name);
     }
     fleet_ = std::move(*fleet);
+    spare_memory_.emplace(loop_, *fleet_);
     for (StoredJob &job : opened->jobs)
       job.died_in = died_in(job.id, job.manifest, job.rows, fleet_->former_pages(), EventLoop::now());
     store_ = std::move(opened->store);
@@ -133,7 +126,7 @@ class Host {
     api_ = std::make_unique<ControlApi>(loop_, *supervisor_, *reloader_, facts, EventLoop::now(), [this] { stop(); });
     auto server = ControlServer::open(loop_, config_.host.state, [this](const ControlRequest &request, auto reply) {
       api_->handle(request, [this, reply = std::move(reply)](ControlReply answer) {
-        if (answer.body.size() >= kLargeReply) note_need();
+        spare_memory_->note_reply(answer.body.size());
         reply(std::move(answer));
       });
     });
@@ -141,7 +134,7 @@ class Host {
     server_ = std::move(*server);
     supervisor_->on_settled([this] {
       api_->on_settled();
-      note_wave();
+      spare_memory_->look_at_fleet();
     });
     signals_->deliver_to(loop_, [this](int number, pid_t pid) { on_signal(number, pid); });
     return {};
@@ -169,30 +162,6 @@ class Host {
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
     give_back_memory();
     report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
-  }
-
-  // What thousands need who start, or die and start again, or are told of, the quiet after that does not.
-  void note_need() {
-    if (!std::exchange(in_need_, true)) await_quiet();
-  }
-
-  void note_wave() {
-    if (fleet_->births() >= births_ + kWave)
-      in_wave_ = true;
-    else if (EventLoop::now() >= late_)
-      return;
-    note_need();
-  }
-
-  void await_quiet() {
-    heard_ = fleet_->heard();
-    quiet_.set(EventLoop::now() + kQuiet, [this] {
-      if (fleet_->heard() != heard_) return await_quiet();
-      in_need_ = false;
-      births_ = fleet_->births();
-      if (std::exchange(in_wave_, false)) late_ = EventLoop::now() + kLate;
-      give_back_memory();
-    });
   }
 
   void on_signal(int number, pid_t pid) {
@@ -230,18 +199,13 @@ class Host {
   std::optional<Pidfile> pidfile_;
   std::unique_ptr<LogFiles> logs_;
   std::unique_ptr<Fleet> fleet_;
+  std::optional<SpareMemory> spare_memory_;
   std::unique_ptr<DurableJobStore> store_;
   std::unique_ptr<Supervisor> supervisor_;
   std::optional<PluginStore> plugins_;
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<ControlApi> api_;
   std::unique_ptr<ControlServer> server_;
-  std::uint64_t births_ = 0;  // by the last quiet
-  std::uint64_t heard_ = 0;   // of the workers, a moment before the one that is awaited
-  bool in_need_ = false;      // of memory that is to be given back
-  bool in_wave_ = false;
-  TimePoint late_{};  // until then somebody may be late for the last wave
-  EventLoop::Timer quiet_{loop_};
 };
 
 }  // namespace
