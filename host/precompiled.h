@@ -1,5 +1,5 @@
-// What most files include, read once a build. Each file includes what it uses all the same: for a release, for clang-tidy,
-// and where a compiler cache is in use, nothing is precompiled.
+// What most files include, read once a build. Each file includes what it uses all the same: for a release and for clang-tidy,
+// nothing is precompiled.
 #pragma once
 
 #include <algorithm>

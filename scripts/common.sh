@@ -1,13 +1,10 @@
 # Sourced by the other scripts: goes to the top of the tree, and knows how to build.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# build PRESET [TARGET...]: with ccache where there is one; silent about configuring unless it fails.
+# build PRESET [TARGET...]: silent about configuring unless it fails.
 build() {
   local preset=$1 log
   shift
-  if [ ! -f "build/$preset/CMakeCache.txt" ] && command -v ccache >/dev/null; then
-    local -x CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-  fi
   log=$(mktemp)
   cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2 && rm -f "$log" && return 1; }
   rm -f "$log"
