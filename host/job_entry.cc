@@ -65,6 +65,10 @@ void JobEntry::start() {
   job_.end_backoff();
   resize(count());
   create();
+  for (MoveFiles &move : std::exchange(stored_.to_place, {})) {
+    const Interval slice = move.slice;
+    commit_moves(slice, {std::move(move)});
+  }
   if (!create_) commit_changes();  // how the last host died, when slices of this job ran
   want_workers();
 }
@@ -327,6 +331,10 @@ EntryStatus JobEntry::status() const {
     status.reason = stored_.reason;
   }
   if (status.state == "starting" && is_ending()) status.state = "stopping";
+  if (status.state == "starting" && job_.state() == JobState::Running && job_.open_slices() == 0) {
+    status.state = "waiting";
+    status.reason = "all that is left is done, and on its way to its place";
+  }
   status.unit = unit_of(job_.manifest().kind());
   status.progress = job_.progress();
   if (stored_.state == JobState::Running) {

@@ -146,7 +146,7 @@ class JobEntry final : public Entry {
   void commit(StoreBatch batch, std::function<void()> then, std::function<void()> otherwise = {});
   void commit_changes(StoreBatch besides = {});
   void commit_slices();
-  void commit_moves(Interval slice);
+  void commit_moves(Interval slice, StoreBatch besides = {});
   // job_entry_attempts.cc: what attempts at slices came to, for joblog.
   void note_done(const Slot &slot, const Held &held, std::int64_t up_to);
   void note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement);

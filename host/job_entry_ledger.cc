@@ -118,8 +118,8 @@ void JobEntry::commit_slices() {
 }
 
 // Once its files are in their places the slice is done.
-void JobEntry::commit_moves(Interval slice) {
-  commit(take_changes(), [this, slice] {
+void JobEntry::commit_moves(Interval slice, StoreBatch besides) {
+  commit(take_changes(std::move(besides)), [this, slice] {
     job_.committed(slice);
     commit_changes();
     want_workers();

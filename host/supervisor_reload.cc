@@ -100,6 +100,9 @@ Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
   const StoredJob *known = stored_job(name);
   if (known == nullptr) return {};
   const StoredJob stored = job != nullptr ? job->stored() : *known;
+  if (!stored.to_place.empty())
+    return fail("", "cannot resume: files of slices that are done wait to be put in their places, for room maybe",
+                "make room and start the job, or start from zero with --fresh " + name);
   if (stored.identity.output != wanted.config.output)
     return fail("",
                 fmt::format("cannot resume: its output folder changed from {} to {}", stored.identity.output,

@@ -485,6 +485,46 @@ TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) 
   EXPECT_TRUE(supervisor->jobs_ended());
 }
 
+TEST_F(JobTest, WhatAFormerHostHasCommittedAndNotPlacedIsPlacedBesideTheRestAndNotRunAgain) {
+  script("j", milliseconds(1));
+  const PreparedEntry job = job_entry("j", 1, 5);
+  StoredJob stored;
+  stored.name = "j";
+  stored.identity = identity_of(job.config);
+  stored.manifest = job.manifest;
+  stored.rows = {{20, 30, SliceState::Committing, 0, 0, {}}};
+  store.commit({CreateJob{stored}}, [](const Result<void> &) {});
+  system.run_for(seconds(1));
+  MoveFiles move{"j", {20, 30}, 0, 20, 30, false, "out/.attempts/1", {"a"}};
+  move.committed = true;
+  stored.to_place = {move};
+  system.set_alarm(std::nullopt);
+  supervisor.reset();
+  boot({stored});
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "succeeded");
+  EXPECT_EQ(runs.size(), 4U);
+  EXPECT_FALSE(runs.contains(20));
+  EXPECT_EQ(store.rows("j"), (std::vector<SliceRow>{{0, 50, SliceState::Done, 0, 0, {}}}));
+}
+
+TEST_F(JobTest, FilesThatAreNotInTheirPlacesYetAreNotResumedUnderAnotherPlan) {
+  const PreparedEntry job = job_entry("j", 1, 5);
+  StoredJob stored;
+  stored.name = "j";
+  stored.identity = identity_of(job.config);
+  stored.manifest = job.manifest;
+  stored.rows = {{20, 30, SliceState::Committing, 0, 0, {}}};
+  stored.to_place = {MoveFiles{"j", {20, 30}, 0, 20, 30, false, "out/.attempts/1", {"a"}}};
+  system.set_alarm(std::nullopt);
+  supervisor.reset();
+  boot({stored});
+  const auto resumed = apply({job_entry("j", 1, 6)}, {{}, {"j"}});
+  ASSERT_FALSE(resumed);
+  EXPECT_NE(resumed.error().text().find("wait to be put in their places"), std::string::npos);
+}
+
 TEST_F(JobTest, AJobWhoseCommittedFileIsGoneAtItsEndHasNoVerdictAndEndsOnceItIsBack) {
   script("j", milliseconds(1));
   store.lose_output("out/parts/a: was committed and is no longer there");

@@ -24,6 +24,20 @@
 
 namespace hostler {
 
+// The files of a committing slice: moved from attempt_dir to their places after the transaction (idempotent; rolled
+// forward at the start of the host), then attempt_dir is removed.
+struct MoveFiles {
+  std::string job;
+  Interval slice;  // global
+  std::int32_t input = 0;
+  std::int64_t begin = 0;  // local, as is end
+  std::int64_t end = 0;
+  bool merge = false;  // OUTPUT/name instead of OUTPUT/parts/INPUT-BEGIN/name
+  std::string attempt_dir;
+  std::vector<std::string> files;
+  bool committed = false;  // by a former host, which may have moved some of them
+};
+
 // A job as the ledger keeps it.
 struct StoredJob {
   std::string name;
@@ -41,6 +55,7 @@ struct StoredJob {
   std::set<std::string> proven_builds;                 // hashes of those that have done a slice
   WorkerUsage usage;
   std::vector<DiedIn> died_in;  // slices in work when the last host died; not stored
+  std::vector<MoveFiles> to_place;  // committed by a former host, for want of room maybe not in their places; not stored
   std::string problem;          // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;
@@ -126,18 +141,6 @@ struct EndCheckpoint {
   std::int32_t input = 0;
   std::int64_t begin = 0;  // local
   bool take_back = false;
-};
-// The files of a committing slice: moved from attempt_dir to their places after the transaction (idempotent; rolled
-// forward at the start of the host), then attempt_dir is removed.
-struct MoveFiles {
-  std::string job;
-  Interval slice;  // global
-  std::int32_t input = 0;
-  std::int64_t begin = 0;  // local, as is end
-  std::int64_t end = 0;
-  bool merge = false;  // OUTPUT/name instead of OUTPUT/parts/INPUT-BEGIN/name
-  std::string attempt_dir;
-  std::vector<std::string> files;
 };
 // An attempt that did not commit: its folder is removed after the transaction.
 struct DropAttempt {

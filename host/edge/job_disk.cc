@@ -60,9 +60,8 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   const Result<std::vector<std::string>> untold = ledger_.unfinished_outputs();
   if (!untold) return tl::unexpected(untold.error());
   const std::set<std::string> ours = lock_outputs(*jobs, *untold, loaded);
-  std::map<std::string, std::set<std::string>> stuck;
-  const Result<bool> moved = roll_moves_forward(loaded, ours, stuck);
-  if (!moved) return tl::unexpected(moved.error());
+  Result<Moves> moves = roll_moves_forward(loaded, ours);
+  if (!moves) return tl::unexpected(moves.error());
   if (MoveResult removed = remove_files(""); !removed) loaded.problems.push_back(removed.error().error);
   for (const StoredJob &job : *jobs) {
     if (!ours.contains(job.name) || std::ranges::find(*untold, job.name) == untold->end()) continue;
@@ -79,16 +78,17 @@ Result<void> JobDisk::roll_forward(Loaded &loaded) {
   for (const StoredJob &job : *jobs) {
     if (!ours.contains(job.name)) continue;
     std::set<std::string> kept_folders = kept_attempts(job);
-    kept_folders.merge(stuck[job.name]);
+    kept_folders.merge(moves->stuck[job.name]);
     (void)outputs_.at(job.name).clear_attempts(kept_folders);
   }
   for (const StoredJob &job : *jobs)
     if (job.state == JobState::Running) kept.insert(job.identity.output);
   std::erase_if(locks_, [&](const auto &lock) { return !kept.contains(lock.first); });
   if (Result<void> noted = transact({}); !noted) return noted;
-  if (*moved) jobs = ledger_.load_jobs();  // again, as it is now
+  if (moves->any_done) jobs = ledger_.load_jobs();  // again, as it is now
   if (!jobs) return tl::unexpected(jobs.error());
   loaded.jobs = std::move(*jobs);
+  for (StoredJob &job : loaded.jobs) job.to_place = std::move(moves->waiting[job.name]);
   auto halted = ledger_.halted_entries();
   if (!halted) return tl::unexpected(halted.error());
   loaded.halted = std::move(*halted);
@@ -110,31 +110,34 @@ std::set<std::string> JobDisk::lock_outputs(const std::vector<StoredJob> &jobs, 
   return ours;
 }
 
-// Says whether a slice has become done by it.
-Result<bool> JobDisk::roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours,
-                                         std::map<std::string, std::set<std::string>> &stuck) {
-  const Result<std::vector<MoveFiles>> moves = ledger_.pending_moves();
-  if (!moves) return tl::unexpected(moves.error());
+Result<JobDisk::Moves> JobDisk::roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours) {
+  Result<std::vector<MoveFiles>> pending = ledger_.pending_moves();
+  if (!pending) return tl::unexpected(pending.error());
+  Moves moves;
   std::vector<const MoveFiles *> done;
-  for (const MoveFiles &move : *moves) {
+  for (MoveFiles &move : *pending) {
     if (!ours.contains(move.job)) continue;
     OutputFolder &folder = outputs_.at(move.job);
     MoveResult placed = folder.place(move);
     if (placed) placed = folder.sync();
     if (placed) {
       done.push_back(&move);
-    } else {
-      stuck[move.job].insert(folder.attempt_name(move.attempt_dir));
-      loaded.problems.push_back(problem_of(move.job, placed.error(), "start the job again with --fresh"));
+      continue;
     }
+    moves.stuck[move.job].insert(folder.attempt_name(move.attempt_dir));
+    if (placed.error().may_pass())
+      moves.waiting[move.job].push_back(std::move(move));
+    else
+      loaded.problems.push_back(problem_of(move.job, placed.error(), "start the job again with --fresh"));
   }
-  if (done.empty()) return false;
+  if (done.empty()) return moves;
   Result<void> noted = ledger_.begin();
   for (const MoveFiles *move : done)
     if (noted) noted = ledger_.move_finished(*move);
   if (noted) noted = ledger_.commit();
   if (!noted) return tl::unexpected(noted.error());
-  return true;
+  moves.any_done = true;
+  return moves;
 }
 
 std::optional<Error> JobDisk::commit(const std::vector<BatchInWork *> &batches) {
@@ -215,8 +218,10 @@ MoveResult JobDisk::look_at(const StoreBatch &steps) {
     if (const auto *reopen = std::get_if<ReopenJob>(&step)) fine = look_at_job(reopen->job, reopen->output, false);
     if (const auto *move = std::get_if<MoveFiles>(&step)) {
       const OutputFolder *folder = folder_of(move->job);
-      fine =
-          folder == nullptr ? disk_refusal({"ledger", "knows no job " + move->job, {}}) : folder->check_attempt(*move);
+      if (folder == nullptr)
+        fine = disk_refusal({"ledger", "knows no job " + move->job, {}});
+      else if (!move->committed)
+        fine = folder->check_attempt(*move);
     }
     if (!fine) return fine;
   }

@@ -29,8 +29,8 @@ struct BatchInWork {
 class JobDisk {
  public:
   // What the ledger had, rolled forward. Each problem is a job's that could not be, with its name in `where`; its
-  // slices stay committing. `to_follow`: what ended jobs still wait to have done, for room maybe. No worker of a former
-  // host may be alive.
+  // slices stay committing. What cannot be placed for now is in its StoredJob::to_place. `to_follow`: what ended jobs
+  // still wait to have done, for room maybe. No worker of a former host may be alive.
   struct Loaded {
     std::vector<StoredJob> jobs;
     std::vector<Error> problems;
@@ -59,8 +59,12 @@ class JobDisk {
   [[nodiscard]] Result<void> roll_forward(Loaded &loaded);
   [[nodiscard]] std::set<std::string> lock_outputs(const std::vector<StoredJob> &jobs,
                                                    const std::vector<std::string> &untold, Loaded &loaded);
-  [[nodiscard]] Result<bool> roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours,
-                                                std::map<std::string, std::set<std::string>> &stuck);
+  struct Moves {
+    bool any_done = false;
+    std::map<std::string, std::vector<MoveFiles>> waiting;  // by job: what may pass hinders them
+    std::map<std::string, std::set<std::string>> stuck;     // by job: attempts of all that are not done
+  };
+  [[nodiscard]] Result<Moves> roll_moves_forward(Loaded &loaded, const std::set<std::string> &ours);
 
   [[nodiscard]] MoveResult look_at(const StoreBatch &steps);
   [[nodiscard]] MoveResult look_at_job(const std::string &job, const std::string &output, bool anew);

@@ -127,6 +127,7 @@ Result<std::vector<MoveFiles>> Ledger::pending_moves() {
       "begin",
       {}, [&](const SqlRow &row) -> Result<void> {
         MoveFiles move;
+        move.committed = true;
         const OutputPlace place = place_of(row, 0);
         move.merge = place.merge;
         move.input = place.input;

@@ -665,6 +665,32 @@ int on_a_full_output(const std::string &folder) {
   return *done && read_file(part_path(out, 20, "a")) == "text" ? 0 : 4;
 }
 
+// A host has committed a slice and died, and the next one has no room for its files.
+int committed_where_the_disk_is_full_at_the_start(const std::string &folder) {
+  const std::string out = folder + "/out";
+  fs::create_directory(out);
+  if (!mount_small(out, "size=1m,nr_inodes=12")) return 77;
+  const MoveFiles move = attempt("job", out, 20, {"a", "b"});
+  if (!commit_to_ledger(folder, {CreateJob{range_job("job", 1000, out)}})) return 1;
+  if (!commit_to_ledger(folder, committing(move))) return 2;
+  fs::create_directory(out + "/full");
+  for (int i = 0; i < 12; ++i) write_file(out + "/full/" + std::to_string(i), "");
+  Host host(folder);
+  if (!host.problems.empty() || host.jobs[0].rows[0].state != SliceState::Committing) return 3;
+  if (host.jobs[0].to_place.size() != 1) return 4;
+  std::optional<Result<void>> done;
+  host.store->commit({host.jobs[0].to_place[0]}, [&](const Result<void> &result) { done = result; });
+  while (host.reports.empty()) host.inbox().run_one();
+  if (done || host.reports[0].find("No space left on device") == std::string::npos) return 5;
+  fs::remove_all(out + "/full");
+  while (!done) host.inbox().run_one();
+  if (!*done || read_file(part_path(out, 20, "a")) != "text" || read_file(part_path(out, 20, "b")) != "text") return 6;
+  host.store.reset();
+  const Host next(folder);
+  if (next.jobs[0].rows != std::vector<SliceRow>{{20, 30, SliceState::Done, 0, 0, {}}}) return 7;
+  return next.jobs[0].to_place.empty() && fs::is_empty(out + "/.attempts") ? 0 : 8;
+}
+
 // On a disk that is full now, a job has ended, and its host before it could say so in the folder.
 int end_without_telling(const std::string &folder, const std::string &out) {
   fs::create_directory(out);
@@ -720,6 +746,10 @@ void run_apart(int (*body)(const std::string &)) {
 
 TEST(JobStore, AFullDiskIsToldAndWaitedFor) {
   run_apart(on_a_full_disk);
+}
+
+TEST(JobStore, WhatAFormerHostHasCommittedIsPlacedOnceThereIsRoom) {
+  run_apart(committed_where_the_disk_is_full_at_the_start);
 }
 
 TEST(JobStore, AnEndedJobsFolderIsToldOnceThereIsRoom) {

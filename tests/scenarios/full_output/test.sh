@@ -85,4 +85,35 @@ for job in words copies; do
 done
 assert_eq "$(cat small/copies/parts/*/stdout | cmp - lines && echo same)" same copies
 assert_in 'no room' "$(hostler joblog words)"
+
+# A slice is committed and its files have no place, as the disk takes no more of them; the host is killed, and the next one
+# finds the disk as it was.
+rm -rf state gate
+mkdir few
+mount -t tmpfs -o nr_inodes=20 tmpfs few
+cleanup() { umount -l small few; }
+workers <<YAML
+workers:
+  - name: copies
+    plugin: exec.so
+    count: 1
+    attempts: 1
+    input: {lines: lines, slice: 1GiB}
+    output: few/copies
+    params: {command: [sh, -c, 'cat; touch $dir/read; until [ -e $dir/gate ]; do sleep 0.02; done']}
+YAML
+exits 0 hostler up
+wait_until '[ -e read ]'
+for i in $(seq 20); do touch few/$i 2>/dev/null || break; done
+touch gate
+wait_until 'grep -q "parts.*No space left on device" <<<"$(hostler status)"'
+kill -KILL "$(host_pid)"
+exits 0 hostler up
+wait_until 'grep -q "parts.*No space left on device" <<<"$(hostler status)"'
+assert_eq "$(entry copies .state)" waiting copies
+find few -maxdepth 1 -type f -delete
+wait_until '[ "$(entry copies .state)" = succeeded ]'
+exits 0 hostler down
+cmp few/copies/parts/*/stdout lines
+assert_eq "$(hostler joblog copies | wc -l)" 2 'a line for the columns, and one attempt'
 assert_nobody_left
