@@ -55,8 +55,9 @@ struct StoredJob {
   std::set<std::string> proven_builds;                 // hashes of those that have done a slice
   WorkerUsage usage;
   std::vector<DiedIn> died_in;  // slices in work when the last host died; not stored
-  std::vector<MoveFiles> to_place;  // committed by a former host, for want of room maybe not in their places; not stored
-  std::string problem;          // why it cannot go on (files that were committed have no place), or empty; not stored
+  std::vector<MoveFiles>
+      to_place;         // committed by a former host, for want of room maybe not in their places; not stored
+  std::string problem;  // why it cannot go on (files that were committed have no place), or empty; not stored
   UnixMilliseconds created_at = 0;  // 0 in a CreateJob: now
   UnixMilliseconds ended_at = 0;
 };
