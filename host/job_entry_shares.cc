@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kStraggles = std::chrono::milliseconds(50);
 constexpr double kMostTimes = 1e9;  // of it: no time that a clock cannot count
 // From one look at everybody's page to the next: each of thousands that are through might ask for one.
-constexpr Duration kBetweenLooks = std::chrono::milliseconds(10);
+constexpr Duration kBetweenRounds = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -77,8 +77,8 @@ void JobEntry::ask_for_shares() {
   const TimePoint now = around_.system.now();
   if (!wanted_ || !failure_.empty() || job_.state() != JobState::Running || job_.has_due(now)) return;
   if (job_.waits_for_room()) return;
-  if (now < shares_looked_ + kBetweenLooks)
-    return share_.set(shares_looked_ + kBetweenLooks, [this] { ask_for_shares(); });
+  if (now < shares_looked_ + kBetweenRounds)
+    return share_.set(shares_looked_ + kBetweenRounds, [this] { ask_for_shares(); });
   shares_looked_ = now;
   const std::int64_t free = hands_free();
   if (free == 0) return;

@@ -6,7 +6,7 @@
 namespace hostler {
 namespace {
 
-constexpr Duration kBetweenWeighings = std::chrono::seconds(5);
+constexpr Duration kBetweenMemoryLooks = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -85,7 +85,7 @@ void Service::on_exit(WorkerId worker, const WaitStatus &status, const WorkerPar
 
 void Service::keep_weighing() {
   if (config().recycle.memory == 0) return weigh_.cancel();
-  if (!weigh_.is_set()) weigh_.set(around_.system.now() + kBetweenWeighings, [this] { weigh_all(); });
+  if (!weigh_.is_set()) weigh_.set(around_.system.now() + kBetweenMemoryLooks, [this] { weigh_all(); });
 }
 
 void Service::weigh_all() {

@@ -134,26 +134,26 @@ Result<void> bring_checkpoint(JobLedger &job, const SliceRange &slice, const Wor
   return copied;
 }
 
-struct Surroundings {
+struct Configured {
   EntryConfig entry;
   HostConfig host;
 };
 
 // As the file has them now: the ledger does not know them.
-std::optional<Surroundings> surroundings_of(const ReplayCommand &command, const std::string &job) {
+std::optional<Configured> surroundings_of(const ReplayCommand &command, const std::string &job) {
   const auto config = read_config(command.address.config);
   if (!config) {
     warn("{}: folder and environment are those of here: {}\n", job, config.error().text());
     return std::nullopt;
   }
   for (const EntryConfig &entry : config->entries)
-    if (entry.name == job) return Surroundings{entry, config->host};
+    if (entry.name == job) return Configured{entry, config->host};
   warn("{}: is no longer in {}: folder and environment are those of here\n", job, command.address.config);
   return std::nullopt;
 }
 
 Result<Program> find_program(const StoredJob &job, const std::optional<Attempt> &last, const std::string &state_dir,
-                             const std::optional<Surroundings> &around) {
+                             const std::optional<Configured> &around) {
   if (last && ::access(last->build->library.c_str(), R_OK) == 0) return Program{last->build->library, {}};
   if (last) warn("{}: the build of the last attempt is gone: taken is the plugin as it is now\n", job.name);
   if (!around) return fail(job.name, "nobody knows which plugin it runs", "give its configuration with -c");
@@ -164,7 +164,7 @@ Result<Program> find_program(const StoredJob &job, const std::optional<Attempt> 
 }
 
 Start start_of(const StoredJob &job, const std::string &library, const Workshop &workshop,
-               const std::optional<Surroundings> &around) {
+               const std::optional<Configured> &around) {
   Start start;
   start.name = job.name;
   start.library = library;

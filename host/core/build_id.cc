@@ -16,7 +16,7 @@ struct NoteHeader {
 };
 constexpr std::uint32_t kBuildId = 3;  // NT_GNU_BUILD_ID
 constexpr std::string_view kOwner("GNU\0", 4);
-constexpr std::uint32_t kMost = 64;
+constexpr std::uint32_t kLongestId = 64;
 
 std::uint64_t padded(std::uint32_t size) {
   return (std::uint64_t{size} + 3) / 4 * 4;
@@ -33,7 +33,7 @@ std::string build_id_in(std::string_view notes) {
     const std::string_view owner = notes.substr(0, header.name_size);
     const std::string_view bytes = notes.substr(padded(header.name_size), header.size);
     notes.remove_prefix(padded(header.name_size) + padded(header.size));
-    if (header.type != kBuildId || owner != kOwner || header.size > kMost) continue;
+    if (header.type != kBuildId || owner != kOwner || header.size > kLongestId) continue;
     std::string id;
     for (const char byte : bytes) id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
     return id;

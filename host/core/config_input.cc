@@ -10,7 +10,7 @@
 namespace hostler {
 namespace {
 
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostPositions = std::numeric_limits<std::int64_t>::max();
 
 struct InputDraft {
   InputConfig input;
@@ -67,9 +67,9 @@ Result<void> read_records(const Node &value, const Place &place, InputDraft &dra
 
 constexpr Field<InputConfig> kRangeFields[] = {
     {"begin", [](const Node &value, const Place &place,
-                 InputConfig &input) { return store(read_integer(value, place, 0, kMost), input.begin); }},
+                 InputConfig &input) { return store(read_integer(value, place, 0, kMostPositions), input.begin); }},
     {"end", [](const Node &value, const Place &place,
-               InputConfig &input) { return store(read_integer(value, place, 0, kMost), input.end); }},
+               InputConfig &input) { return store(read_integer(value, place, 0, kMostPositions), input.end); }},
 };
 
 Result<void> read_range(const Node &value, const Place &place, InputDraft &draft) {
@@ -123,7 +123,7 @@ Result<void> read_slice(const Node &value, const Place &place, InputConfig &inpu
                             "write at least the size of one record");
       return {};
     case InputKind::Range:
-    case InputKind::Items: return store(read_integer(value, place, 1, kMost), input.slice);
+    case InputKind::Items: return store(read_integer(value, place, 1, kMostPositions), input.slice);
     case InputKind::File:
       return place.refuse(value.mark, "does not go with \"files\": each file is one slice", "leave it out");
     case InputKind::None: break;

@@ -13,7 +13,7 @@ constexpr std::int64_t kMostCode = 255;
 constexpr std::string_view kForSlices = "write done, retry, retry_later, quarantine or fail_entry";
 constexpr std::string_view kForServices = "write restart, reap or fail_entry";
 
-struct Draft {
+struct RuleDraft {
   ExitRule rule;
   std::string action_where;  // empty: there is none yet
 };
@@ -42,7 +42,7 @@ Result<int> read_signal(const Node &node, const Place &place) {
   return signal;
 }
 
-Result<void> read_action(const Node &node, const Place &place, Draft &draft) {
+Result<void> read_action(const Node &node, const Place &place, RuleDraft &draft) {
   auto text = read_text(node, place);
   if (!text) return tl::unexpected(text.error());
   const auto action = exit_action_from_name(*text);
@@ -54,11 +54,11 @@ Result<void> read_action(const Node &node, const Place &place, Draft &draft) {
   return {};
 }
 
-constexpr Field<Draft> kRuleFields[] = {
+constexpr Field<RuleDraft> kRuleFields[] = {
     {"codes", [](const Node &value, const Place &place,
-                 Draft &draft) { return read_some(value, place, draft.rule.codes, read_code); }},
+                 RuleDraft &draft) { return read_some(value, place, draft.rule.codes, read_code); }},
     {"signals", [](const Node &value, const Place &place,
-                   Draft &draft) { return read_some(value, place, draft.rule.signals, read_signal); }},
+                   RuleDraft &draft) { return read_some(value, place, draft.rule.signals, read_signal); }},
     {"do", read_action},
 };
 
@@ -71,8 +71,8 @@ Result<ExitRules> read_on_exit(const Node &node, const Place &place) {
   for (std::size_t i = 0; i < node.children.size(); ++i) {
     const Node &child = node.children[i];
     const Place inner = place.item(static_cast<std::int64_t>(i));
-    Draft draft;
-    if (auto map = read_map<Draft>(child, inner, kRuleFields, draft); !map) return tl::unexpected(map.error());
+    RuleDraft draft;
+    if (auto map = read_map<RuleDraft>(child, inner, kRuleFields, draft); !map) return tl::unexpected(map.error());
     if (draft.rule.codes.empty() && draft.rule.signals.empty())
       return inner.refuse(child.mark, "the rule matches nothing", "write codes: [3] or signals: [SEGV], or both");
     if (draft.action_where.empty())
@@ -96,7 +96,7 @@ Result<void> check_actions(const ExitRules &rules, bool job) {
 }
 
 void append_on_exit_keys(std::vector<std::string> &keys) {
-  append_keys<Draft>("workers[].on_exit[].", kRuleFields, keys);
+  append_keys<RuleDraft>("workers[].on_exit[].", kRuleFields, keys);
 }
 
 }  // namespace hostler

@@ -12,7 +12,7 @@
 namespace hostler {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"running", "succeeded", "partial", "failed", "cancelled"};
+constexpr std::array<std::string_view, 5> kStateNames = {"running", "succeeded", "partial", "failed", "cancelled"};
 
 // A lease carries the paths or items of its slices: it ends where they become a burden for the channel.
 constexpr std::size_t kMaxLeaseText = std::size_t{1} << 20;
@@ -47,12 +47,12 @@ std::vector<T> part(const std::vector<T> &all, std::int64_t first, std::int64_t 
 }  // namespace
 
 std::string_view name(JobState state) {
-  return kNames[static_cast<std::size_t>(state)];
+  return kStateNames[static_cast<std::size_t>(state)];
 }
 
 std::optional<JobState> job_state_from_name(std::string_view text) {
-  for (std::size_t i = 0; i < kNames.size(); ++i)
-    if (kNames[i] == text) return static_cast<JobState>(i);
+  for (std::size_t i = 0; i < kStateNames.size(); ++i)
+    if (kStateNames[i] == text) return static_cast<JobState>(i);
   return std::nullopt;
 }
 

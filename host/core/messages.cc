@@ -30,7 +30,7 @@ enum class MessageType : std::uint8_t {
 // The ABI's limits (plugin.h), which core does not include.
 constexpr std::size_t kMaxResult = std::size_t{16} << 20;
 constexpr std::size_t kMaxCheckpoint = std::size_t{16} << 20;
-constexpr std::size_t kMaxReason = 1024;
+constexpr std::size_t kMaxToldReason = 1024;
 constexpr std::size_t kMaxCounterName = 64;
 constexpr std::size_t kMaxFiles = 65536;
 constexpr std::size_t kMaxFileName = 128;
@@ -283,7 +283,7 @@ std::string_view fault(const std::vector<Aside> &skipped) {
   for (const Aside &aside : skipped) {
     if (aside.begin < 0 || aside.begin >= aside.end) return "a skipped record that ends before it begins";
     if (aside.bytes.size() > kMaxAsideBytes) return "a skipped record of more than 64 KiB";
-    if (aside.reason.size() > kMaxReason) return "a reason longer than 1 KiB";
+    if (aside.reason.size() > kMaxToldReason) return "a reason longer than 1 KiB";
   }
   return {};
 }
@@ -302,7 +302,7 @@ std::string_view fault(const SegmentEnded &ended) {
 
 std::string_view fault(const SliceEnded &ended) {
   if (ended.slice.begin > ended.slice.end) return "a slice that ends before it begins";
-  if (ended.reason.size() > kMaxReason) return "a reason longer than 1 KiB";
+  if (ended.reason.size() > kMaxToldReason) return "a reason longer than 1 KiB";
   if (ended.result.size() > kMaxResult) return "a result larger than 16 MiB";
   if (!ended.has_result && !ended.result.empty()) return "a result that is not there";
   if (const std::string_view wrong = fault(ended.counters); !wrong.empty()) return wrong;

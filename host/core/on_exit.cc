@@ -7,13 +7,13 @@
 namespace hostler {
 namespace {
 
-constexpr std::array<std::pair<ExitAction, std::string_view>, 7> kNames{{{ExitAction::Done, "done"},
-                                                                         {ExitAction::Retry, "retry"},
-                                                                         {ExitAction::RetryLater, "retry_later"},
-                                                                         {ExitAction::Quarantine, "quarantine"},
-                                                                         {ExitAction::Restart, "restart"},
-                                                                         {ExitAction::Reap, "reap"},
-                                                                         {ExitAction::FailEntry, "fail_entry"}}};
+constexpr std::array<std::pair<ExitAction, std::string_view>, 7> kActionNames{{{ExitAction::Done, "done"},
+                                                                               {ExitAction::Retry, "retry"},
+                                                                               {ExitAction::RetryLater, "retry_later"},
+                                                                               {ExitAction::Quarantine, "quarantine"},
+                                                                               {ExitAction::Restart, "restart"},
+                                                                               {ExitAction::Reap, "reap"},
+                                                                               {ExitAction::FailEntry, "fail_entry"}}};
 
 template <typename T>
 std::optional<std::size_t> first_with(std::span<const ExitRule> rules, const std::vector<T> ExitRule::*member,
@@ -26,13 +26,13 @@ std::optional<std::size_t> first_with(std::span<const ExitRule> rules, const std
 }  // namespace
 
 std::string_view name(ExitAction action) {
-  for (const auto &[each, text] : kNames)
+  for (const auto &[each, text] : kActionNames)
     if (each == action) return text;
   return "";
 }
 
 std::optional<ExitAction> exit_action_from_name(std::string_view text) {
-  for (const auto &[action, known] : kNames)
+  for (const auto &[action, known] : kActionNames)
     if (known == text) return action;
   return std::nullopt;
 }

@@ -13,7 +13,7 @@
 namespace hostler {
 namespace {
 
-constexpr std::int32_t kMostWorkers = 100'000;
+constexpr std::int32_t kMostScaledTo = 100'000;
 
 constexpr std::array<std::pair<OperatorVerb, std::string_view>, 8> kVerbs{{{OperatorVerb::Start, "start"},
                                                                            {OperatorVerb::Stop, "stop"},
@@ -99,9 +99,9 @@ Result<std::vector<std::string>> targets(const OperatorCommand &command,
   const std::string_view verb = name(command.verb);
   if (command.all == !command.names.empty())
     return fail("", fmt::format("{} takes names, or --all", verb), fmt::format("hostler {} NAME", verb));
-  if (command.verb == OperatorVerb::Scale && (command.count < 1 || command.count > kMostWorkers))
+  if (command.verb == OperatorVerb::Scale && (command.count < 1 || command.count > kMostScaledTo))
     return fail("", fmt::format("{} is no number of workers", command.count),
-                fmt::format("from 1 to {}; hostler stop NAME leaves none", kMostWorkers));
+                fmt::format("from 1 to {}; hostler stop NAME leaves none", kMostScaledTo));
   if (!command.slices.empty() && command.names.size() != 1)
     return fail("", fmt::format("{} takes slices of one job", verb), fmt::format("hostler {} NAME SLICE", verb));
   std::vector<std::string> meant;

@@ -57,7 +57,7 @@ Node make(Node::Kind kind, const Mark &mark) {
   return node;
 }
 
-bool has_key(const Node &map, std::string_view key) {
+bool is_named(const Node &map, std::string_view key) {
   for (std::size_t i = 0; i < map.children.size(); i += 2)
     if (map.children[i].text == key) return true;
   return false;
@@ -156,7 +156,7 @@ class PlainParser {
     std::size_t size = 0;
     while (size < rest.size() && (is_letter(rest[size]) || is_digit(rest[size]) || rest[size] == '-')) ++size;
     const std::string_view name = rest.substr(0, size);
-    if (name.empty() || !is_letter(name[0]) || size > kLongestKey || is_null(name) || has_key(map, name)) return false;
+    if (name.empty() || !is_letter(name[0]) || size > kLongestKey || is_null(name) || is_named(map, name)) return false;
     if (size == rest.size() || rest[size] != ':') return false;
     if (size + 1 < rest.size() && rest[size + 1] != ' ') return false;
     Node node = make(Node::Kind::Scalar, line.mark(at));

@@ -27,7 +27,7 @@ void differ_quietly(Words &words, std::string_view key, const T &was, const T &n
   if (!(was == now)) words.push_back(fmt::format("{} changed", key));
 }
 
-std::string number(std::int32_t value) {
+std::string as_number(std::int32_t value) {
   return std::to_string(value);
 }
 
@@ -70,17 +70,17 @@ Words worker_changes(const PreparedEntry &was, const PreparedEntry &now) {
 // What the host alone goes by: no worker notices.
 Words quiet_changes(const EntryConfig &was, const EntryConfig &now) {
   Words words;
-  differ(words, "count", was.count, now.count, number);
+  differ(words, "count", was.count, now.count, as_number);
   differ_quietly(words, "restart", was.restart, now.restart);
   if (!now.is_job()) differ_quietly(words, "on_exit", was.on_exit, now.on_exit);
   differ(words, "time_limit", was.time_limit, now.time_limit, time_words);
   differ(words, "watchdog", was.watchdog, now.watchdog, time_words);
   if (was.stop.drain != now.stop.drain) words.emplace_back("stop.drain changed");
   if (was.stop.grace != now.stop.grace) words.emplace_back("stop.grace changed");
-  differ(words, "attempts", was.attempts, now.attempts, number);
-  differ(words, "max_temporary", was.max_temporary, now.max_temporary, number);
+  differ(words, "attempts", was.attempts, now.attempts, as_number);
+  differ(words, "max_temporary", was.max_temporary, now.max_temporary, as_number);
   differ_quietly(words, "max_failed", was.max_failed, now.max_failed);
-  differ(words, "max_bisect", was.max_bisect, now.max_bisect, number);
+  differ(words, "max_bisect", was.max_bisect, now.max_bisect, as_number);
   differ_quietly(words, "recycle", was.recycle, now.recycle);
   differ_quietly(words, "max_skipped", was.max_skipped, now.max_skipped);
   differ_quietly(words, "depends_on", was.depends_on, now.depends_on);
@@ -186,7 +186,7 @@ std::string host_changes(const HostConfig &was, const HostConfig &now) {
   differ(words, "umask", was.umask, now.umask, format_umask);
   if (was.umask != now.umask) words.back() += " (workers that run keep theirs)";
   differ(words, "logs.size", was.logs.size, now.logs.size, format_size);
-  differ(words, "logs.keep", was.logs.keep, now.logs.keep, number);
+  differ(words, "logs.keep", was.logs.keep, now.logs.keep, as_number);
   return fmt::format("{}", fmt::join(words, ", "));
 }
 

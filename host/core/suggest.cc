@@ -6,9 +6,9 @@
 namespace hostler {
 namespace {
 
-constexpr std::size_t kLongest = 64;  // a longer word is nobody's slip
+constexpr std::size_t kLongestWord = 64;  // a longer word is nobody's slip
 
-using Row = std::array<std::size_t, kLongest + 1>;
+using Row = std::array<std::size_t, kLongestWord + 1>;
 
 char plain(char c) {
   if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
@@ -38,11 +38,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> known) {
-  if (word.empty() || word.size() > kLongest) return std::nullopt;
+  if (word.empty() || word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string_view> best;
-  std::size_t fewest = kLongest;
+  std::size_t fewest = kLongestWord;
   for (const std::string_view candidate : known) {
-    if (candidate.size() > kLongest) continue;
+    if (candidate.size() > kLongestWord) continue;
     const std::size_t slips = distance(word, candidate);
     const std::size_t allowed = std::max<std::size_t>(1, std::min(word.size(), candidate.size()) / 3);
     if (slips > allowed || slips >= std::min(word.size(), candidate.size()) || slips >= fewest) continue;

@@ -43,22 +43,22 @@ constexpr std::array kDecimalUnits{Unit{"PB", 1'000'000'000'000'000},
                                    Unit{"B", 1},
                                    Unit{"", 1}};
 constexpr std::size_t kMostDigits = 18;  // of a fraction: fit into an int64_t
-constexpr std::size_t kMostShown = 60;
+constexpr std::size_t kMostWritten = 60;
 
 // What the user wrote, for a message: cut, and without control characters.
-std::string shown(std::string_view text) {
+std::string as_written(std::string_view text) {
   std::string out;
-  for (const char c : text.substr(0, kMostShown)) out += static_cast<unsigned char>(c) < ' ' || c == '\x7f' ? '?' : c;
-  return text.size() > kMostShown ? out + "…" : out;
+  for (const char c : text.substr(0, kMostWritten)) out += static_cast<unsigned char>(c) < ' ' || c == '\x7f' ? '?' : c;
+  return text.size() > kMostWritten ? out + "…" : out;
 }
 
-bool is_digit(char c) {
+bool is_decimal(char c) {
   return c >= '0' && c <= '9';
 }
 
-std::string_view take_digits(std::string_view &text) {
+std::string_view take_decimals(std::string_view &text) {
   std::size_t n = 0;
-  while (n < text.size() && is_digit(text[n])) ++n;
+  while (n < text.size() && is_decimal(text[n])) ++n;
   const std::string_view digits = text.substr(0, n);
   text.remove_prefix(n);
   return digits;
@@ -66,7 +66,7 @@ std::string_view take_digits(std::string_view &text) {
 
 std::string_view take_letters(std::string_view &text) {
   std::size_t n = 0;
-  while (n < text.size() && !is_digit(text[n]) && text[n] != '.') ++n;
+  while (n < text.size() && !is_decimal(text[n]) && text[n] != '.') ++n;
   const std::string_view letters = text.substr(0, n);
   text.remove_prefix(n);
   return letters;
@@ -81,12 +81,12 @@ struct Decimal {
 
 std::optional<Decimal> take_decimal(std::string_view &text) {
   Decimal decimal;
-  const std::string_view whole = take_digits(text);
+  const std::string_view whole = take_decimals(text);
   const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), decimal.whole);
   if (error != std::errc()) return std::nullopt;
   if (text.empty() || text.front() != '.') return decimal;
   text.remove_prefix(1);
-  const std::string_view fraction = take_digits(text);
+  const std::string_view fraction = take_decimals(text);
   if (fraction.empty() || fraction.size() > kMostDigits) return std::nullopt;
   for (const char c : fraction) {
     decimal.fraction = decimal.fraction * 10 + (c - '0');
@@ -120,7 +120,7 @@ constexpr std::string_view kDurationHint = "write for example 100ms, 30s, 10m, 2
 constexpr std::string_view kSizeHint = "write a number of bytes, or for example 64KiB, 16MiB or 1GiB";
 
 tl::unexpected<Error> no_duration(std::string_view text) {
-  return fail("", fmt::format("\"{}\" is not a duration", shown(text)), std::string(kDurationHint));
+  return fail("", fmt::format("\"{}\" is not a duration", as_written(text)), std::string(kDurationHint));
 }
 
 }  // namespace
@@ -134,14 +134,14 @@ Result<Duration> parse_duration(std::string_view text) {
     if (!decimal) return no_duration(text);
     const std::string_view name = take_letters(rest);
     if (name.empty() && rest.empty())
-      return fail("", fmt::format("the duration {} has no unit", shown(text)),
-                  fmt::format("write {0}ms, {0}s, {0}m or {0}h", shown(text)));
+      return fail("", fmt::format("the duration {} has no unit", as_written(text)),
+                  fmt::format("write {0}ms, {0}s, {0}m or {0}h", as_written(text)));
     const Unit *unit = find_unit(kDurationUnits, name);
     if (unit == nullptr || unit->factor >= smaller_than) return no_duration(text);
     smaller_than = unit->factor;
     const auto part = times(*decimal, unit->factor);
     if (!part || __builtin_add_overflow(sum, *part, &sum))
-      return fail("", fmt::format("the duration {} is too long", shown(text)),
+      return fail("", fmt::format("the duration {} is too long", as_written(text)),
                   "at most about 290 years can be counted");
   } while (!rest.empty());
   return Duration(sum);
@@ -165,19 +165,20 @@ std::string format_duration(Duration duration) {
 Result<std::int64_t> parse_size(std::string_view text) {
   std::string_view rest = text;
   const auto decimal = take_decimal(rest);
-  if (!decimal) return fail("", fmt::format("\"{}\" is not a size", shown(text)), std::string(kSizeHint));
+  if (!decimal) return fail("", fmt::format("\"{}\" is not a size", as_written(text)), std::string(kSizeHint));
   if (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
   const Unit *unit = find_unit(kDecimalUnits, rest);
   if (unit == nullptr) unit = find_unit(kBinaryUnits, rest);
   if (unit == nullptr && rest.size() == 1)
     unit = find_unit(kBinaryUnits, (rest == "k" ? "K" : std::string(rest)) + "iB");
   if (unit == nullptr)
-    return fail("", fmt::format("\"{}\" is not a size: \"{}\" is not a unit", shown(text), shown(rest)),
+    return fail("", fmt::format("\"{}\" is not a size: \"{}\" is not a unit", as_written(text), as_written(rest)),
                 std::string(kSizeHint));
   if (unit->factor == 1 && decimal->fraction != 0)
-    return fail("", fmt::format("\"{}\" is not a whole number of bytes", shown(text)), std::string(kSizeHint));
+    return fail("", fmt::format("\"{}\" is not a whole number of bytes", as_written(text)), std::string(kSizeHint));
   const auto bytes = times(*decimal, unit->factor);
-  if (!bytes) return fail("", fmt::format("the size {} is too large", shown(text)), "at most 8191PiB can be counted");
+  if (!bytes)
+    return fail("", fmt::format("the size {} is too large", as_written(text)), "at most 8191PiB can be counted");
   return *bytes;
 }
 
@@ -189,10 +190,10 @@ std::string format_size(std::int64_t bytes) {
 
 Result<Tolerance> parse_tolerance(std::string_view text) {
   const auto refuse = [&] {
-    return fail("", fmt::format("\"{}\" is neither a count nor a percentage", shown(text)),
+    return fail("", fmt::format("\"{}\" is neither a count nor a percentage", as_written(text)),
                 "write for example 3 or 0.5%");
   };
-  if (text.empty() || !is_digit(text.front())) return refuse();
+  if (text.empty() || !is_decimal(text.front())) return refuse();
   if (text.back() != '%') {
     const auto count = parse_integer(text);
     if (!count) return refuse();
@@ -200,7 +201,7 @@ Result<Tolerance> parse_tolerance(std::string_view text) {
   }
   const auto percent = parse_number(text.substr(0, text.size() - 1));
   if (!percent) return refuse();
-  if (*percent > 100) return fail("", fmt::format("{} is more than all", shown(text)), "write at most 100%");
+  if (*percent > 100) return fail("", fmt::format("{} is more than all", as_written(text)), "write at most 100%");
   return Tolerance{0, *percent};
 }
 
@@ -211,13 +212,14 @@ std::string format_tolerance(const Tolerance &tolerance) {
 Result<int> parse_signal(std::string_view text) {
   constexpr int kLast = 64;
   std::string wanted;
-  for (const char c : text.substr(0, kMostShown)) wanted += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (const char c : text.substr(0, kMostWritten))
+    wanted += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   if (!wanted.starts_with("SIG")) wanted.insert(0, "SIG");
   for (int number = 1; number <= kLast; ++number)
     if (wanted == signal_name(number)) return number;
   if (const auto number = parse_integer(text); number && *number >= 1 && *number <= kLast)
     return static_cast<int>(*number);
-  return fail("", fmt::format("\"{}\" is not a signal", shown(text)),
+  return fail("", fmt::format("\"{}\" is not a signal", as_written(text)),
               "write a name such as TERM, INT or USR1, or a number from 1 to 64");
 }
 
@@ -228,10 +230,10 @@ Result<std::uint32_t> parse_umask(std::string_view text) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, kOctal);
   if (error != std::errc() || end != digits.data() + digits.size() || value > kMost)
-    return fail("", fmt::format("\"{}\" is not a umask", shown(text)),
+    return fail("", fmt::format("\"{}\" is not a umask", as_written(text)),
                 "write three octal digits in quotes, as \"027\"");
   if ((value & 0700) != 0)
-    return fail("", fmt::format("the umask \"{}\" would keep hostler from its own files", shown(text)),
+    return fail("", fmt::format("the umask \"{}\" would keep hostler from its own files", as_written(text)),
                 "the first of its three digits must be 0, as in \"027\"");
   return value;
 }
@@ -246,9 +248,9 @@ Result<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error == std::errc::result_out_of_range)
-    return fail("", fmt::format("the number {} is too large", shown(text)), "it must fit into 64 bits");
+    return fail("", fmt::format("the number {} is too large", as_written(text)), "it must fit into 64 bits");
   if (error != std::errc() || end != digits.data() + digits.size() || (digits != text && digits.starts_with('-')))
-    return fail("", fmt::format("\"{}\" is not a whole number", shown(text)), "write digits only, as 4");
+    return fail("", fmt::format("\"{}\" is not a whole number", as_written(text)), "write digits only, as 4");
   return value;
 }
 
@@ -256,7 +258,7 @@ Result<double> parse_number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    return fail("", fmt::format("\"{}\" is not a number", shown(text)), "write for example 2 or 0.5");
+    return fail("", fmt::format("\"{}\" is not a number", as_written(text)), "write for example 2 or 0.5");
   return value;
 }
 

@@ -14,7 +14,7 @@
 namespace hostler {
 namespace {
 
-constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr int kRealFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 tl::unexpected<Error> failed(const std::string &path, const char *what) {
   return fail(path, std::string(what) + ": " + std::strerror(errno));
@@ -41,10 +41,10 @@ Result<void> copy_bytes(int from, int to, std::int64_t size, const std::string &
 
 Result<void> copy_committed(const std::string &from, const std::vector<OutputLength> &files, const std::string &to,
                             const std::optional<User> &user) {
-  const UniqueFd source(::open(from.c_str(), kFolder));
+  const UniqueFd source(::open(from.c_str(), kRealFolder));
   if (!source) return failed(from, "cannot be opened");
   if (::mkdir(to.c_str(), 0700) != 0) return failed(to, "cannot be made");
-  const UniqueFd target(::open(to.c_str(), kFolder));
+  const UniqueFd target(::open(to.c_str(), kRealFolder));
   if (!target) return failed(to, "cannot be opened");
   const auto give = [&user](int fd) { return !user || ::fchown(fd, user->uid, user->gid) == 0; };
   for (const OutputLength &file : files) {

@@ -16,10 +16,6 @@
 namespace hostler {
 namespace {
 
-std::string error_words(int error) {
-  return std::generic_category().message(error);
-}
-
 sockaddr_un address_in(int state_dir_fd) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,10 @@ bool may_pass(int number) {
     case ESTALE: return true;
     default: return false;
   }
+}
+
+std::string error_words(int number) {
+  return std::generic_category().message(number);
 }
 
 tl::unexpected<Error> errno_error(int number, std::string where, std::string_view what, std::string hint) {

@@ -22,10 +22,6 @@ namespace {
 
 constexpr std::int64_t kMostItemBytes = std::int64_t{256} << 20U;
 
-std::string reason(int error) {
-  return std::generic_category().message(error);
-}
-
 std::string resolve(const std::string &path) {
   std::error_code error;
   std::string found = std::filesystem::weakly_canonical(path, error);
@@ -47,7 +43,7 @@ tl::unexpected<Error> missing_plugin(const std::string &folder, const std::strin
   const std::vector<std::string_view> known(names.begin(), names.end());
   auto near = nearest(name, known);
   if (const auto suffixed = std::ranges::find(known, name + ".so"); suffixed != known.end()) near = *suffixed;
-  return fail("", fmt::format("there is no plugin {} in {}: {}", in_quotes(name), in_quotes(folder), reason(why)),
+  return fail("", fmt::format("there is no plugin {} in {}: {}", in_quotes(name), in_quotes(folder), error_words(why)),
               near && *near != name ? fmt::format("did you mean \"{}\"?", *near)
                                     : "put it there, or set host.plugins to its folder");
 }

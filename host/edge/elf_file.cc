@@ -30,14 +30,14 @@ constexpr std::uint64_t kMostStrings = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMostNotes = std::uint64_t{64} << 10;
 constexpr std::uint64_t kMostDynamic = std::uint64_t{1} << 20;
 
-using Refusal = tl::unexpected<ElfError>;
+using Refused = tl::unexpected<ElfError>;
 
-Refusal refuse(std::string what) {
-  return Refusal(ElfError{std::move(what), false});
+Refused refuse(std::string what) {
+  return Refused(ElfError{std::move(what), false});
 }
 
-Refusal cut_short() {
-  return Refusal(ElfError{"is cut short, or still being written", true});
+Refused cut_short() {
+  return Refused(ElfError{"is cut short, or still being written", true});
 }
 
 bool read_at(int fd, void *data, std::size_t size, std::uint64_t offset) {
@@ -140,7 +140,7 @@ tl::expected<ElfFile, ElfError> read_elf(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return refuse(std::strerror(errno));
   const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size == 0) return Refusal(ElfError{"is empty, or still being written", true});
+  if (size == 0) return Refused(ElfError{"is empty, or still being written", true});
   Header header{};
   if (!read_at(fd, &header, sizeof header, 0)) return refuse("is not a shared object (no ELF file)");
   if (std::string wrong = wrong_kind(header); !wrong.empty()) return refuse(std::move(wrong));

@@ -45,7 +45,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 // Between two looks at what epoll has no room for.
-constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+constexpr auto kBetweenPolls = std::chrono::milliseconds(20);
 
 // `generation` tells a wait that was replaced, but had already fired, from the current one.
 struct TimerState {
@@ -74,7 +74,7 @@ struct EventLoop::Impl {
   }
   void look_later() {
     if (!descriptors.is_lacking() || std::exchange(is_looking, true)) return;
-    look.expires_after(kBetweenLooks);
+    look.expires_after(kBetweenPolls);
     look.async_wait([this](const error_code &) {
       is_looking = false;
       descriptors.look();

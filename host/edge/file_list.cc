@@ -30,10 +30,6 @@ struct CloseFolder {
 };
 using Folder = std::unique_ptr<DIR, CloseFolder>;
 
-std::string reason(int error) {
-  return std::generic_category().message(error);
-}
-
 std::string join(const std::string &folder, std::string_view name) {
   std::string path = folder;
   if (!path.empty() && path.back() != '/') path += '/';
@@ -192,7 +188,7 @@ tl::unexpected<Error> refuse_empty(const std::string &pattern, const PathPattern
   struct stat info {};
   std::string hint = "names that begin with a dot are left out";
   if (!split.root.empty() && ::stat(split.root.c_str(), &info) != 0)
-    hint = fmt::format("{}: {}", in_quotes(split.root), reason(errno));
+    hint = fmt::format("{}: {}", in_quotes(split.root), error_words(errno));
   else if (pattern.find('{') != std::string::npos)
     hint = "braces are taken as they are; write a list of patterns";
   return fail("", fmt::format("no file matches {}", in_quotes(pattern)), std::move(hint));

@@ -25,7 +25,7 @@ namespace hostler {
 namespace {
 
 // Between two looks at who holds the lock, when none of them can be waited for.
-constexpr auto kBetweenLooks = std::chrono::milliseconds(10);
+constexpr auto kBetweenLockTries = std::chrono::milliseconds(10);
 constexpr auto kForOneDeath = std::chrono::milliseconds(200);
 // Looks at who is left at the end: what forks while it is looked for is found by the next one.
 constexpr int kLastLooks = 10;
@@ -132,7 +132,7 @@ std::vector<pid_t> stopped_members(pid_t group) {
       all_stopped = all_stopped && (state == 'T' || state == 't' || state == 'D');
     }
     if (all_stopped) return members;
-    std::this_thread::sleep_for(kBetweenLooks);
+    std::this_thread::sleep_for(kBetweenLockTries);
   }
   return {};
 }
@@ -182,7 +182,7 @@ Result<FleetLock> FleetLock::take(const std::string &state_dir, Duration limit,
     if (!holders.empty() && names != told) waiting("waiting for processes left over from an earlier host: " + names);
     if (!holders.empty()) told = names;
     end_holders_of(fd.get(), holders);
-    if (holders.empty()) std::this_thread::sleep_for(kBetweenLooks);
+    if (holders.empty()) std::this_thread::sleep_for(kBetweenLockTries);
   }
   // It stays exclusive: all who come after share this one open file, and nobody else may have it in between.
   return FleetLock(std::move(fd));

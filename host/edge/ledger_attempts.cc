@@ -8,8 +8,8 @@
 namespace hostler {
 namespace {
 
-constexpr std::int64_t kMerge = -1;  // as an input
-constexpr std::string_view kDone = "done";
+constexpr std::int64_t kMergeInput = -1;  // as an input
+constexpr std::string_view kDoneWord = "done";
 constexpr std::size_t kAttemptsAtOnce = 1024;
 
 constexpr const char *kAll =
@@ -25,7 +25,7 @@ constexpr const char *kLastFailure =
 Attempt attempt_of(const SqlRow &row) {
   Attempt attempt;
   attempt.seq = row.integer(0);
-  attempt.range.merge = row.integer(1) == kMerge;
+  attempt.range.merge = row.integer(1) == kMergeInput;
   if (!attempt.range.merge) {
     attempt.range.input = static_cast<std::int32_t>(row.integer(1));
     attempt.range.begin = row.integer(2);
@@ -35,7 +35,7 @@ Attempt attempt_of(const SqlRow &row) {
     attempt.range.positions = row.integer(6);
   }
   attempt.attempt = static_cast<std::int32_t>(row.integer(7));
-  attempt.verdict = row.bytes(8).empty() ? std::string(kDone) : row.text(8);
+  attempt.verdict = row.bytes(8).empty() ? std::string(kDoneWord) : row.text(8);
   attempt.code = static_cast<std::int32_t>(row.integer(9));
   attempt.signal = static_cast<std::int32_t>(row.integer(10));
   attempt.worker = static_cast<std::int32_t>(row.integer(11));
@@ -76,13 +76,14 @@ Result<void> Ledger::put_attempt(std::int64_t key, const Attempt &attempt) {
   const Result<std::int64_t> build = build_id(attempt.build ? *attempt.build : Build{});
   if (!build) return tl::unexpected(build.error());
   const SliceRange &range = attempt.range;
-  const std::string_view verdict = attempt.verdict == kDone ? std::string_view() : std::string_view(attempt.verdict);
+  const std::string_view verdict =
+      attempt.verdict == kDoneWord ? std::string_view() : std::string_view(attempt.verdict);
   return database_.run(
       "INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      {key, attempt.seq, range.merge ? kMerge : std::int64_t{range.input}, range.begin, sql_number(range.last_input),
-       range.end, range.slices, range.positions, sql_number(attempt.attempt), verdict, sql_number(attempt.code),
-       sql_number(attempt.signal), sql_number(attempt.worker), *build, began_at(attempt), microseconds(attempt.took),
-       attempt.reason});
+      {key, attempt.seq, range.merge ? kMergeInput : std::int64_t{range.input}, range.begin,
+       sql_number(range.last_input), range.end, range.slices, range.positions, sql_number(attempt.attempt), verdict,
+       sql_number(attempt.code), sql_number(attempt.signal), sql_number(attempt.worker), *build, began_at(attempt),
+       microseconds(attempt.took), attempt.reason});
 }
 
 Result<bool> Ledger::has_attempts() {
@@ -150,7 +151,7 @@ Result<std::optional<Attempt>> Ledger::last_failure(const std::string &job, cons
   std::optional<Attempt> found;
   if (!*has) return found;
   const Result<void> read =
-      database_.each(kLastFailure, {*key, range.merge ? kMerge : std::int64_t{range.input}, range.begin},
+      database_.each(kLastFailure, {*key, range.merge ? kMergeInput : std::int64_t{range.input}, range.begin},
                      [&](const SqlRow &row) -> Result<void> {
                        found = attempt_of(row);
                        return {};

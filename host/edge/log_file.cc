@@ -15,12 +15,7 @@
 namespace hostler {
 namespace {
 
-constexpr std::size_t kMostKept = 4096;  // bytes of memory, of a file that has nothing to write
-
-UnixMilliseconds wall_clock() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
+constexpr std::size_t kMostSpare = 4096;  // bytes of memory, of a file that has nothing to write
 
 std::int64_t count_lines(std::string_view text) {
   return std::count(text.begin(), text.end(), '\n');
@@ -45,6 +40,11 @@ int shift_files(const std::string &path, std::int32_t keep) {
 }
 
 }  // namespace
+
+UnixMilliseconds wall_clock() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
 
 Result<void> LogFile::open() {
   const int error = open_file();
@@ -83,7 +83,7 @@ void LogFile::flush() {
   if (pending_.empty()) return;
   dropped_ += dropped_ == 0 ? write_lines(pending_) : count_lines(pending_);
   pending_.clear();
-  if (pending_.capacity() > kMostKept) pending_.shrink_to_fit();  // thousands of quiet files must not cost their peaks
+  if (pending_.capacity() > kMostSpare) pending_.shrink_to_fit();  // thousands of quiet files must not cost their peaks
 }
 
 // Whole lines, cut where a file is full. Returns how many of them are in no file.

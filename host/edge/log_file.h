@@ -12,9 +12,12 @@
 
 #include "core/config.h"
 #include "core/error.h"
+#include "core/time.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
+
+[[nodiscard]] UnixMilliseconds wall_clock();
 
 class LogFile {
  public:

@@ -28,21 +28,16 @@
 namespace hostler {
 namespace {
 
-constexpr mode_t kFolderMode = 0700;
-constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
-constexpr std::size_t kFlushAt = std::size_t{256} << 10;    // of one file; less is written once a turn of the loop
-constexpr std::int64_t kPace = std::int64_t{16} << 20;      // bytes a second that one worker may print
-constexpr std::int64_t kAhead = std::int64_t{32} << 20;     // bytes that it may be ahead of that; who is, is paused
-constexpr Duration kPause = std::chrono::milliseconds(32);  // and may go on after this
-constexpr std::int64_t kPiece = std::int64_t{512} << 10;    // for so many bytes
-constexpr int kPausedAtPace = 4;                            // so many keep their pace; more share what those have
-constexpr Duration kTryAgain = std::chrono::seconds(1);     // to write a file that lost lines
-constexpr std::int64_t kMaxQueued = std::int64_t{4} << 20;  // bytes of the host's own lines not yet taken over
-
-UnixMilliseconds wall_clock() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
+constexpr mode_t kLogFolderMode = 0700;
+constexpr std::size_t kReadOfAWorker = std::size_t{64} << 10;  // of one pipe, then it is the others' turn
+constexpr std::size_t kFlushAt = std::size_t{256} << 10;       // of one file; less is written once a turn of the loop
+constexpr std::int64_t kPace = std::int64_t{16} << 20;         // bytes a second that one worker may print
+constexpr std::int64_t kAhead = std::int64_t{32} << 20;        // bytes that it may be ahead of that; who is, is paused
+constexpr Duration kPause = std::chrono::milliseconds(32);     // and may go on after this
+constexpr std::int64_t kPaceBytes = std::int64_t{512} << 10;   // for so many bytes
+constexpr int kPausedAtPace = 4;                               // so many keep their pace; more share what those have
+constexpr Duration kTryAgain = std::chrono::seconds(1);        // to write a file that lost lines
+constexpr std::int64_t kMaxQueued = std::int64_t{4} << 20;     // bytes of the host's own lines not yet taken over
 
 std::string_view word(LogLevel level) {
   switch (level) {
@@ -70,7 +65,7 @@ struct EntryFile {
 using EntryFiles = std::map<std::string, EntryFile>;  // by entry
 
 // One worker's output. There are thousands of them.
-struct Source {
+struct LogSource {
   // What each of its lines begins with.
   [[nodiscard]] std::string prefix() const {
     return fmt::format("{} {}/{}[{}] ", timestamp(wall_clock()), log->first, instance, pid);
@@ -86,7 +81,7 @@ struct Source {
   EventLoop::Watch watch{};  // behind the pipe, so it ends first
   std::optional<EventLoop::Timer> pause{};
 };
-using Sources = std::list<Source>;
+using Sources = std::list<LogSource>;
 
 enum class ReadOutcome { Read, NothingNow, Ended };
 
@@ -100,7 +95,7 @@ struct LogFiles::Impl {
   void add(std::shared_ptr<const UniqueFd> pipe, const std::string &entry, std::int32_t instance, std::int32_t pid);
   void watch(Sources::iterator source);
   void pause(Sources::iterator source);
-  ReadOutcome read(Source &source);
+  ReadOutcome read(LogSource &source);
   void end(Sources::iterator source);
   void host_line(UnixMilliseconds at, LogLevel level, std::string_view text);
   void touch(EntryFiles::iterator log);
@@ -126,7 +121,7 @@ struct LogFiles::Impl {
   std::vector<EntryFiles::iterator> touched;  // those that have something to write
   Sources sources;
   int paused = 0;  // of them
-  std::array<char, kReadAtOnce> buffer{};
+  std::array<char, kReadOfAWorker> buffer{};
   bool flush_posted = false;
   std::atomic<std::int64_t> queued{0};   // bytes of host lines on their way to the thread
   std::atomic<std::int64_t> refused{0};  // host lines for which there was no room there
@@ -137,7 +132,8 @@ void LogFiles::Impl::add(std::shared_ptr<const UniqueFd> pipe, const std::string
   const auto log =
       files.try_emplace(entry, EntryFile{LogFile(fmt::format("{}/{}.log", logs_dir, entry), limits)}).first;
   ++log->second.sources;
-  watch(sources.insert(sources.end(), Source{.log = log, .instance = instance, .pid = pid, .pipe = std::move(pipe)}));
+  watch(
+      sources.insert(sources.end(), LogSource{.log = log, .instance = instance, .pid = pid, .pipe = std::move(pipe)}));
 }
 
 void LogFiles::Impl::watch(Sources::iterator source) {
@@ -158,13 +154,13 @@ void LogFiles::Impl::pause(Sources::iterator source) {
   source->pause.emplace(loop);
   source->pause->set(EventLoop::now() + kPause * std::max(paused, kPausedAtPace) / kPausedAtPace, [this, source] {
     --paused;
-    source->allowance = kPiece;
+    source->allowance = kPaceBytes;
     source->counted = EventLoop::now();
     watch(source);
   });
 }
 
-ReadOutcome LogFiles::Impl::read(Source &source) {
+ReadOutcome LogFiles::Impl::read(LogSource &source) {
   const ssize_t count = ::read(source.pipe->get(), buffer.data(), buffer.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return ReadOutcome::NothingNow;
   if (count <= 0) return ReadOutcome::Ended;
@@ -274,7 +270,7 @@ void LogFiles::Impl::set_limits(const LogConfig &each) {
 
 void LogFiles::Impl::reopen() {
   flush_touched();
-  ::mkdir(logs_dir.c_str(), kFolderMode);  // somebody may have taken it away
+  ::mkdir(logs_dir.c_str(), kLogFolderMode);  // somebody may have taken it away
   host_file.reopen();
   for (auto &[name, entry] : files) entry.file.reopen();
 }
@@ -306,7 +302,7 @@ LogFiles::LogFiles(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 
 Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo, const LogConfig &limits) {
   const std::string logs_dir = state_dir + "/logs";
-  if (::mkdir(logs_dir.c_str(), kFolderMode) != 0 && errno != EEXIST)
+  if (::mkdir(logs_dir.c_str(), kLogFolderMode) != 0 && errno != EEXIST)
     return fail(logs_dir, "cannot be made: " + std::generic_category().message(errno));
   LogFile host_file(state_dir + "/host.log", limits);
   if (auto opened = host_file.open(); !opened) return tl::unexpected<Error>(opened.error());

@@ -12,8 +12,8 @@
 namespace hostler {
 namespace {
 
-constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
-constexpr int kMostLooks = 1000;  // at files that are being renamed again and again
+constexpr std::size_t kTailPiece = std::size_t{64} << 10;
+constexpr int kMostRenames = 1000;  // at files that are being renamed again and again
 
 bool is_before(const timespec &a, const timespec &b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
@@ -47,7 +47,7 @@ bool LogTail::read_more() {
   const bool is_truncated = ::fstat(fd_.get(), &info) == 0 && info.st_size < offset_;
   if (is_truncated) offset_ = 0;
   forget();
-  buffer_.resize(std::max(kReadAtOnce, 2 * held));
+  buffer_.resize(std::max(kTailPiece, 2 * held));
   const ssize_t count = ::pread(fd_.get(), buffer_.data(), buffer_.size(), offset_);
   buffer_.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   return is_truncated || buffer_.size() > held;
@@ -77,7 +77,7 @@ std::vector<LogTail::Named> LogTail::files_once() const {
 // Nothing: they did not hold still.
 std::optional<std::vector<LogTail::Named>> LogTail::files() const {
   std::vector<Named> before = files_once();
-  for (int look = 0; look < kMostLooks; ++look) {
+  for (int look = 0; look < kMostRenames; ++look) {
     std::vector<Named> now = files_once();
     if (now == before) return now;
     before = std::move(now);
@@ -98,7 +98,7 @@ bool LogTail::next_file() {
   if (struct stat youngest{};
       fd_ && ::lstat(path_.c_str(), &youngest) == 0 && FileId{youngest.st_dev, youngest.st_ino} == id_)
     return false;
-  for (int look = 0; look < kMostLooks; ++look) {
+  for (int look = 0; look < kMostRenames; ++look) {
     const auto files = this->files();
     if (!files) return false;
     const auto next = next_of(*files);

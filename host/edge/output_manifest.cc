@@ -12,11 +12,11 @@
 namespace hostler {
 namespace {
 
-constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-constexpr std::size_t kBuffer = std::size_t{64} << 10;
+constexpr int kManifestFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr std::size_t kWriteBuffer = std::size_t{64} << 10;
 
 // A JSON string. Bytes that are no ASCII are passed on: names are the plugin's, and are UTF-8 if it so wishes.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char each : text) {
     if (each == '"' || each == '\\') out.push_back('\\');
@@ -31,13 +31,13 @@ std::string quoted(std::string_view text) {
 }
 
 // A file that is being written below a folder.
-class Writer {
+class FolderFile {
  public:
-  Writer(UniqueFd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  FolderFile(UniqueFd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
 
   MoveResult write(std::string_view text) {
     buffer_.append(text);
-    return buffer_.size() < kBuffer ? MoveResult{} : flush();
+    return buffer_.size() < kWriteBuffer ? MoveResult{} : flush();
   }
 
   MoveResult finish() {
@@ -64,11 +64,11 @@ class Writer {
 };
 
 std::string head(const OutputSummary &summary) {
-  std::string text = fmt::format("{{\"job\": {}, \"id\": {}, \"state\": {},\n\"counters\": {{", quoted(summary.job),
-                                 quoted(summary.id), quoted(name(summary.state)));
+  std::string text = fmt::format("{{\"job\": {}, \"id\": {}, \"state\": {},\n\"counters\": {{", in_quotes(summary.job),
+                                 in_quotes(summary.id), in_quotes(name(summary.state)));
   std::string_view before;
   for (const auto &[counter, total] : summary.counters) {
-    text += fmt::format("{}{}: {}", before, quoted(counter), total);
+    text += fmt::format("{}{}: {}", before, in_quotes(counter), total);
     before = ", ";
   }
   return text + "},\n\"files\": [";
@@ -96,24 +96,25 @@ MoveResult look_at_files(int output, const std::string &folder, const OutputFold
   return disk_refusal(listed.error());
 }
 
-MoveResult write_files(Writer &writer, int output, const std::string &folder, const OutputFolder::ListFiles &files) {
+MoveResult write_files(FolderFile &writer, int output, const std::string &folder,
+                       const OutputFolder::ListFiles &files) {
   std::string_view before = "\n";
   return look_at_files(output, folder, files, [&](const std::string &path, off_t size) {
     return writer.write(
-        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", std::exchange(before, ",\n"), quoted(path), size));
+        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", std::exchange(before, ",\n"), in_quotes(path), size));
   });
 }
 
 }  // namespace
 
 MoveResult OutputFolder::check_committed(const ListFiles &files) const {
-  const UniqueFd output(::open(path_.c_str(), kFolder));
+  const UniqueFd output(::open(path_.c_str(), kManifestFolder));
   if (!output) return disk_failure(path_, "the output folder cannot be opened");
   return look_at_files(output.get(), path_, files, [](const std::string &, off_t) { return MoveResult{}; });
 }
 
 MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &files) const {
-  const UniqueFd output(::open(path_.c_str(), kFolder));
+  const UniqueFd output(::open(path_.c_str(), kManifestFolder));
   if (!output) return disk_failure(path_, "the output folder cannot be opened");
   const std::string manifest(kOutputManifest);
   const std::string path = path_ + "/" + manifest;
@@ -127,7 +128,7 @@ MoveResult OutputFolder::finish(const OutputSummary &summary, const ListFiles &f
   UniqueFd file(::openat(output.get(), draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t{0666}));
   struct stat drafted {};
   if (!file || ::fstat(file.get(), &drafted) != 0) return disk_failure(path, "cannot be drafted");
-  Writer writer(std::move(file), path);
+  FolderFile writer(std::move(file), path);
   if (MoveResult done = writer.write(head(summary)); !done) return done;
   if (MoveResult done = write_files(writer, output.get(), path_, files); !done) return done;
   if (MoveResult done = writer.write("\n]}\n"); !done) return done;

@@ -21,6 +21,7 @@
 #include <system_error>
 #include <utility>
 
+#include "edge/disk_error.h"
 #include "edge/lasting_folder.h"
 
 namespace hostler {
@@ -34,10 +35,6 @@ constexpr int kLookEveryMs = 10;
 constexpr int kMostLooks = 2000;                    // at one that is on its way out
 constexpr std::string_view kLeaving = "leaving\n";  // behind the pid
 constexpr int kReadings = 1000;                     // of a pid that its owner is just about to write
-
-std::string error_words(int error) {
-  return std::generic_category().message(error);
-}
 
 std::string pidfile_in(const std::string &state_dir) {
   return state_dir + "/hostler.pid";

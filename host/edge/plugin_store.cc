@@ -38,7 +38,7 @@ constexpr auto kQuiet = std::chrono::milliseconds(100);
 // How long a file may look cut short after its last change, and how long it may go on changing.
 constexpr auto kStalled = std::chrono::seconds(1);
 constexpr auto kPatience = std::chrono::seconds(5);
-constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+constexpr auto kBetweenLooksAtFile = std::chrono::milliseconds(20);
 
 // The first line of cached facts: another host's are not trusted.
 std::string facts_heading() {
@@ -168,7 +168,7 @@ Result<Copied> copy_when_whole(const std::string &from, const std::string &to) {
     const auto &[fault, error] = copied.error();
     const bool again = fault == Fault::Unstable && std::chrono::steady_clock::now() < deadline;
     if (!again) return tl::unexpected(Error{from, error.what, error.hint, error.may_pass});
-    std::this_thread::sleep_for(kBetweenLooks);
+    std::this_thread::sleep_for(kBetweenLooksAtFile);
   }
 }
 

@@ -20,11 +20,11 @@ namespace {
 
 // A line that leaves its block is followed so far; what is longer is told as if it ended there.
 constexpr std::int64_t kBeyond = std::int64_t{1} << 20;
-constexpr std::int64_t kPiece = std::int64_t{64} << 10;
+constexpr std::int64_t kSearchPiece = std::int64_t{64} << 10;
 
-class File {
+class RecordSource {
  public:
-  static Result<File> open(const Input &input) {
+  static Result<RecordSource> open(const Input &input) {
     const auto refuse = [&](const std::string &why) {
       return fail({}, fmt::format("input {}: {}: which record it was in is not known", input.path, why));
     };
@@ -34,7 +34,7 @@ class File {
     const bool same =
         S_ISREG(now.st_mode) && now.st_size == input.size && now.st_dev == input.device && now.st_ino == input.inode;
     if (!same) return refuse("changed");
-    return File(std::move(fd), now.st_size, input.path);
+    return RecordSource(std::move(fd), now.st_size, input.path);
   }
 
   [[nodiscard]] std::int64_t size() const { return size_; }
@@ -59,8 +59,8 @@ class File {
 
   // The first '\n' in [from, to).
   [[nodiscard]] std::optional<std::int64_t> newline(std::int64_t from, std::int64_t to) {
-    for (std::int64_t at = from; at < std::min(to, size_) && problem_.empty(); at += kPiece) {
-      const std::string piece = read(at, std::min(at + kPiece, to));
+    for (std::int64_t at = from; at < std::min(to, size_) && problem_.empty(); at += kSearchPiece) {
+      const std::string piece = read(at, std::min(at + kSearchPiece, to));
       if (const std::size_t found = piece.find('\n'); found != std::string::npos)
         return at + static_cast<std::int64_t>(found);
     }
@@ -69,8 +69,8 @@ class File {
 
   // The last one.
   [[nodiscard]] std::optional<std::int64_t> last_newline(std::int64_t from, std::int64_t to) {
-    for (std::int64_t end = to; end > from && problem_.empty(); end -= kPiece) {
-      const std::int64_t begin = std::max(from, end - kPiece);
+    for (std::int64_t end = to; end > from && problem_.empty(); end -= kSearchPiece) {
+      const std::int64_t begin = std::max(from, end - kSearchPiece);
       if (const std::size_t found = read(begin, end).rfind('\n'); found != std::string::npos)
         return begin + static_cast<std::int64_t>(found);
     }
@@ -83,7 +83,8 @@ class File {
   }
 
  private:
-  File(UniqueFd fd, std::int64_t size, std::string path) : fd_(std::move(fd)), size_(size), path_(std::move(path)) {}
+  RecordSource(UniqueFd fd, std::int64_t size, std::string path)
+      : fd_(std::move(fd)), size_(size), path_(std::move(path)) {}
 
   UniqueFd fd_;
   std::int64_t size_;
@@ -92,7 +93,7 @@ class File {
 };
 
 // Where the line begins that is meant: the one that `at` is part of, or the first one that starts in the block.
-std::optional<std::int64_t> line_begin(File &file, const RecordQuery &query) {
+std::optional<std::int64_t> line_begin(RecordSource &file, const RecordQuery &query) {
   const std::int64_t from = query.block.begin;
   if (query.at) {
     const auto before = file.last_newline(from, *query.at);
@@ -105,7 +106,7 @@ std::optional<std::int64_t> line_begin(File &file, const RecordQuery &query) {
   return before ? std::optional(*before + 1) : std::nullopt;
 }
 
-Result<FoundRecord> find_line(File &file, const RecordQuery &query) {
+Result<FoundRecord> find_line(RecordSource &file, const RecordQuery &query) {
   const auto begin = line_begin(file, query);
   if (!begin || *begin >= std::min(query.block.end, file.size()))
     return fail(
@@ -122,7 +123,7 @@ Result<FoundRecord> find_line(File &file, const RecordQuery &query) {
 }  // namespace
 
 Result<FoundRecord> find_record(const RecordQuery &query) {
-  auto file = File::open(query.input);
+  auto file = RecordSource::open(query.input);
   if (!file) return tl::unexpected(file.error());
   if (query.kind == InputKind::Lines) return find_line(*file, query);
   FoundRecord record;

@@ -18,7 +18,7 @@ namespace hostler {
 namespace {
 
 // Between two looks for children that nobody watches.
-constexpr Duration kBetweenLooks = std::chrono::seconds(1);
+constexpr Duration kBetweenHunts = std::chrono::seconds(1);
 constexpr Duration kForOne = std::chrono::seconds(10);
 
 // The children of this thread, living or not yet reaped.
@@ -77,7 +77,7 @@ void Strays::take_dead(pid_t pid) const {
 
 void Strays::end_soon() {
   if (std::exchange(timer_is_set_, true)) return;
-  timer_.set(EventLoop::now() + kBetweenLooks, [this] {
+  timer_.set(EventLoop::now() + kBetweenHunts, [this] {
     timer_is_set_ = false;
     end();
   });

@@ -22,7 +22,7 @@ namespace hostler {
 namespace {
 
 constexpr Duration kTimeLimit = std::chrono::seconds(30);
-constexpr std::size_t kMostText = std::size_t{256} << 10;
+constexpr std::size_t kMostAnswer = std::size_t{256} << 10;
 
 // A file that nobody else sees, to be read from its beginning; not valid, with errno set, when there is no room for it.
 UniqueFd file_of(const std::string &text) {
@@ -111,7 +111,7 @@ void Symboliser::on_output() {
       output_watch_ = {};
       return;
     }
-    if (text_.size() < kMostText) text_.append(piece.data(), static_cast<std::size_t>(size));
+    if (text_.size() < kMostAnswer) text_.append(piece.data(), static_cast<std::size_t>(size));
   }
 }
 

@@ -16,7 +16,7 @@
 namespace hostler {
 namespace {
 
-constexpr auto kCancel = static_cast<std::uint32_t>(StopWord::Cancel);
+constexpr auto kCancelled = static_cast<std::uint32_t>(StopWord::Cancel);
 constexpr auto kDeadline = static_cast<std::uint32_t>(StopWord::Deadline);
 
 constexpr std::array<std::string_view, 4> kLevelMarks{"[debug] ", "[info] ", "[warning] ", "[error] "};
@@ -84,7 +84,7 @@ struct Calls {
     Runtime &runtime = *the();
     if (!may_ask(runtime)) return -EPERM;
     const std::uint32_t word = std::min(runtime.stop_word(), kDeadline);
-    if (word >= kCancel) runtime.wake_stop_fd();
+    if (word >= kCancelled) runtime.wake_stop_fd();
     return static_cast<int>(word);
   }
 
@@ -98,7 +98,7 @@ struct Calls {
       runtime.stop_fd_ = fd;
     }
     // A signal that came before the descriptor was there could not wake it.
-    if (runtime.stop_word() >= kCancel) runtime.wake_stop_fd();
+    if (runtime.stop_word() >= kCancelled) runtime.wake_stop_fd();
     return runtime.stop_fd_;
   }
 
