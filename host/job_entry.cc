@@ -38,6 +38,11 @@ JobEntry::JobEntry(Surroundings &around, PreparedEntry prepared, StoredJob store
     note_died_with_host(death);
     job_.host_died_in(death);
   }
+  // Also of a job that is not to run now.
+  for (MoveFiles &move : std::exchange(stored_.to_place, {})) {
+    const Interval slice = move.slice;
+    commit_moves(slice, {std::move(move)});
+  }
 }
 
 JobSettings JobEntry::settings() const {
@@ -65,10 +70,6 @@ void JobEntry::start() {
   job_.end_backoff();
   resize(count());
   create();
-  for (MoveFiles &move : std::exchange(stored_.to_place, {})) {
-    const Interval slice = move.slice;
-    commit_moves(slice, {std::move(move)});
-  }
   if (!create_) commit_changes();  // how the last host died, when slices of this job ran
   want_workers();
 }
@@ -289,7 +290,7 @@ StoredJob JobEntry::stored() const {
   StoredJob stored = stored_;
   stored.rows = job_.rows();
   stored.skipped = job_.progress().skipped;
-  if (create_) stored.problem = failure_;  // the ledger refused that plan, and has another
+  if (create_ || out_of_step_) stored.problem = failure_;  // the ledger refused that plan, or something later
   return stored;
 }
 

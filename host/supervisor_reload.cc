@@ -79,12 +79,13 @@ Result<ReloadPlan> Supervisor::plan_reload(const Prepared &prepared, const Reloa
     const auto wanted = std::find_if(prepared.entries.begin(), prepared.entries.end(),
                                      [&](const PreparedEntry &entry) { return entry.config.name == each.name; });
     const auto possible = can_resume(*wanted);
-    each.resumable = possible.has_value();
+    each.resumable = possible || possible.error().may_pass;
     if (possible || each.action == EntryAction::Hold) continue;
     const bool asked_for = std::find(options.resume.begin(), options.resume.end(), each.name) != options.resume.end();
     if (asked_for) {
       const Error &error = possible.error();
-      return fail(wanted->config.where, fmt::format("{}: {}", each.name, error.what), error.hint);
+      return tl::unexpected(
+          Error{wanted->config.where, fmt::format("{}: {}", each.name, error.what), error.hint, error.may_pass});
     }
     // The file's wish alone: no reason to keep the others from what they are to become.
     each.action = EntryAction::Hold;
@@ -100,9 +101,6 @@ Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
   const StoredJob *known = stored_job(name);
   if (known == nullptr) return {};
   const StoredJob stored = job != nullptr ? job->stored() : *known;
-  if (!stored.to_place.empty())
-    return fail("", "cannot resume: files of slices that are done wait to be put in their places, for room maybe",
-                "make room and start the job, or start from zero with --fresh " + name);
   if (stored.identity.output != wanted.config.output)
     return fail("",
                 fmt::format("cannot resume: its output folder changed from {} to {}", stored.identity.output,
@@ -110,6 +108,10 @@ Result<void> Supervisor::can_resume(const PreparedEntry &wanted) const {
                 "keep the folder, or start from zero with --fresh " + name);
   if (auto resumed = resume_job(stored.manifest, stored.rows, wanted.manifest, false); !resumed)
     return tl::unexpected(resumed.error());
+  if (!stored.to_place.empty())
+    return tl::unexpected(
+        Error{"", "cannot resume yet: files of slices that are done wait for their places, for room maybe",
+              "make room, start the job and resume it then", true});
   return {};
 }
 

@@ -485,22 +485,32 @@ TEST_F(JobTest, AJobThatHasLostItsCommittedFilesHasFailedThoughItSucceededOnce) 
   EXPECT_TRUE(supervisor->jobs_ended());
 }
 
-TEST_F(JobTest, WhatAFormerHostHasCommittedAndNotPlacedIsPlacedBesideTheRestAndNotRunAgain) {
-  script("j", milliseconds(1));
-  const PreparedEntry job = job_entry("j", 1, 5);
+// A former host has committed the third of five slices, and its files are not in their places yet.
+class JobToPlaceTest : public JobTest {
+ protected:
+  JobToPlaceTest() {
+    script("j", milliseconds(1));
+    stored.name = "j";
+    stored.identity = identity_of(job.config);
+    stored.manifest = job.manifest;
+    stored.rows = {{20, 30, SliceState::Committing, 0, 0, {}}};
+    store.commit({CreateJob{stored}}, [](const Result<void> &) {});
+    system.run_for(seconds(1));
+    MoveFiles move{"j", {20, 30}, 0, 20, 30, false, "out/.attempts/1", {"a"}};
+    move.committed = true;
+    stored.to_place = {move};
+    boot_anew();
+  }
+  void boot_anew() {
+    system.set_alarm(std::nullopt);
+    supervisor.reset();
+    boot({stored});
+  }
   StoredJob stored;
-  stored.name = "j";
-  stored.identity = identity_of(job.config);
-  stored.manifest = job.manifest;
-  stored.rows = {{20, 30, SliceState::Committing, 0, 0, {}}};
-  store.commit({CreateJob{stored}}, [](const Result<void> &) {});
-  system.run_for(seconds(1));
-  MoveFiles move{"j", {20, 30}, 0, 20, 30, false, "out/.attempts/1", {"a"}};
-  move.committed = true;
-  stored.to_place = {move};
-  system.set_alarm(std::nullopt);
-  supervisor.reset();
-  boot({stored});
+  const PreparedEntry job = job_entry("j", 1, 5);
+};
+
+TEST_F(JobToPlaceTest, IsPlacedBesideTheRestAndNotRunAgain) {
   ASSERT_TRUE(apply({job}));
   system.run_for(seconds(1));
   EXPECT_EQ(entry("j").state, "succeeded");
@@ -509,20 +519,37 @@ TEST_F(JobTest, WhatAFormerHostHasCommittedAndNotPlacedIsPlacedBesideTheRestAndN
   EXPECT_EQ(store.rows("j"), (std::vector<SliceRow>{{0, 50, SliceState::Done, 0, 0, {}}}));
 }
 
-TEST_F(JobTest, FilesThatAreNotInTheirPlacesYetAreNotResumedUnderAnotherPlan) {
-  const PreparedEntry job = job_entry("j", 1, 5);
-  StoredJob stored;
-  stored.name = "j";
-  stored.identity = identity_of(job.config);
-  stored.manifest = job.manifest;
-  stored.rows = {{20, 30, SliceState::Committing, 0, 0, {}}};
-  stored.to_place = {MoveFiles{"j", {20, 30}, 0, 20, 30, false, "out/.attempts/1", {"a"}}};
-  system.set_alarm(std::nullopt);
-  supervisor.reset();
-  boot({stored});
+TEST_F(JobToPlaceTest, IsPlacedAlsoWhenTheJobIsNotToRun) {
+  store.commit({SetHalt{"j", Halt::Stopped}}, [](const Result<void> &) {});
+  system.run_for(seconds(1));
+  boot_anew();
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "stopped");
+  EXPECT_EQ(store.rows("j"), (std::vector<SliceRow>{{20, 30, SliceState::Done, 0, 0, {}}}));
+  ASSERT_TRUE(supervisor->command({OperatorVerb::Cancel, {"j"}, false, 0, {}, {}}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(store.job("j").state, JobState::Cancelled);
+}
+
+TEST_F(JobToPlaceTest, WhatCannotBePlacedAtAllStopsTheJobAlsoWhenItsEntryComesAnew) {
+  store.fail_with("out/parts/a: is gone");
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  store.fail_with("");
+  EXPECT_EQ(entry("j").state, "failed");
+  ASSERT_TRUE(apply({}));
+  system.run_for(seconds(1));
+  ASSERT_TRUE(apply({job}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("j").state, "failed");
+  EXPECT_NE(entry("j").reason.find("is gone"), std::string::npos);
+}
+
+TEST_F(JobToPlaceTest, IsNotResumedUnderAnotherPlanMeanwhile) {
   const auto resumed = apply({job_entry("j", 1, 6)}, {{}, {"j"}});
   ASSERT_FALSE(resumed);
-  EXPECT_NE(resumed.error().text().find("wait to be put in their places"), std::string::npos);
+  EXPECT_NE(resumed.error().text().find("wait for their places"), std::string::npos);
 }
 
 TEST_F(JobTest, AJobWhoseCommittedFileIsGoneAtItsEndHasNoVerdictAndEndsOnceItIsBack) {

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kMerge = "merge";
 
 template <typename T>
-bool parse_number(std::string_view digits, T &value) {
+bool parse_whole(std::string_view digits, T &value) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return error == std::errc{} && end == digits.data() + digits.size();
 }
@@ -45,8 +45,8 @@ Result<std::int64_t> position_of(const Manifest &plan, std::string_view job, std
   std::int32_t input = 0;
   std::int64_t begin = 0;
   const std::size_t dash = place.find('-');
-  const bool read = dash != std::string_view::npos && parse_number(place.substr(0, dash), input) &&
-                    parse_number(place.substr(dash + 1), begin);
+  const bool read = dash != std::string_view::npos && parse_whole(place.substr(0, dash), input) &&
+                    parse_whole(place.substr(dash + 1), begin);
   if (!read)
     return fail(std::string(given), "is no slice", "INPUT-BEGIN names one, as `hostler slices` shows it, or merge");
   if (input >= 0 && static_cast<std::size_t>(input) < plan.inputs().size()) {

@@ -11,7 +11,7 @@ namespace hostler {
 
 // Is this errno that of a full disk, an I/O error, want of memory or descriptors?
 [[nodiscard]] bool may_pass(int number);
-[[nodiscard]] std::string error_words(int number);  // of an errno, the same in every locale
+[[nodiscard]] std::string error_words(int number);  // of an errno
 // "WHERE: WHAT: the words of that errno", marked when it may pass.
 [[nodiscard]] tl::unexpected<Error> errno_error(int number, std::string where, std::string_view what,
                                                 std::string hint = {});

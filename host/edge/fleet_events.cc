@@ -17,12 +17,12 @@ namespace {
 
 // Read from one worker in one go: some hundred messages, a millisecond or two. Then the others have their turn, and who
 // asks for the status. After its death: more than a socket can hold.
-constexpr std::size_t kReadOfAPipe = std::size_t{16} << 10;
+constexpr std::size_t kReadOfAChannel = std::size_t{16} << 10;
 constexpr std::size_t kLastWords = std::size_t{64} << 20;
 // A worker that has closed its channel is about to end. One that does not cannot tell a verdict any more.
 constexpr Duration kAfterClosing = std::chrono::seconds(1);
 // What a worker left behind dies of SIGKILL at once, unless the kernel or its user does not let it.
-constexpr Duration kBetweenReads = std::chrono::milliseconds(5);
+constexpr Duration kBetweenKills = std::chrono::milliseconds(5);
 constexpr Duration kForTheRest = std::chrono::seconds(30);
 
 // Nobody is left who could print into it. What lives on after its worker most often can, as it took its streams with it.
@@ -34,7 +34,7 @@ bool hangs_up(int output) {
 }  // namespace
 
 void Fleet::on_channel(WorkerId id) {
-  std::array<char, kReadOfAPipe> piece;
+  std::array<char, kReadOfAChannel> piece;
   Worker *worker = find(id);
   if (worker == nullptr) return;
   const ssize_t size = ::recv(worker->channel.get(), piece.data(), piece.size(), MSG_DONTWAIT);
@@ -87,7 +87,7 @@ void Fleet::on_death(WorkerId id) {
   kill_group(*worker);
   worker->patience.reset();
   // What it said before is still in the socket; what a process of its own goes on saying there is bounded.
-  std::array<char, kReadOfAPipe> piece;
+  std::array<char, kReadOfAChannel> piece;
   std::size_t taken = 0;
   ssize_t size = 0;
   while (worker != nullptr && taken < kLastWords) {
@@ -131,7 +131,7 @@ void Fleet::end_the_rest(WorkerId id) {
                                             worker.entry, worker.instance, worker.pid));
     return bury(id);
   }
-  worker.patience->set(now + kBetweenReads, [this, id] { end_the_rest(id); });
+  worker.patience->set(now + kBetweenKills, [this, id] { end_the_rest(id); });
 }
 
 // Only after its group was killed: with the status its number goes. Who traces it gets the status before us.

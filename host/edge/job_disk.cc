@@ -16,7 +16,7 @@
 namespace hostler {
 namespace {
 
-// What may pass keeps a job from running until the next start, so the start waits a second for it.
+// A folder that cannot be locked keeps its job from running until the next start, so the start waits a second for what may pass.
 constexpr int kTriesAtStart = 20;
 constexpr auto kBetweenTries = std::chrono::milliseconds(50);
 

@@ -22,7 +22,8 @@ class DurableJobStore final : public JobStore {
   // Called on the supervisor's thread: trouble that is waited for, whenever it becomes another; empty when it is over.
   using Report = std::function<void(const std::string &trouble)>;
 
-  // `jobs`: as the ledger has them, with all that a former host committed in its place and its attempts removed.
+  // `jobs`: as the ledger has them, with all that a former host committed in its place, but for what is in to_place, and
+  // the attempts at all else removed.
   // `problems`: jobs (`where`) whose committed files could not be moved; these slices stay committing. What the folder of
   // an ended job is still to be told, and cannot for now, is tried again like all that waits.
   struct Opened {

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kMostStatus = 64 << 10;
 constexpr int kLooks = 20;
-constexpr useconds_t kBetweenAnswerLooks = 500;
+constexpr useconds_t kBetweenStopLooks = 500;
 
 // A set of signals as /proc/PID/status has it; empty when it is not there.
 std::uint64_t signals(std::string_view status, std::string_view key) {
@@ -40,7 +40,7 @@ void unblock_all(pid_t pid) {
     siginfo_t info{};
     if (::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOHANG | __WALL) != 0) return;
     if (info.si_pid != 0) break;
-    ::usleep(kBetweenAnswerLooks);
+    ::usleep(kBetweenStopLooks);
   }
   const std::uint64_t none = 0;
   ::ptrace(PTRACE_SETSIGMASK, pid, sizeof none, &none);

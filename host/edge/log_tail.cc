@@ -13,7 +13,7 @@ namespace hostler {
 namespace {
 
 constexpr std::size_t kTailPiece = std::size_t{64} << 10;
-constexpr int kMostRenames = 1000;  // at files that are being renamed again and again
+constexpr int kMostFileLooks = 1000;  // at files that are being renamed again and again
 
 bool is_before(const timespec &a, const timespec &b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
@@ -77,7 +77,7 @@ std::vector<LogTail::Named> LogTail::files_once() const {
 // Nothing: they did not hold still.
 std::optional<std::vector<LogTail::Named>> LogTail::files() const {
   std::vector<Named> before = files_once();
-  for (int look = 0; look < kMostRenames; ++look) {
+  for (int look = 0; look < kMostFileLooks; ++look) {
     std::vector<Named> now = files_once();
     if (now == before) return now;
     before = std::move(now);
@@ -98,7 +98,7 @@ bool LogTail::next_file() {
   if (struct stat youngest{};
       fd_ && ::lstat(path_.c_str(), &youngest) == 0 && FileId{youngest.st_dev, youngest.st_ino} == id_)
     return false;
-  for (int look = 0; look < kMostRenames; ++look) {
+  for (int look = 0; look < kMostFileLooks; ++look) {
     const auto files = this->files();
     if (!files) return false;
     const auto next = next_of(*files);

@@ -16,7 +16,7 @@ constexpr int kManifestFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr std::size_t kWriteBuffer = std::size_t{64} << 10;
 
 // A JSON string. Bytes that are no ASCII are passed on: names are the plugin's, and are UTF-8 if it so wishes.
-std::string in_quotes(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char each : text) {
     if (each == '"' || each == '\\') out.push_back('\\');
@@ -64,11 +64,11 @@ class FolderFile {
 };
 
 std::string head(const OutputSummary &summary) {
-  std::string text = fmt::format("{{\"job\": {}, \"id\": {}, \"state\": {},\n\"counters\": {{", in_quotes(summary.job),
-                                 in_quotes(summary.id), in_quotes(name(summary.state)));
+  std::string text = fmt::format("{{\"job\": {}, \"id\": {}, \"state\": {},\n\"counters\": {{", json_text(summary.job),
+                                 json_text(summary.id), json_text(name(summary.state)));
   std::string_view before;
   for (const auto &[counter, total] : summary.counters) {
-    text += fmt::format("{}{}: {}", before, in_quotes(counter), total);
+    text += fmt::format("{}{}: {}", before, json_text(counter), total);
     before = ", ";
   }
   return text + "},\n\"files\": [";
@@ -101,7 +101,7 @@ MoveResult write_files(FolderFile &writer, int output, const std::string &folder
   std::string_view before = "\n";
   return look_at_files(output, folder, files, [&](const std::string &path, off_t size) {
     return writer.write(
-        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", std::exchange(before, ",\n"), in_quotes(path), size));
+        fmt::format("{}{{\"path\": {}, \"bytes\": {}}}", std::exchange(before, ",\n"), json_text(path), size));
   });
 }
 
