@@ -217,7 +217,7 @@ TEST_F(FleetTest, ReplacesATemplateThatDied) {
   const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[first].all<Ready>().empty(); });
   const int old = h.fleet->template_pid();
-  h.kill_template(SIGKILL);
+  ASSERT_TRUE(h.kill_template(SIGKILL));
   h.until([&] { return h.fleet->template_pid() == 0; });
   EXPECT_TRUE(is_dead(old));
   const WorkerId second = h.launch("misbehave.so", {{"do", "wait"}});
@@ -313,7 +313,7 @@ TEST(FleetTemplate, ThatHangsIsReplaced) {
   const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[first].all<Ready>().empty(); });
   const int old = h.fleet->template_pid();
-  h.kill_template(SIGSTOP);
+  ASSERT_TRUE(h.kill_template(SIGSTOP));
   h.fleet->spawn(2001, {"entry", 0, 1});
   h.until([&] { return h.seen[2001].spawn_failed.has_value(); });
   EXPECT_EQ(h.seen[2001].spawn_failed->what, "the template did not answer for 2s");
@@ -325,21 +325,21 @@ TEST(FleetTemplate, ThatHangsIsReplaced) {
 
 // Here by somebody who hears that the last one has died, while others wait for their turn.
 TEST(FleetTemplate, ThatHangsAtItsStartIsReplacedWhoeverHasStartedIt) {
-  FleetHarness h(HOSTLER_BINARY, std::chrono::milliseconds(300));
+  FleetHarness h(HOSTLER_BINARY, std::chrono::seconds(2));
   const WorkerId first = h.launch("misbehave.so", {{"do", "wait"}});
   h.until([&] { return !h.seen[first].all<Ready>().empty(); });
   const int old = h.fleet->template_pid();
-  ASSERT_EQ(::kill(old, SIGSTOP), 0);
+  ASSERT_TRUE(h.kill_template(SIGSTOP));
   h.when_spawn_failed = [&](WorkerId) {
     h.when_spawn_failed = nullptr;
     h.fleet->spawn(3000, {"entry", 0, 1});
     const int next = h.fleet->template_pid();
-    ASSERT_TRUE(next != 0 && next != old);
-    ASSERT_EQ(::kill(next, SIGSTOP), 0);
+    ASSERT_NE(next, old);
+    ASSERT_TRUE(h.kill_template(SIGSTOP));
   };
   for (WorkerId worker = 2000; worker < 2100; ++worker) h.fleet->spawn(worker, {"entry", 0, 1});
   h.until([&] { return h.seen[2099].spawn_failed && h.seen[3000].spawn_failed; });
-  EXPECT_EQ(h.seen[3000].spawn_failed->what, "the template did not answer for 300ms at its start");
+  EXPECT_EQ(h.seen[3000].spawn_failed->what, "the template did not answer for 2s at its start");
 }
 
 // Its file is written over after the host has opened it: nothing is asked of what is there now.
@@ -359,7 +359,7 @@ TEST(FleetTemplate, OfAnotherBuildIsNotUsed) {
   ASSERT_NE(at, std::string::npos);
   const std::string other = id.front() == 'e' ? "1e" : "ee";
   // The first one was started with the fleet, and a program that runs cannot be written to.
-  h.kill_template(SIGKILL);
+  ASSERT_TRUE(h.kill_template(SIGKILL));
   ASSERT_TRUE(h.until([&] { return h.fleet->template_pid() == 0; }));
   std::fstream(binary, std::ios::in | std::ios::out | std::ios::binary)
       .seekp(static_cast<std::streamoff>(at))
