@@ -17,6 +17,7 @@
 
 namespace hostler {
 
+// As log lines have it. Any thread.
 [[nodiscard]] UnixMilliseconds wall_clock();
 
 class LogFile {
