@@ -5,10 +5,10 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "edge/control_socket.h"
+#include "edge/disk_error.h"
 #include "edge/status_json.h"
 
 namespace hostler {
@@ -18,7 +18,7 @@ constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
 constexpr int kWaitingEveryMs = 1000;
 
 tl::unexpected<Error> connection_lost() {
-  return fail("", "the host does not answer: " + std::generic_category().message(errno));
+  return fail("", "the host does not answer: " + error_words(errno));
 }
 
 Result<void> send_all(int fd, std::string_view bytes) {

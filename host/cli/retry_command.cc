@@ -1,8 +1,6 @@
 // retry: what a job has given up is tried again; by the host, or without one on the ledger, under the lock.
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "cli/address.h"
 #include "cli/command.h"
 #include "cli/control_client.h"
@@ -16,8 +14,6 @@
 
 namespace hostler {
 namespace {
-
-constexpr Duration kLockLimit = std::chrono::seconds(30);
 
 // The batch that makes it so, and how many slices that are.
 Result<std::int64_t> retry_in(const StoredJob &stored, const std::vector<std::string> &slices, StoreBatch &batch) {
@@ -58,7 +54,7 @@ Outcome<ExitCode> retry_without_host(const std::string &state_dir, const Operato
   if (const auto known = JobLedger::open(state_dir, name); !known) return give_up(ExitCode::Failed, known.error());
   const auto pidfile = Pidfile::take(state_dir);
   if (!pidfile) return give_up(ExitCode::Failed, pidfile.error());
-  const auto lock = FleetLock::take(state_dir, kLockLimit, [](const std::string &text) { warn("{}\n", text); });
+  const auto lock = FleetLock::take(state_dir, kFleetLockLimit, [](const std::string &text) { warn("{}\n", text); });
   if (!lock) return give_up(ExitCode::Failed, lock.error());
   JobDisk::Loaded loaded;
   auto disk = JobDisk::open(state_dir + "/ledger.sqlite", state_dir, loaded);

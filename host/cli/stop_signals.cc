@@ -5,7 +5,8 @@
 
 #include <cerrno>
 #include <csignal>
-#include <system_error>
+
+#include "edge/disk_error.h"
 
 namespace hostler {
 
@@ -18,7 +19,7 @@ Result<StopSignals> StopSignals::take() {
   }
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) return fail("signalfd", std::generic_category().message(errno));
+  if (!fd) return fail("signalfd", error_words(errno));
   return StopSignals(std::move(fd));
 }
 

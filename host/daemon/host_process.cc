@@ -32,9 +32,6 @@
 namespace hostler {
 namespace {
 
-// What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
-constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
-
 struct Failure {
   ExitCode code;
   Error error;

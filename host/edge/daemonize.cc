@@ -19,13 +19,15 @@
 #include <system_error>
 #include <utility>
 
+#include "edge/disk_error.h"
+
 namespace hostler {
 namespace {
 
 constexpr mode_t kUmask = 027;
 
 tl::unexpected<Error> system_failure(const char *what) {
-  return fail("", std::string(what) + ": " + std::generic_category().message(errno));
+  return fail("", std::string(what) + ": " + error_words(errno));
 }
 
 struct Pipe {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "edge/unique_fd.h"
 
 namespace hostler {
+
+// What is left of a former fleet is killed, not asked: it does not take longer than the kernel needs.
+inline constexpr Duration kFleetLockLimit = std::chrono::seconds(30);
 
 class FleetLock {
  public:

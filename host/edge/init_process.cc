@@ -7,7 +7,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <system_error>
+
+#include "edge/disk_error.h"
 
 namespace hostler {
 namespace {
@@ -56,7 +57,7 @@ Result<void> leave_init_behind() {
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (child == 0) return {};
-  return fail({}, "fork: " + std::generic_category().message(error));
+  return fail({}, "fork: " + error_words(error));
 }
 
 }  // namespace hostler

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <system_error>
 
 #include "core/log_text.h"
+#include "edge/disk_error.h"
 
 namespace hostler {
 namespace {
@@ -48,7 +48,7 @@ UnixMilliseconds wall_clock() {
 
 Result<void> LogFile::open() {
   const int error = open_file();
-  if (error != 0) return fail(path_, "cannot be opened: " + std::generic_category().message(error));
+  if (error != 0) return fail(path_, "cannot be opened: " + error_words(error));
   return {};
 }
 
@@ -76,8 +76,8 @@ void LogFile::add_line(std::string_view prefix, std::string_view text) {
 
 void LogFile::flush() {
   if (dropped_ > 0) {
-    const std::string notice = fmt::format("{} {} lines were dropped: {}\n", timestamp(wall_clock()), dropped_,
-                                           std::generic_category().message(error_));
+    const std::string notice =
+        fmt::format("{} {} lines were dropped: {}\n", timestamp(wall_clock()), dropped_, error_words(error_));
     if (write_lines(notice) == 0) dropped_ = 0;
   }
   if (pending_.empty()) return;

@@ -16,12 +16,12 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/log_text.h"
+#include "edge/disk_error.h"
 #include "edge/event_loop.h"
 #include "edge/log_file.h"
 
@@ -251,7 +251,7 @@ void LogFiles::Impl::say_if_changed(const std::string &path, int was, int now, s
   if (now == 0)
     host_line(wall_clock(), LogLevel::Info, fmt::format("{} {}", path, good));
   else
-    host_line(wall_clock(), LogLevel::Error, fmt::format("{} {}: {}", path, bad, std::generic_category().message(now)));
+    host_line(wall_clock(), LogLevel::Error, fmt::format("{} {}: {}", path, bad, error_words(now)));
 }
 
 void LogFiles::Impl::try_again_later() {
@@ -303,7 +303,7 @@ LogFiles::LogFiles(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 Result<std::unique_ptr<LogFiles>> LogFiles::open(const std::string &state_dir, bool echo, const LogConfig &limits) {
   const std::string logs_dir = state_dir + "/logs";
   if (::mkdir(logs_dir.c_str(), kLogFolderMode) != 0 && errno != EEXIST)
-    return fail(logs_dir, "cannot be made: " + std::generic_category().message(errno));
+    return fail(logs_dir, "cannot be made: " + error_words(errno));
   LogFile host_file(state_dir + "/host.log", limits);
   if (auto opened = host_file.open(); !opened) return tl::unexpected<Error>(opened.error());
   return std::unique_ptr<LogFiles>(new LogFiles(std::make_unique<Impl>(logs_dir, std::move(host_file), echo, limits)));

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "edge/disk_error.h"
 #include "edge/log_tail.h"
 
 namespace hostler {
@@ -32,9 +33,9 @@ LogReader::~LogReader() = default;
 
 Result<LogReader> LogReader::open(const std::string &logs_dir, LogFilter filter) {
   UniqueFd changes(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  if (!changes) return fail("inotify", std::generic_category().message(errno));
+  if (!changes) return fail("inotify", error_words(errno));
   if (::inotify_add_watch(changes.get(), logs_dir.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
-    return fail(logs_dir, "cannot be watched: " + std::generic_category().message(errno));
+    return fail(logs_dir, "cannot be watched: " + error_words(errno));
   return LogReader(logs_dir, std::move(filter), std::move(changes));
 }
 

@@ -12,7 +12,8 @@ export LC_ALL=C
 here=$(dirname "$(realpath "$0")")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/hostler-scenario.XXXXXX")
 export HOSTLER_SCENARIO=$dir # stands in the environment of all that this scenario starts
-mkdir "$dir/plugins"
+mkdir "$dir/plugins" "$dir/tmp"
+export TMPDIR=$dir/tmp
 cd "$dir"
 
 finish() {

@@ -2,5 +2,5 @@
 # all come back, and the job leaves what it should. scripts/chaos does the same for longer, with other seeds.
 source "$(dirname "$0")/../lib.sh"
 
-TMPDIR=$dir python3 "$SOURCE_DIR/tests/chaos/chaos.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" --rounds "${ROUNDS:-$(rounds 60)}" --seed "${SEED:-20260131}"
+python3 "$SOURCE_DIR/tests/chaos/chaos.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" --rounds "${ROUNDS:-$(rounds 60)}" --seed "${SEED:-20260131}"
 assert_nobody_left

@@ -3,6 +3,6 @@
 source "$(dirname "$0")/../lib.sh"
 
 skip_if_sanitized 'a sanitizer is too slow for this'
-TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" \
+python3 "$SOURCE_DIR/tests/faults/faults.py" "$HOSTLER" "$TEST_PLUGINS/witness.so" \
   "$BUILD_DIR/tests/faults/faults.so" --at-start 7
 assert_nobody_left

@@ -3,6 +3,6 @@
 source "$(dirname "$0")/../lib.sh"
 
 skip_if_sanitized 'a sanitizer and the preloaded library do not go together'
-TMPDIR=$dir python3 "$SOURCE_DIR/tests/faults/power_cut.py" "$HOSTLER" "$TEST_PLUGINS/steps.so" \
+python3 "$SOURCE_DIR/tests/faults/power_cut.py" "$HOSTLER" "$TEST_PLUGINS/steps.so" \
   "$BUILD_DIR/tests/faults/record.so" --cuts "${CUTS:-40}" --seed "${SEED:-1}"
 assert_nobody_left
