@@ -90,7 +90,6 @@ class JobEntry final : public Entry {
     std::optional<Attempt> run;  // the line of what is done last, as long as it may grow
     std::int64_t run_begin = 0;  // … and where it begins, global
     bool owed = false;           // … and has grown since the ledger was told
-    TimePoint told{};
   };
 
   [[nodiscard]] bool drains() const override { return job_.state() != JobState::Cancelled; }
@@ -155,6 +154,8 @@ class JobEntry final : public Entry {
   [[nodiscard]] TimePoint began(const Slot &slot, const Held &held);
   void note(Attempt attempt);
   void settle(Noted &noted);
+  void owe(WorkerId worker);
+  [[nodiscard]] std::vector<Attempt> take_attempts();
   void note_usage(const WorkerUsage &usage);
   void explain_attempt(WorkerId worker, const std::string &was, const std::string &better);
   void check_end();
@@ -192,6 +193,7 @@ class JobEntry final : public Entry {
   std::unordered_map<WorkerId, std::deque<Held>> held_leases_;
   std::int64_t helpers_ = 0;  // shares that were asked for and are about to come: each is work for one more
   std::unordered_map<WorkerId, Noted> noted_;
+  std::vector<WorkerId> owing_;                                 // of those in noted_, some of which may have left
   std::vector<Attempt> new_attempts_;                           // for the next transaction
   std::unordered_map<WorkerId, Attempt> unexplained_attempts_;  // of crashes whose place is still looked for
   StoreBatch left_;                                             // by slices that have ended, for it as well

@@ -14,9 +14,6 @@ namespace hostler {
 namespace {
 
 constexpr Duration kOneLine = std::chrono::milliseconds(100);
-// The ledger is told of a line that grows no more often than this, and when it is complete: of a hundred thousand slices a
-// second each has a transaction to be told in, but none has the time. A host that is killed may owe that much.
-constexpr Duration kBetweenWords = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -44,6 +41,17 @@ void JobEntry::settle(Noted &noted) {
   if (std::exchange(noted.owed, false)) note(*noted.run);
 }
 
+void JobEntry::owe(WorkerId worker) {
+  if (!std::exchange(noted_[worker].owed, true)) owing_.push_back(worker);
+}
+
+// A line that grows is told with the slices that it grows by, so a host that is killed owes nothing.
+std::vector<Attempt> JobEntry::take_attempts() {
+  for (const WorkerId worker : std::exchange(owing_, {}))
+    if (const auto noted = noted_.find(worker); noted != noted_.end()) settle(noted->second);
+  return std::exchange(new_attempts_, {});
+}
+
 void JobEntry::note_done(const Slot &slot, const Held &held, std::int64_t up_to) {
   const TimePoint since = began(slot, held);
   Noted &noted = noted_[*slot.worker];
@@ -66,10 +74,7 @@ void JobEntry::note_done(const Slot &slot, const Held &held, std::int64_t up_to)
   noted.run->took = now - noted.run->began;
   noted.up_to = up_to;
   noted.at = now;
-  noted.owed = true;
-  if (now - noted.told < kBetweenWords) return;
-  noted.told = now;
-  settle(noted);
+  owe(*slot.worker);
 }
 
 void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judgement &judgement) {
@@ -90,7 +95,7 @@ void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judge
   if (done > 0) {
     note_done(slot, *held, slice.begin);
     noted_[*slot.worker].run->took -= took;
-    noted_[*slot.worker].owed = true;
+    owe(*slot.worker);
   }
   Noted &noted = noted_[*slot.worker];
   settle(noted);

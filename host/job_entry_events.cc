@@ -51,13 +51,13 @@ void JobEntry::on_message(WorkerId worker, const WorkerMessage &message) {
 }
 
 void JobEntry::slice_ended(Slot &slot, const SliceEnded &ended) {
-  const bool stopping = slot.state != WorkerState::Running;
+  const bool asked = slot.state != WorkerState::Running || slot.told_deadline;
   const bool over_time = slot.told_deadline && slot.deadline_slice == ended.slice.begin;
   const std::int64_t begin = ended.slice.begin;
   const bool in_input = begin >= 0 && begin < job_.manifest().positions();
   const std::int64_t shift = in_input ? job_.manifest().slice_from(begin).begin - begin : 0;
   Judgement judgement =
-      judge(ended, stopping, over_time ? slot.deadline : std::string(), shift, has_advanced(slot, ended.lease, begin));
+      judge(ended, asked, over_time ? slot.deadline : std::string(), shift, has_advanced(slot, ended.lease, begin));
   if (judgement.verdict == Verdict::Done)
     if (std::string fault = counter_fault(ended.counters); !fault.empty())
       judgement = {Verdict::Failure, std::move(fault)};

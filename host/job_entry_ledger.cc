@@ -69,7 +69,7 @@ StoreBatch JobEntry::take_changes(StoreBatch besides) {
   StoreBatch batch = std::exchange(left_, {});
   if (!left_counters_.empty()) batch.push_back(AddCounters{name(), std::exchange(left_counters_, {}), false});
   slices_wait_ = false;
-  PutRows rows{name(), job_.take_changes(), std::exchange(new_attempts_, {})};
+  PutRows rows{name(), job_.take_changes(), take_attempts()};
   if (!rows.deltas.empty() || !rows.attempts.empty()) batch.push_back(std::move(rows));
   std::ranges::move(besides, std::back_inserter(batch));
   end_checkpoints(batch);

@@ -208,6 +208,11 @@ std::optional<OperatorOutcome> Supervisor::outcome_of(OperatorVerb verb, const s
     result.ok = false;
     result.words += "; another order came meanwhile";
   }
+  const bool was_to_run = verb != OperatorVerb::Stop && verb != OperatorVerb::Pause && verb != OperatorVerb::Cancel;
+  if (stopping_ && was_to_run && entry.cannot_start().empty()) {
+    result.ok = false;
+    result.words += "; the host is stopping";
+  }
   if (const auto unmarked = unmarked_.find(name); unmarked != unmarked_.end()) {
     result.ok = false;
     result.words += "; " + unmarked->second;

@@ -230,6 +230,18 @@ TEST_F(CommandsTest, RestartReplacesEveryWorkerAndNoOthers) {
   EXPECT_EQ(pids("b"), b);
 }
 
+TEST_F(CommandsTest, ARestartThatTheEndOfTheHostCutsOffSaysSo) {
+  Script stubborn;
+  stubborn.on_stop = [](FakeWorker &) {};
+  system.script("a", stubborn);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  ASSERT_TRUE(say(OperatorVerb::Restart, {"a"}));
+  supervisor->stop([] {});
+  system.run_for(seconds(15));
+  EXPECT_EQ(outcome_of(OperatorVerb::Restart, "a"), "not ok a: stopped; the host is stopping");
+  EXPECT_EQ(outcome_of(OperatorVerb::Pause, "a"), "ok a: stopped");
+}
+
 TEST_F(CommandsTest, RestartOfAJobLetsTheSliceEndAndLosesNothing) {
   system.script("j", job_script(seconds(2), [](const Lease &, Interval) { return SliceEnded{}; }));
   ASSERT_TRUE(apply({job_entry("j", 1, 3)}));

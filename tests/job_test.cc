@@ -97,6 +97,23 @@ TEST_F(JobTest, SlicesThatEndWhileATransactionIsOnItsWayAreOneBatch) {
   EXPECT_LT(store.batches(), 200);
 }
 
+// So a host that is killed never has slices done of which `joblog` knows nothing.
+TEST_F(JobTest, EachTransactionThatMakesSlicesDoneTellsWhoDidThem) {
+  script("j", std::chrono::microseconds(10));
+  ASSERT_TRUE(apply({job_entry("j", 2, 1000)}));
+  std::int64_t done = 0;
+  while (entry("j").state == "running") {
+    system.run_for(std::chrono::microseconds(300));
+    done = 0;
+    for (const SliceRow &row : store.rows("j"))
+      if (row.state == SliceState::Done) done += row.end - row.begin;
+    std::int64_t told = 0;
+    for (const auto &[seq, attempt] : store.attempts("j")) told += attempt.range.positions;
+    ASSERT_EQ(told, done);
+  }
+  EXPECT_EQ(done, 10'000);
+}
+
 TEST_F(JobTest, AFinishedJobIsNotRunAgain) {
   script("j", milliseconds(1));
   ASSERT_TRUE(apply({job_entry("j", 2, 5)}));

@@ -148,6 +148,11 @@ ExitCode report(const HostStatus &host) {
   return code;
 }
 
+// How jobs that were begun before go on otherwise: what stands behind the reply's first line.
+void tell_of_begun_work(const std::string &reply) {
+  if (const std::size_t end = reply.find('\n'); end != std::string::npos) say("{}\n", reply.substr(end + 1));
+}
+
 // The host ended without having been asked to by us: somebody else has stopped it, or it died.
 Failure unexpected_end(const StartedChild &host, const std::string &state_dir) {
   while (!wait_for_death(host.pidfd, std::chrono::hours(1))) continue;
@@ -179,6 +184,7 @@ Outcome<ExitCode> run_jobs(const StartOptions &options) {
     return give_up(ExitCode::Interrupted, "interrupted while the host was starting: no job has been begun by it");
   }
   if (host->reply->code != 0) return give_up(static_cast<ExitCode>(host->reply->code), host->reply->text);
+  tell_of_begun_work(host->reply->text);
   auto client = ControlClient::connect(config->host.state);
   if (!client || !*client) return tl::unexpected<Failure>(unexpected_end(*host, config->host.state));
 

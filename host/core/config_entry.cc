@@ -175,9 +175,10 @@ Result<void> read_split(const Node &value, const Place &place, Draft &draft) {
   note_job_key("split", value, place, draft);
   auto text = read_text(value, place);
   if (!text) return tl::unexpected(text.error());
-  if (*text != "on" && *text != "off")
+  const bool on = *text == "on" || *text == "true";
+  if (!on && *text != "off" && *text != "false")
     return place.refuse(value.mark, fmt::format("{} is not known", in_quotes(*text)), "write on or off");
-  draft.entry.config.split = *text == "on";
+  draft.entry.config.split = on;
   return {};
 }
 

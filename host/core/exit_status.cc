@@ -122,15 +122,19 @@ std::string interrupted(const Departure &departure) {
   return words(departure.status) + " when asked to stop";
 }
 
-// A deadline may come a moment late, and refuse a claim of the slice that follows: that one is not to blame.
-Judgement judge_done(const SliceEnded &ended, const std::string &how, const std::string &overdue, std::int64_t shift) {
+// A deadline may come a moment late, and refuse a claim of the slice that follows: that one is not to blame. One that says
+// it was refused, and nobody had asked it to stop, has written over its page.
+Judgement judge_done(const SliceEnded &ended, bool asked, const std::string &how, const std::string &overdue,
+                     std::int64_t shift) {
   if (!ended.claimed || ended.claimed_to >= ended.slice.end) return {Verdict::Done, ended.reason, ended.rule};
-  if (ended.refused != StopWord::GoOn && !overdue.empty()) return {Verdict::Timeout, overdue};
-  if (ended.refused != StopWord::GoOn) return {Verdict::Yield, "stopped at a refused claim"};
+  const bool refused = ended.refused != StopWord::GoOn;
+  if (refused && !overdue.empty()) return {Verdict::Timeout, overdue};
+  if (refused && (asked || ended.signalled)) return {Verdict::Yield, "stopped at a refused claim"};
   return {Verdict::Failure,
-          fmt::format("{} but left the last {} of {} unclaimed, from position {} on", how,
+          fmt::format("{} but left the last {} of {} unclaimed, from position {} on{}", how,
                       ended.slice.end - ended.claimed_to, counted(ended.slice.end - ended.slice.begin, "position"),
-                      ended.claimed_to + shift),
+                      ended.claimed_to + shift,
+                      refused ? ", as a claim was refused, though nobody had asked it to stop" : ""),
           ended.rule};
 }
 
@@ -232,7 +236,7 @@ Judgement judge(const Departure &departure, std::span<const ExitRule> rules) {
                      said);
 }
 
-Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue, std::int64_t shift, bool advanced) {
+Judgement judge(const SliceEnded &ended, bool asked, const std::string &overdue, std::int64_t shift, bool advanced) {
   if (ended.input_changed) return {Verdict::InputChanged, ended.reason};
   if (ended.no_room) return {Verdict::NoRoom, ended.reason};
   if (ended.io_failed || ended.saved_lost) return {Verdict::RetryLater, ended.reason};
@@ -241,11 +245,11 @@ Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overd
   std::string how = returned_words(ended.returned);
   if (ruled) how += rule_words(ended.rule, ended.counts_as);
   Judgement judgement{verdict, with_reason(how, ended.reason), ended.rule};
-  if (verdict == Verdict::Done) return judge_done(ended, how, overdue, shift);
+  if (verdict == Verdict::Done) return judge_done(ended, asked, how, overdue, shift);
   if (verdict == Verdict::Yield && !overdue.empty()) return {Verdict::Timeout, overdue + "; " + judgement.reason};
-  if (verdict != Verdict::Yield || stopping || advanced) return judgement;
+  if (verdict != Verdict::Yield || asked || advanced) return judgement;
   // Somebody else has sent it the stop signal.
-  if (ended.told_to_stop) return {Verdict::RetryLater, judgement.reason + " when a signal told it to stop", ended.rule};
+  if (ended.signalled) return {Verdict::RetryLater, judgement.reason + " when a signal told it to stop", ended.rule};
   return {Verdict::Failure, judgement.reason + ", but no checkpoint has advanced", ended.rule};
 }
 

@@ -92,11 +92,11 @@ struct Departure {
 // why it could not be loaded, no rule changes.
 [[nodiscard]] Judgement judge(const Departure &departure, std::span<const ExitRule> rules = {});
 
-// The verdict on a slice whose run() returned, from what its worker told, the rule that it applied among it. `stopping`:
-// the worker is being stopped. `overdue`: why the host had told this very slice that its time is over, or empty.
+// The verdict on a slice whose run() returned, from what its worker told, the rule that it applied among it. `asked`:
+// the host has asked the worker to stop, for whatever reason. `overdue`: why the host had told this very slice that its time is over, or empty.
 // `shift`: how far the positions that its plugin knows are ahead of the job's. `advanced`: this attempt has made a
 // checkpoint.
-[[nodiscard]] Judgement judge(const SliceEnded &ended, bool stopping, const std::string &overdue = {},
+[[nodiscard]] Judgement judge(const SliceEnded &ended, bool asked, const std::string &overdue = {},
                               std::int64_t shift = 0, bool advanced = false);
 
 }  // namespace hostler

@@ -207,7 +207,7 @@ void fields(Archive &archive, M &m) {
             m.first_offset, m.first_index, m.inputs, m.items_first, m.items, m.saved, m.merge_input);
   } else if constexpr (std::is_same_v<T, SliceEnded>) {
     archive(m.lease, m.slice, m.returned, m.rule, m.counts_as, m.reason, m.claimed, m.claimed_to, m.refused,
-            m.told_to_stop, m.input_changed, m.io_failed, m.no_room, m.saved_lost, m.result, m.has_result, m.counters,
+            m.signalled, m.input_changed, m.io_failed, m.no_room, m.saved_lost, m.result, m.has_result, m.counters,
             m.skipped, m.attempt_dir, m.files);
   } else if constexpr (std::is_same_v<T, SegmentEnded>) {
     archive(m.lease, m.begin, m.position, m.data, m.counters, m.skipped, m.attempt_dir, m.files);

@@ -149,7 +149,7 @@ struct SliceEnded {
   bool claimed = false;               // run() called claim()
   std::int64_t claimed_to = 0;        // global: where the last granted claim ended
   StopWord refused = StopWord::GoOn;  // the stop word that refused a claim
-  bool told_to_stop = false;          // should_stop() said CANCEL or more, whoever had asked for it
+  bool signalled = false;             // the stop signal has come, whoever had sent it
   bool input_changed = false;         // the input is not as the manifest has it; `reason` names it
   bool io_failed = false;             // the outputs could not be made durable; `reason` says why
   bool no_room = false;               // … as their disk is full, which was found out whatever run() returned

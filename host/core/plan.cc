@@ -11,6 +11,9 @@
 namespace hostler {
 namespace {
 
+constexpr std::string_view kNew = "new";
+constexpr std::string_view kGoesOn = "goes on";
+
 using Words = std::vector<std::string>;
 
 // "count 4 → 6". Thousands of entries are compared and few differ: words are made of those alone.
@@ -148,10 +151,11 @@ EntryPlan plan_entry(const PreparedEntry *current, const PlannedJob *planned, co
     return {name, EntryAction::Rebuild, wanted.config.is_job() ? "service → job" : "job → service"};
   if (planned != nullptr && wanted.config.is_job())
     if (auto changed = plan_changed_job(*planned, wanted, options)) return *changed;
-  if (current == nullptr && planned == nullptr) return {name, EntryAction::Add, "new"};
+  if (current == nullptr && planned == nullptr) return {name, EntryAction::Add, std::string(kNew)};
   if (current == nullptr) {
     const Words build = planned->ended ? Words{} : build_change(*planned, wanted);
-    return {name, EntryAction::Add, build.empty() ? "goes on" : fmt::format("goes on, {}", fmt::join(build, ", "))};
+    return {name, EntryAction::Add,
+            build.empty() ? std::string(kGoesOn) : fmt::format("{}, {}", kGoesOn, fmt::join(build, ", "))};
   }
   Words words = worker_changes(*current, wanted);
   const EntryAction action = words.empty() ? EntryAction::Adjust : EntryAction::Replace;
@@ -178,6 +182,22 @@ std::string_view name(EntryAction action) {
 
 std::string ways_on(const std::string &name, bool resumable) {
   return fmt::format("--fresh {}{}", name, resumable ? " or --resume " + name : "");
+}
+
+std::string plan_line(const EntryPlan &plan) {
+  const bool held = plan.action == EntryAction::Hold;
+  return fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
+                     held ? "; keeps its old settings until " + ways_on(plan.name, plan.resumable) : "");
+}
+
+bool changes_begun_work(const EntryPlan &plan) {
+  switch (plan.action) {
+    case EntryAction::Hold:
+    case EntryAction::Fresh:
+    case EntryAction::Resume: return true;
+    case EntryAction::Add: return plan.words != kNew && plan.words != kGoesOn;
+    default: return false;
+  }
 }
 
 std::string host_changes(const HostConfig &was, const HostConfig &now) {

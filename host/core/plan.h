@@ -61,6 +61,11 @@ struct EntryPlan {
   bool resumable = false;  // Hold: --resume would be accepted; the supervisor knows, plan() does not
 };
 
+// "fresh    NAME: params changed".
+[[nodiscard]] std::string plan_line(const EntryPlan &plan);
+// Does what was begun by an earlier host go on in another way, or not at all?
+[[nodiscard]] bool changes_begun_work(const EntryPlan &plan);
+
 // What a reload changes.
 struct ReloadPlan {
   std::string host;                // of `host:`, in words ("umask 027 → 022, logs.keep 4 → 2"); empty: nothing

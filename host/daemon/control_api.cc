@@ -32,11 +32,7 @@ std::vector<std::string> lines_of(const ReloadPlan &plans) {
   std::vector<std::string> lines;
   if (!plans.host.empty()) lines.push_back(fmt::format("host:    {}", plans.host));
   for (const EntryPlan &plan : plans.entries)
-    if (plan.action != EntryAction::Keep)
-      lines.push_back(fmt::format("{:<8} {}: {}{}", name(plan.action), plan.name, plan.words,
-                                  plan.action == EntryAction::Hold
-                                      ? "; keeps its old settings until " + ways_on(plan.name, plan.resumable)
-                                      : ""));
+    if (plan.action != EntryAction::Keep) lines.push_back(plan_line(plan));
   return lines;
 }
 

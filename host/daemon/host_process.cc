@@ -158,7 +158,10 @@ class Host {
     }
     logs_->host(LogLevel::Info, fmt::format("hostler {} is up, pid {}, {}", HOSTLER_VERSION, getpid(), config_.file));
     give_back_memory();
-    report_(ExitCode::Fine, fmt::format("(pid {}): {}", getpid(), supervisor_->size_words()));
+    std::string words = fmt::format("(pid {}): {}", getpid(), supervisor_->size_words());
+    for (const EntryPlan &plan : plans->entries)
+      if (changes_begun_work(plan)) words += "\n" + plan_line(plan);
+    report_(ExitCode::Fine, words);
   }
 
   void on_signal(int number, pid_t pid) {

@@ -184,10 +184,15 @@ class Walk {
   std::vector<Pending> pending_;
 };
 
-tl::unexpected<Error> refuse_empty(const std::string &pattern, const PathPattern &split) {
+// That the folder is not there, which is no way to say that there are no files.
+bool lacks_root(const PathPattern &split) {
   struct stat info {};
+  return !split.root.empty() && ::stat(split.root.c_str(), &info) != 0;
+}
+
+tl::unexpected<Error> refuse_empty(const std::string &pattern, const PathPattern &split) {
   std::string hint = "names that begin with a dot are left out";
-  if (!split.root.empty() && ::stat(split.root.c_str(), &info) != 0)
+  if (lacks_root(split))
     hint = fmt::format("{}: {}", in_quotes(split.root), error_words(errno));
   else if (pattern.find('{') != std::string::npos)
     hint = "braces are taken as they are; write a list of patterns";
@@ -204,7 +209,7 @@ Result<std::vector<Input>> expand(const std::string &pattern, NoMatch no_match) 
     return files;
   }
   if (auto walked = Walk(split, files).run(); !walked) return tl::unexpected(walked.error());
-  if (files.empty() && no_match == NoMatch::Refused) return refuse_empty(pattern, split);
+  if (files.empty() && (no_match == NoMatch::Refused || lacks_root(split))) return refuse_empty(pattern, split);
   std::ranges::sort(files, {}, &Input::path);
   // A folder that changes may show a name again.
   const auto same = [](const Input &a, const Input &b) { return a.path == b.path; };

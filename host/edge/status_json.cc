@@ -202,7 +202,10 @@ template <typename Visitor>
 void fields(Visitor &member, Is<RecordStatus> auto &record) {
   member("state", std::string(record.backtrace ? "isolated" : "skipped"));
   member("input", record.input);
-  member("path", record.path);
+  if (is_utf8(record.path))
+    member("path", record.path);
+  else
+    member("path_base64", base64(record.path));
   member("begin", record.begin);
   member("end", record.end);
   if (record.line > 0) member("line", record.line);

@@ -75,7 +75,7 @@ struct SliceStatus {
 // A record that was skipped or isolated, in `hostler failed --json`.
 struct RecordStatus {
   std::int32_t input = 0;
-  std::string path;  // empty without a file
+  std::string path;  // empty without a file; goes as "path" when it is UTF-8, else as "path_base64"
   std::int64_t begin = 0;
   std::int64_t end = 0;
   std::int64_t line = 0;  // of the file, from 1 on; 0: not asked for, or not known

@@ -225,7 +225,7 @@ JobLoop::Next JobLoop::settle(const Lease &lease, Interval global, std::int32_t 
   ended.claimed = claimed;
   ended.claimed_to = claimed_to;
   ended.refused = runtime_.claims().refused();
-  ended.told_to_stop = runtime_.stop_word() >= static_cast<std::uint32_t>(StopWord::Cancel);
+  ended.signalled = runtime_.signalled();
   runtime_.take(ended);
   ended.attempt_dir = runtime_.files().dir();
   if (auto intact = runtime_.files().check(); counted == HOSTLER_DONE && !intact) {
@@ -270,6 +270,7 @@ void JobLoop::tell(const WorkerMessage &message) {
   if (channel_.send(message)) return;
   const Unheard why = why_unheard(errno);
   page_.set_stage(Stage::Running);  // a verdict that nobody heard does not stand
+  page_.forget_place();
   page_.set_reason(why.words);
   ::_exit(HOSTLER_ERROR);
 }

@@ -50,6 +50,11 @@ class SharedPage {
     store(worker.claimed_to, to);
   }
   void set_at(std::int64_t position) { store(page_->worker.at, position); }
+  // What has gone wrong may have done so anywhere in the slice.
+  void forget_place() {
+    set_claim(0, 0);
+    set_at(-1);
+  }
   void set_progress(std::int64_t done, std::int64_t total) {
     store(page_->worker.progress_done, done);
     store(page_->worker.progress_total, total);

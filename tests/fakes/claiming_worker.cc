@@ -186,7 +186,7 @@ class ClaimingWorker {
     SliceEnded ended = slice_ ? of_slice(deed == Deed::StopShort) : of_merge();
     ended.returned = returned;
     ended.io_failed = ended.no_room = deed == Deed::NoRoom;
-    ended.told_to_stop = worker_.stop >= StopWord::Cancel;
+    ended.signalled = worker_.stop >= StopWord::Cancel;
     if (returned == 0) leave(ended);
     worker_.say(ended);
     if (returned != 0 && returned != 65 && returned != 75 && returned != 85) return worker_.return_from_run(returned);

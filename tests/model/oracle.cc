@@ -148,8 +148,8 @@ void Oracle::returned(WorkerId worker, const SliceEnded &ended, bool advanced) {
       return;
     case 85:
       if (over_time) return charge(ended.slice);
-      if (stopping || advanced) return;
-      return ended.told_to_stop ? put_off(ended.slice) : charge(ended.slice);
+      if (stopping || advanced || deadline != deadlines_.end()) return;
+      return charge(ended.slice);
     default: leaving_.insert(worker); return charge(ended.slice);
   }
 }

@@ -3,7 +3,7 @@
  *   each                 claims line by line
  *   blocks               claims blocks, and marks nothing
  *   nothing              claims nothing
- * A line that begins with KILLHOST kills the host; `everywhere`: it dies of the first line of all. `rot: N`: leaks so many
+ * A line that begins with KILLHOST kills the host, one with CLOSE closes all descriptors; `everywhere`: it dies of the first line of all. `rot: N`: leaks so many
  * bytes a slice. */
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +30,8 @@ static void look_at(const char *line, int64_t size) {
     kill(getppid(), SIGKILL);
     pause();
   }
+  if (size >= 5 && memcmp(line, "CLOSE", 5) == 0)
+    for (int fd = 3; fd < 1024; fd++) close(fd);
 }
 
 static void leak(int64_t bytes) {

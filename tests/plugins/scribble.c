@@ -1,4 +1,5 @@
-/* Writes garbage over its whole page and into every descriptor that it has. Then, as `then` says: abort, stay, return. */
+/* Writes garbage over its whole page and into every descriptor that it has. Then, as `then` says: abort, stay, return.
+ * `then: claims` claims one by one, and writes over its page alone at position 7. */
 #include <dirent.h>
 #include <hostler/plugin.h>
 #include <signal.h>
@@ -57,8 +58,15 @@ static void scribble_descriptors(void) {
   closedir(open_ones);
 }
 
+static int claim_all(const hostler_slice_t *slice) {
+  for (int64_t at = slice->resume; slice->host->claim(slice, at, at + 1) > at; at++)
+    if (at == 7) scribble_page();
+  return HOSTLER_DONE;
+}
+
 int run(const hostler_slice_t *slice) {
   const char *then = slice->host->param(slice, "then");
+  if (then != NULL && strcmp(then, "claims") == 0) return claim_all(slice);
   const int stays = then != NULL && strcmp(then, "stay") == 0;
   const int aborts = then != NULL && strcmp(then, "abort") == 0;
   seed = (unsigned)getpid() * 2654435761U + (unsigned)slice->begin;

@@ -217,16 +217,30 @@ TEST(SliceVerdict, DoneAfterARefusedClaimIsAYieldOrATimeout) {
   ended.refused = StopWord::Deadline;
   EXPECT_EQ(judge(ended, false, "out of time").verdict, Verdict::Timeout);
   EXPECT_EQ(judge(ended, false, "out of time").reason, "out of time");
-  EXPECT_EQ(judge(ended, false).verdict, Verdict::Yield);  // the deadline was another slice's
-  ended.claimed_to = 200;                                  // all was claimed after all
+  EXPECT_EQ(judge(ended, true).verdict, Verdict::Yield);  // the deadline was another slice's
+  ended.claimed_to = 200;                                 // all was claimed after all
   EXPECT_EQ(judge(ended, true).verdict, Verdict::Done);
+}
+
+// It has written over its page: it would be refused again and again, and never be to blame.
+TEST(SliceVerdict, ARefusedClaimThatNobodyAskedForIsAFailure) {
+  SliceEnded ended = slice(0);
+  ended.claimed = true;
+  ended.claimed_to = 160;
+  ended.refused = StopWord::Deadline;
+  const Judgement judgement = judge(ended, false);
+  EXPECT_EQ(judgement.verdict, Verdict::Failure);
+  EXPECT_TRUE(
+      judgement.reason.ends_with("from position 160 on, as a claim was refused, though nobody had asked it to stop"));
+  ended.signalled = true;  // by somebody else than the host
+  EXPECT_EQ(judge(ended, false).verdict, Verdict::Yield);
 }
 
 TEST(SliceVerdict, AYieldThatASignalOfSomebodyElseAskedForIsPutOff) {
   SliceEnded ended;
   ended.returned = 85;
   EXPECT_EQ(judge(ended, false).verdict, Verdict::Failure);
-  ended.told_to_stop = true;
+  ended.signalled = true;
   EXPECT_EQ(judge(ended, false).verdict, Verdict::RetryLater);
   EXPECT_EQ(judge(ended, true).verdict, Verdict::Yield);
 }

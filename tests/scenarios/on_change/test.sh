@@ -46,6 +46,7 @@ printf 'again again\n' >data/1.txt
 configure 3 <<<'    on_change: fresh'
 exits 0 hostler run
 assert_in 'again' "$(cat state/output/wordcount/top.txt)"
+assert_in 'fresh    wordcount: ' "$said"
 
 # A reload holds the changed job and applies the rest; a start of the host does not run what is finished.
 exits 0 hostler up

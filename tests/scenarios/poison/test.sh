@@ -47,6 +47,16 @@ for habit in marks each blocks nothing; do
   assert_in "isolated     poison.0-" "$(hostler results poison --report || true)"
 done
 
+# Lines after which the worker cannot say a word, which shows only at the end of a slice: the mark is on an innocent one.
+mv text poisoned
+seq -f 'line %.0f of a text' 1 600 | sed '100s/^/CLOSE /; 101s/^/CLOSE /; 555s/^/CLOSE /' >text
+slice=4KiB configure marks
+sed -i 's/max_skipped: 0.1%/max_skipped: 3/' workers.yaml
+exits 5 hostler run
+assert_eq "$(hostler failed poison --json --lines | jq -r .line | xargs)" '100 101 555' 'the lines that close descriptors'
+assert_in "the plugin has closed hostler's descriptor" "$(hostler failed poison)"
+mv poisoned text
+
 # More than max_skipped allows: failed, with words, and named all the same.
 configure marks
 sed -i 's/max_skipped: 0.1%/max_skipped: 4/' workers.yaml

@@ -21,6 +21,13 @@ workers:
     input: {range: {end: 200}, slice: 5}
     params: {then: return}
     restart: {delay: 10ms, max_delay: 10ms, limit: 30} # their pages tell nothing: no slice is to blame
+  - name: claiming_job # whose page tells it to stop, though nobody had asked it to
+    plugin: scribble.so
+    input: {range: {end: 20}, slice: 5}
+    params: {then: claims}
+    attempts: 2
+    max_failed: 1
+    restart: {delay: 10ms, max_delay: 10ms, limit: 100}
   - name: words
     plugin: wordcount.so
     count: 2
@@ -32,6 +39,9 @@ wait_until '[ "$(entry scribbler "[.workers[].restarts] | add")" -ge 20 ]' 60
 wait_until '[ "$(entry words .state)" = succeeded ]' 60
 wait_until '[ "$(status .jobs_ended)" = true ]' 60
 assert_eq "$(entry scribbling_job .state)" failed
+assert_eq "$(entry claiming_job .state)" partial
+assert_eq "$(hostler failed claiming_job --json | jq -r .slice)" claiming_job.0-5
+assert_in 'though nobody had asked it to stop' "$(hostler failed claiming_job)"
 assert_eq "$(host_pid)" "$host" 'pid of the host'
 assert_eq "$(entry words .counters.lines)" 180000
 exits 0 hostler status # as a table, too
