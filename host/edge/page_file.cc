@@ -28,6 +28,7 @@ off_t offset_of(std::uint32_t index) {
 // The file grows by so many slots at a time.
 constexpr std::uint32_t kStep = 64;
 constexpr off_t kMostSlots = 1'000'000;  // that a former host can have had
+constexpr int kMostNames = 9;            // in a folder where others have made files of the first ones
 
 bool is_tmpfs(const char *folder) {
   struct statfs status {};
@@ -40,25 +41,58 @@ bool is_ours(int fd) {
   return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && status.st_nlink == 1;
 }
 
+std::vector<std::string> tmpfs_folders() {
+  std::vector<std::string> folders;
+  for (const char *folder : {"/run", static_cast<const char *>(::getenv("XDG_RUNTIME_DIR")), "/dev/shm"})
+    if (folder != nullptr && *folder == '/' && is_tmpfs(folder)) folders.emplace_back(folder);
+  return folders;
+}
+
+std::string numbered(const std::string &path, int number) {
+  return path + (number == 0 ? "" : fmt::format(".{}", number)) + ".pages";
+}
+
+// What a host of ours has left. The owner of a file that is not ours cannot make us wait for it, by a lease.
+UniqueFd open_ours(const std::string &path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  return fd && is_ours(fd.get()) ? std::move(fd) : UniqueFd();
+}
+
+// `path` is the one that was tried last. Without any, errno says why: EEXIST when all are taken.
+UniqueFd create_first_free(const std::string &base, std::string &path) {
+  for (int number = 0; number < kMostNames; ++number) {
+    path = numbered(base, number);
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd || errno != EEXIST) return fd;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<PageFile> PageFile::open(const std::string &state_dir) {
   char *resolved = ::realpath(state_dir.c_str(), nullptr);
   if (resolved == nullptr) return fail(state_dir, std::strerror(errno));
   // It only has to differ between the state folders of one user.
-  const std::string name = fmt::format("/hostler-{:016x}.pages", fnv1a(resolved));
+  const std::string name = fmt::format("/hostler-{}-{:016x}", ::geteuid(), fnv1a(resolved));
   std::free(resolved);
-  std::string tried;
-  for (const char *folder : {"/run", static_cast<const char *>(::getenv("XDG_RUNTIME_DIR")), "/dev/shm"}) {
-    if (folder == nullptr || *folder != '/' || !is_tmpfs(folder)) continue;
-    const std::string path = folder + name;
-    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (fd && is_ours(fd.get())) return PageFile(std::move(fd), path);
-    tried += fmt::format("{}{}: {}", tried.empty() ? "" : "; ", path,
-                         fd ? "belongs to somebody else" : std::strerror(errno));
+  const std::vector<std::string> folders = tmpfs_folders();
+  for (const std::string &folder : folders)
+    for (int number = 0; number < kMostNames; ++number) {
+      std::string path = numbered(folder + name, number);
+      if (UniqueFd fd = open_ours(path)) return PageFile(std::move(fd), std::move(path));
+    }
+  Error none{"", "no place for the workers' pages: ", "mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR to one"};
+  if (folders.empty()) none.what += "no tmpfs at /run or /dev/shm";
+  for (const std::string &folder : folders) {
+    std::string path;
+    if (UniqueFd fd = create_first_free(folder + name, path)) return PageFile(std::move(fd), std::move(path));
+    const bool all_taken = errno == EEXIST;
+    if (all_taken) none.hint = fmt::format("remove {}", path);
+    none.what += fmt::format("{}{}: {}", folder == folders.front() ? "" : "; ", path,
+                             all_taken ? "is somebody else's, as are those before it" : std::strerror(errno));
   }
-  return fail({}, "no place for the workers' pages: " + (tried.empty() ? "no tmpfs at /run or /dev/shm" : tried),
-              "mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR to one");
+  return tl::unexpected(std::move(none));
 }
 
 void PageFile::remove() const {

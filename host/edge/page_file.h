@@ -1,5 +1,5 @@
-// The workers' pages (core/page.h): one file on tmpfs, private, named by the state folder; it outlives a host that
-// dies, not a reboot. Read and written here with pread and pwrite, so that nothing a worker does to it can hurt. One
+// The workers' pages (core/page.h): one file on tmpfs, private, named by user and state folder; it outlives a host
+// that dies, not a reboot. Read and written here with pread and pwrite, so that nothing a worker does to it can hurt. One
 // thread.
 #pragma once
 
@@ -17,7 +17,8 @@ namespace hostler {
 
 class PageFile {
  public:
-  // In /run, XDG_RUNTIME_DIR or /dev/shm: the first that is a tmpfs and may be written to.
+  // In /run, XDG_RUNTIME_DIR or /dev/shm: what a host of ours has left, or else a new one in the first that is a tmpfs and
+  // may be written to. Where somebody else has a file of its name, it gets a number.
   [[nodiscard]] static Result<PageFile> open(const std::string &state_dir);
 
   // A host before this one has had workers, and has not ended by itself: then the file would be gone.

@@ -1,11 +1,14 @@
 #include "edge/page_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "edge/temp_dir.h"
 
@@ -40,6 +43,44 @@ TEST_F(PageFileTest, IsPrivateAndNamedByTheStateFolder) {
 TEST_F(PageFileTest, IsGoneWhenItWasRemoved) {
   pages.remove();
   EXPECT_FALSE(std::filesystem::exists(pages.path()));
+}
+
+// What is there cannot be ours: as root a file of another user, else a folder.
+void take_name(const std::string &path) {
+  if (::geteuid() != 0) {
+    ASSERT_EQ(::mkdir(path.c_str(), 0700), 0);
+    return;
+  }
+  ASSERT_GE(UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)).get(), 0);
+  ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+}
+
+TEST_F(PageFileTest, GetsANumberWhereSomebodyElseHasItsName) {
+  pages.remove();
+  take_name(pages.path());
+  PageFile other = *PageFile::open(dir.path());
+  EXPECT_NE(other.path(), pages.path());
+  EXPECT_FALSE(other.is_left_over());
+  ASSERT_TRUE(other.allocate());
+  EXPECT_EQ(PageFile::open(dir.path())->path(), other.path());
+  EXPECT_TRUE(PageFile::open(dir.path())->is_left_over());
+  std::filesystem::remove(pages.path());  // what a host has left is found when the names before it are free again
+  EXPECT_EQ(PageFile::open(dir.path())->path(), other.path());
+  other.remove();
+}
+
+TEST_F(PageFileTest, SaysWhatToRemoveWhenAllItsNamesAreSomebodyElses) {
+  pages.remove();
+  std::vector<std::string> taken;
+  auto next = PageFile::open(dir.path());
+  for (; next && taken.size() < 50; next = PageFile::open(dir.path())) {
+    next->remove();
+    taken.push_back(next->path());
+    take_name(taken.back());
+  }
+  ASSERT_FALSE(next);
+  EXPECT_EQ(next.error().hint, "remove " + taken.back());
+  for (const std::string &path : taken) std::filesystem::remove(path);
 }
 
 TEST_F(PageFileTest, GivesEachWorkerAPageOfItsOwnAndUsesItAgain) {
