@@ -4,10 +4,12 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
 #include "core/config_values.h"
+#include "core/template_messages.h"
 
 namespace hostler {
 namespace {
@@ -122,6 +124,9 @@ Result<void> check_variable(const Node &key, const Place &place) {
   if (name.starts_with("LD_") || name == "GLIBC_TUNABLES" || name.starts_with("MALLOC_"))
     return place.refuse(key.mark, fmt::format("{} is read only when a program starts", in_quotes(name)),
                         "workers are forked from a running one: set it for hostler itself, before it starts");
+  if (name.starts_with(kFleetMark.substr(0, kFleetMark.size() - 1)))
+    return place.refuse(key.mark, fmt::format("{} is how hostler finds what workers have started", in_quotes(name)),
+                        "take another name");
   return {};
 }
 
