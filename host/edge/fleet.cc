@@ -56,7 +56,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(EventLoop &loop, LogFiles &logs, Fl
                                              const FleetOptions &options) {
   auto pages = PageFile::open(options.state_dir);
   if (!pages) return tl::unexpected(pages.error());
-  if (pages->is_left_over()) lock.end_marked();
+  if (pages->is_left_over()) lock.end_left_behind();
   UniqueFd binary(::open(options.binary.c_str(), O_RDONLY | O_CLOEXEC));
   if (!binary) return fail(options.binary, std::strerror(errno));
   return std::unique_ptr<Fleet>(

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
@@ -42,16 +43,27 @@ std::vector<int> numbers_in(const std::string &folder) {
   return numbers;
 }
 
-// /proc/locks names whoever took the lock, who may be dead; a descriptor's own "lock:" line is there for every holder.
-bool shows_lock(pid_t pid, int fd) {
-  return read_text(fmt::format("/proc/{}/fdinfo/{}", pid, fd)).find("lock:") != std::string::npos;
+// Open as we open it, so inherited from us. Whoever only reads the file, for a copy of it, is none of ours.
+bool is_read_write(const std::string &info) {
+  constexpr std::string_view kKey = "flags:\t";
+  const std::size_t at = info.find(kKey);
+  unsigned flags = 0;
+  if (at != std::string::npos) std::from_chars(info.data() + at + kKey.size(), info.data() + info.size(), flags, 8);
+  return (flags & O_ACCMODE) == O_RDWR;
+}
+
+// /proc/locks names whoever took the lock, who may be dead; a descriptor's own "lock:" line is there for every holder. One
+// of them may have let go of the lock for all of them: then it is known by how the file is open.
+bool is_inherited(pid_t pid, int fd) {
+  const std::string info = read_text(fmt::format("/proc/{}/fdinfo/{}", pid, fd));
+  return info.find("lock:") != std::string::npos || is_read_write(info);
 }
 
 bool holds(pid_t pid, const struct stat &lock) {
   for (const int fd : numbers_in(fmt::format("/proc/{}/fd", pid))) {
     struct stat file {};
     if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &file) != 0) continue;
-    if (file.st_dev == lock.st_dev && file.st_ino == lock.st_ino && shows_lock(pid, fd)) return true;
+    if (file.st_dev == lock.st_dev && file.st_ino == lock.st_ino && is_inherited(pid, fd)) return true;
   }
   return false;
 }
@@ -91,7 +103,7 @@ std::string names_of(const std::vector<Holder> &holders) {
 
 bool is_marked(pid_t pid, const std::string &mark) {
   const std::string variables = '\0' + read_text(fmt::format("/proc/{}/environ", pid));
-  return pid != ::getpid() && variables.find('\0' + mark + '\0') != std::string::npos;
+  return variables.find('\0' + mark + '\0') != std::string::npos;
 }
 
 // The number is looked at once more when it can no longer become somebody else's.
@@ -203,9 +215,11 @@ void FleetLock::end_holders() {
     end_holders_of(fd_.get(), holders_of(fd_.get()));
 }
 
-void FleetLock::end_marked() const {
+void FleetLock::end_left_behind() const {
+  struct stat lock {};
+  if (::fstat(fd_.get(), &lock) != 0) return;
   const std::string mark = fleet_mark(fd_.get());
-  const auto is_ours = [&mark](pid_t pid) { return is_marked(pid, mark); };
+  const auto is_ours = [&](pid_t pid) { return pid != ::getpid() && (holds(pid, lock) || is_marked(pid, mark)); };
   bool found = true;
   for (int look = 0; look < kLastLooks && found; ++look) {
     found = false;

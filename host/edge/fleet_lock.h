@@ -29,16 +29,16 @@ class FleetLock {
   // For the template, which hands it on. Close-on-exec here.
   [[nodiscard]] int fd() const { return fd_.get(); }
 
-  // The processes that hold this lock now, but for our own. Looks through /proc: milliseconds.
+  // The processes that hold this lock now, or its open file, but for our own. Looks through /proc: milliseconds.
   [[nodiscard]] std::vector<pid_t> holders() const;
   // Ends them: what workers have forked and what has left their groups. Blocks for a moment, if there are any; call it
   // when nothing forks for us any more: fd() is another one afterwards, which nobody shares.
   void end_holders();
 
-  // Ends what an earlier host's workers have started that has let go of the lock, but not of the mark in its environment.
-  // Blocks for a moment, if there is any. Looks through /proc: when that host has not ended by itself, so that it could
-  // not end them.
-  void end_marked() const;
+  // Ends what is left of an earlier host's fleet though the lock was free: as a plugin has let go of it for all who share
+  // it, or as somebody has closed it, but has the mark in its environment. Blocks for a moment, if there is any. Looks
+  // through /proc: when that host has not ended by itself, so that it could not end them.
+  void end_left_behind() const;
 
  private:
   explicit FleetLock(UniqueFd fd) : fd_(std::move(fd)) {}

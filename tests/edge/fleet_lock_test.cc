@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -225,13 +226,32 @@ TEST(FleetLock, EndsWhatHasOnlyTheMarkOfItsFleet) {
   const std::string mark = fleet_mark(lock->fd());
   const UniqueFd marked = start_with(mark);
   const UniqueFd other = start_with(mark + "0");
-  lock->end_marked();
+  lock->end_left_behind();
   EXPECT_TRUE(wait_for_death(marked, Duration{}));
   EXPECT_FALSE(wait_for_death(other, Duration{}));
   send_signal(other, SIGKILL);
   (void)reap(marked);
   (void)wait_for_death(other, std::chrono::seconds(10));
   (void)reap(other);
+}
+
+TEST(FleetLock, EndsWhoHasLetGoOfTheLockAndKeptItsFile) {
+  const TempDir dir;
+  auto lock = take(dir);
+  ASSERT_TRUE(lock);
+  const Holder worker;
+  ASSERT_EQ(::flock(lock->fd(), LOCK_UN), 0);  // as it could do it: for all who share the file
+  lock = fail({}, "the host is dead");
+  UniqueFd file(::open(dir.path("fleet.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  const Holder reader;
+  file.reset();
+  std::string said;
+  lock = take(dir, &said);
+  ASSERT_TRUE(lock);
+  EXPECT_EQ(said, "");
+  lock->end_left_behind();
+  EXPECT_TRUE(worker.was_killed());
+  EXPECT_FALSE(reader.was_killed());
 }
 
 // A worker's own child leaves the group and outlives it, but not the next host's start.
