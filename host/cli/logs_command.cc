@@ -17,7 +17,7 @@
 namespace hostler {
 namespace {
 
-void print_line(std::string_view line) {
+void print_words(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fputc('\n', stdout);
 }
@@ -37,7 +37,7 @@ Outcome<ExitCode> follow(LogReader &reader) {
   auto signals = StopSignals::take();
   if (!signals) return give_up(ExitCode::Failed, signals.error());
   for (int gaps = 0;;) {
-    reader.read(print_line);
+    reader.read(print_words);
     std::fflush(stdout);
     if (reader.gaps() > std::exchange(gaps, reader.gaps()))
       warn("hostler: lines come faster than they are taken: some may be missing here\n");
@@ -63,7 +63,7 @@ Outcome<ExitCode> run_logs(const LogsCommand &command) {
                                entries.empty() ? "" : fmt::format(" (there are: {})", fmt::join(entries, ", "))));
   }
   if (command.follow) return follow(*reader);
-  reader->read(print_line);
+  reader->read(print_words);
   return ExitCode::Fine;
 }
 

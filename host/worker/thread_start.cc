@@ -66,7 +66,7 @@ class MappedMemory {
   void *memory_ = ::mmap(nullptr, kHandlerStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 };
 
-// Threads are often started with all signals blocked. To block those of faults has no use: the kernel then kills at once.
+// Threads are often started with all signals blocked. What else blocks those of faults is met in signal_mask.cc.
 void unblock_faults() {
   sigset_t faults;
   sigemptyset(&faults);

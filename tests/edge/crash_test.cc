@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <utility>
 
 #include "edge/fleet_harness.h"
 
@@ -129,6 +130,14 @@ TEST_F(CrashTest, OfAThreadThatWasStartedWithAllSignalsBlockedIsToldAsWell) {
   const auto &seen = gone(h.start_of("crashes.so", {{"do", "null"}, {"thread", "blocked"}}));
   EXPECT_EQ(seen.status->value, SIGSEGV);
   EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
+}
+
+TEST_F(CrashTest, OfCodeThatHasBlockedAllSignalsIsToldAsWell) {
+  for (const auto &[key, value] : {std::pair{"blocks", "yes"}, std::pair{"thread", "blocks"}}) {
+    const auto &seen = gone(h.start_of("crashes.so", {{"do", "null"}, {key, value}}));
+    EXPECT_EQ(seen.status->value, SIGSEGV);
+    EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << key << "\n" << text(seen);
+  }
 }
 
 TEST_F(CrashTest, OfAThreadWithASmallStackIsToldAsWell) {

@@ -135,6 +135,14 @@ int fork_and_crash() {
   return HOSTLER_DONE;
 }
 
+// As a server's library does in a thread of its own, and by both of the calls that there are.
+void block_all_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+}
+
 void own_handler(int) {
   _exit(33);
 }
@@ -165,6 +173,7 @@ int run(const hostler_slice_t *slice) {
     read_nowhere();
   }
   if (thread == nullptr) {
+    if (slice->host->param(slice, "blocks") != nullptr) block_all_signals();
     Careless().work(way);
   } else if (std::strcmp(thread, "small") == 0) {
     pthread_attr_t attributes;
@@ -178,10 +187,11 @@ int run(const hostler_slice_t *slice) {
     pthread_create(&small, &attributes, work, const_cast<char *>(way));
     pthread_join(small, nullptr);
   } else {
-    sigset_t all;
-    sigfillset(&all);
-    if (std::strcmp(thread, "blocked") == 0) pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    std::thread([way] { Careless().work(way); }).join();
+    if (std::strcmp(thread, "blocked") == 0) block_all_signals();
+    std::thread([way, thread] {
+      if (std::strcmp(thread, "blocks") == 0) block_all_signals();
+      Careless().work(way);
+    }).join();
   }
   return HOSTLER_DONE;
 }
