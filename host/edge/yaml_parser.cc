@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t kMostNodes = 2'000'000;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
+constexpr std::size_t kMostOpen = 500;  // lists and maps within each other: yaml-cpp's own limit is one less
+constexpr std::string_view kTooDeep = "lists and maps are nested too deeply";
 constexpr std::size_t kManyKeys = 32;  // from here on a set is faster than looking at each
 
 Mark mark_of(const YAML::Mark &mark) {
@@ -249,11 +251,43 @@ std::optional<Mark> indenting_tab(std::string_view text, int line) {
 
 Refusal translate(const YAML::Exception &error, std::string_view text) {
   const Mark mark = mark_of(error.mark);
-  if (dynamic_cast<const YAML::DeepRecursion *>(&error) != nullptr)
-    return {mark, "lists and maps are nested too deeply", ""};
+  if (dynamic_cast<const YAML::DeepRecursion *>(&error) != nullptr) return {mark, std::string(kTooDeep), ""};
   if (const auto tab = indenting_tab(text, mark.line))
     return {*tab, "a tab indents this line", "YAML is indented with spaces"};
   return {mark, "not valid YAML: " + error.msg, ""};
+}
+
+tl::expected<Node, Refusal> build_tree(const std::string &text) {
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    TreeBuilder builder;
+    while (parser.HandleNextDocument(builder)) continue;
+    if (const auto last = builder.last_scalar(); last && is_open_quote(text, *last))
+      return tl::unexpected(Refusal{*last, "the quote that begins here is never closed", ""});
+    return builder.take_root();
+  } catch (Refusal &refusal) {
+    return tl::unexpected(std::move(refusal));
+  } catch (const YAML::Exception &error) {
+    return tl::unexpected(translate(error, text));
+  }
+}
+
+// yaml-cpp reads a [list] or {map} to its end before it begins with it: with millions of brackets that is gigabytes. So
+// where there are too many, the text up to there is looked at first. They may stand in quotes: then it tells nothing.
+std::optional<Refusal> check_depth(const std::string &text) {
+  std::size_t open = 0;
+  Mark mark;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((text[i] == '[' || text[i] == '{') && ++open > kMostOpen) {
+      const auto beginning = build_tree(text.substr(0, i));
+      if (!beginning && beginning.error().what == kTooDeep) return Refusal{mark, std::string(kTooDeep), ""};
+      return std::nullopt;
+    }
+    if ((text[i] == ']' || text[i] == '}') && open > 0) --open;
+    mark = text[i] == '\n' ? Mark{mark.line + 1, 1} : Mark{mark.line, mark.column + 1};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -264,19 +298,10 @@ Result<Node> parse_yaml(const std::string &file, const std::string &text) {
                 std::move(refusal.hint));
   };
   if (auto refusal = check_text(text)) return refuse(std::move(*refusal));
-  try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    TreeBuilder builder;
-    while (parser.HandleNextDocument(builder)) continue;
-    if (const auto last = builder.last_scalar(); last && is_open_quote(text, *last))
-      return refuse({*last, "the quote that begins here is never closed", ""});
-    return builder.take_root();
-  } catch (Refusal &refusal) {
-    return refuse(std::move(refusal));
-  } catch (const YAML::Exception &error) {
-    return refuse(translate(error, text));
-  }
+  if (auto refusal = check_depth(text)) return refuse(std::move(*refusal));
+  auto tree = build_tree(text);
+  if (!tree) return refuse(std::move(tree.error()));
+  return std::move(*tree);
 }
 
 }  // namespace hostler

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -280,6 +281,32 @@ TEST_F(ConfigYaml, AFileThatCannotBeReadIsNamed) {
   EXPECT_FALSE(read_config(dir.path("data/")));
   EXPECT_FALSE(read_config(""));
   EXPECT_EQ(read(std::string((16 << 20) + 1, '#')).error().what, "is larger than 16 MiB");
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+// It took seconds, and gigabytes.
+TEST_F(ConfigYaml, MillionsOfOpenBracketsAreRefusedLikeHundreds) {
+  for (const char *open : {"[", "{a: ", "[{", "- ["}) {
+    const auto many = read("workers: " + repeated(open, 3'000'000));
+    ASSERT_FALSE(many) << open;
+    EXPECT_EQ(many.error().text(), read("workers: " + repeated(open, 501)).error().text());
+  }
+  EXPECT_EQ(read(repeated("[", 1'000'000)).error().text(),
+            dir.path("workers.yaml:1:501: lists and maps are nested too deeply"));
+}
+
+TEST_F(ConfigYaml, ManyBracketsThatOpenNothingAreFine) {
+  const std::string many = repeated("[{", 1000);
+  EXPECT_EQ(entry("    params:\n      p: |\n        " + many + "\n").params.at("p"), many + "\n");
+  EXPECT_EQ(entry("    params: {p: \"" + many + "\"}\n").params.at("p"), many);
+  EXPECT_EQ(entry("    params: {p: '" + many + "'}\n").params.at("p"), many);
+  EXPECT_EQ(entry("    # " + many + "\n    count: 2\n").count, 2);
+  EXPECT_EQ(entry("    params: {p: [" + repeated("[],", 1000) + "]}\n").params.at("p").size(), 3001U);
 }
 
 TEST_F(ConfigYaml, ManyValuesAreRefusedAndNotRead) {
