@@ -37,6 +37,7 @@ constinit std::atomic<pid_t> crashing_thread{0};
 constinit int first_signal = 0;
 siginfo_t first_info;
 std::array<char, std::size_t{16} << 10> maps_buffer;  // one crash at a time
+std::array<char, std::size_t{4} << 10> path_buffer;
 constinit std::terminate_handler former_terminate = nullptr;
 // Only touched by a signal, so it costs no memory before. The kernel's frame takes up to 12 KiB of it; where it is smaller,
 // that of a stop touches one page only.
@@ -90,12 +91,14 @@ void copy_registers(CrashNote &note, const ucontext_t &context) {
 #endif
 }
 
-// Reads the maps in pieces, as there may be thousands: keeps the lines of code and of where files begin, and finds the
-// stack that `sp` is on, or that it has overflown.
+// Reads the maps in pieces, as there may be thousands: keeps the lines of code and of where files begin, as far as there is
+// room, and finds the stack that `sp` is on, or that it has overflown.
 class MapsReader {
  public:
   explicit MapsReader(CrashNote &note, char *modules) : note_(note), modules_(modules) {}
 
+  // The lines of the file that was at work come first and those of no file last. The order is that of the addresses
+  // otherwise, for each file.
   void read() {
     // Of the thread: the process's is empty once its main thread has left by pthread_exit().
     constexpr const char *kMaps = "/proc/thread-self/maps";
@@ -105,12 +108,11 @@ class MapsReader {
       fd = ::open(kMaps, O_RDONLY | O_CLOEXEC);
     }
     if (fd < 0) return;
-    std::size_t held = 0;
-    while (true) {
-      const ssize_t size = ::read(fd, maps_buffer.data() + held, maps_buffer.size() - held);
-      if (size < 0 && errno == EINTR) continue;
-      if (size <= 0) break;
-      held = take_lines(held + static_cast<std::size_t>(size));
+    for (const Pass pass : {Pass::Look, Pass::OwnFile, Pass::OtherFiles, Pass::NoFile}) {
+      pass_ = pass;
+      last_ = {};
+      ::lseek(fd, 0, SEEK_SET);
+      read_all(fd);
     }
     ::close(fd);
   }
@@ -120,12 +122,24 @@ class MapsReader {
   [[nodiscard]] std::uint64_t stack_end() const { return stack_end_; }
 
  private:
+  enum class Pass { Look, OwnFile, OtherFiles, NoFile };
+
+  void read_all(int fd) {
+    std::size_t held = 0;
+    while (true) {
+      const ssize_t size = ::read(fd, maps_buffer.data() + held, maps_buffer.size() - held);
+      if (size < 0 && errno == EINTR) continue;
+      if (size <= 0) break;
+      held = take_lines(held + static_cast<std::size_t>(size));
+    }
+  }
+
   // Returns how much of a line that is not whole stands at the buffer's beginning now.
   std::size_t take_lines(std::size_t size) {
     std::string_view text(maps_buffer.data(), size);
     std::size_t end = 0;
     while ((end = text.find('\n')) != std::string_view::npos) {
-      take(text.substr(0, end + 1));
+      if (const auto mapping = parse_mapping(text.substr(0, end))) take(text.substr(0, end + 1), *mapping);
       text.remove_prefix(end + 1);
     }
     if (text.size() == maps_buffer.size()) return 0;  // no line of the kernel's is that long
@@ -133,22 +147,58 @@ class MapsReader {
     return text.size();
   }
 
-  void take(std::string_view line) {
-    const auto mapping = parse_mapping(line.substr(0, line.size() - 1));
-    if (!mapping) return;
-    const bool tells = mapping->executable || (mapping->offset == 0 && mapping->path.starts_with('/'));
-    if (tells && note_.modules_size + line.size() <= kCrashModulesRoom) {
-      std::memcpy(modules_ + note_.modules_size, line.data(), line.size());
-      note_.modules_size += static_cast<std::uint32_t>(line.size());
+  void take(std::string_view line, const Mapping &mapping) {
+    if (pass_ == Pass::Look) {
+      look_for_file(mapping);
+      look_for_stack(mapping);
+    } else if (pass_of(mapping) == pass_ && (mapping.executable || (mapping.offset == 0 && is_of_file(mapping)))) {
+      keep(line, mapping);
     }
-    if (stack_end_ != 0 || !mapping->writable || !mapping->readable || mapping->end <= note_.sp) return;
-    if (mapping->begin > note_.sp && mapping->begin - note_.sp > kOverflow) return;
-    stack_begin_ = std::max(mapping->begin, note_.sp & ~std::uint64_t{7});
-    stack_end_ = mapping->end;
+  }
+
+  void look_for_file(const Mapping &mapping) {
+    if (!has_pc(mapping) || !is_of_file(mapping)) return;
+    own_size_ = std::min(mapping.path.size(), path_buffer.size());
+    std::memcpy(path_buffer.data(), mapping.path.data(), own_size_);
+  }
+
+  void look_for_stack(const Mapping &mapping) {
+    if (stack_end_ != 0 || !mapping.writable || !mapping.readable || mapping.end <= note_.sp) return;
+    if (mapping.begin > note_.sp && mapping.begin - note_.sp > kOverflow) return;
+    stack_begin_ = std::max(mapping.begin, note_.sp & ~std::uint64_t{7});
+    stack_end_ = mapping.end;
+  }
+
+  [[nodiscard]] static bool is_of_file(const Mapping &mapping) { return mapping.path.starts_with('/'); }
+  [[nodiscard]] bool has_pc(const Mapping &mapping) const {
+    return mapping.executable && mapping.begin <= note_.pc && note_.pc < mapping.end;
+  }
+  [[nodiscard]] Pass pass_of(const Mapping &mapping) const {
+    if (has_pc(mapping)) return Pass::OwnFile;
+    if (!is_of_file(mapping)) return Pass::NoFile;
+    return mapping.path == std::string_view(path_buffer.data(), own_size_) ? Pass::OwnFile : Pass::OtherFiles;
+  }
+
+  // The same piece of the same file as in the line before, whose place this one then takes.
+  [[nodiscard]] bool is_repeated(const Mapping &mapping) const {
+    const auto last = parse_mapping(last_.substr(0, std::max<std::size_t>(last_.size(), 1) - 1));
+    return last && !has_pc(*last) && is_of_file(mapping) && last->path == mapping.path &&
+           last->offset == mapping.offset && last->executable == mapping.executable;
+  }
+
+  void keep(std::string_view line, const Mapping &mapping) {
+    const std::size_t at = note_.modules_size - (is_repeated(mapping) ? last_.size() : 0);
+    if (at + line.size() > kCrashModulesRoom) return;
+    std::memcpy(modules_ + at, line.data(), line.size());
+    last_ = {modules_ + at, line.size()};
+    note_.modules_size = static_cast<std::uint32_t>(at + line.size());
   }
 
   CrashNote &note_;
   char *modules_;
+  Pass pass_ = Pass::Look;
+  std::string_view last_;     // line that was kept
+  std::size_t own_size_ = 0;  // of the path of the file that was at work
   std::uint64_t stack_begin_ = 0;
   std::uint64_t stack_end_ = 0;
 };

@@ -155,6 +155,14 @@ TEST_F(CrashTest, OfAThreadThatHasOutlivedTheMainThreadIsToldAsWell) {
   EXPECT_TRUE(kSanitized || has_frame(seen, "read_nowhere", "null")) << text(seen);
 }
 
+TEST_F(CrashTest, AmongMoreCodeThanThereIsRoomForIsToldAsWell) {
+  const auto &seen = die("crowded");
+  EXPECT_EQ(seen.status->value, SIGSEGV);
+  EXPECT_EQ(seen.crash->site.substr(0, 13), "crashes.so+0x");
+  EXPECT_TRUE(has_frame(seen, "read_nowhere", "null")) << text(seen);
+  EXPECT_NE(text(seen).find(" run (/"), std::string::npos) << text(seen);
+}
+
 TEST_F(CrashTest, OfAPluginThatHasMappedItsOwnFileAsDataIsToldAsWell) {
   const auto &seen = die("mapped");
   EXPECT_TRUE(has_frame(seen, "read_nowhere", "null")) << text(seen);

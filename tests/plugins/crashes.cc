@@ -113,6 +113,17 @@ void map_own_file() {
   mmap(nullptr, kMoreThanAnyGap, PROT_READ, MAP_PRIVATE, file, 0);
 }
 
+// More code than a crash has room to tell of, of a file and of none, below all that was mapped before.
+void map_much_code() {
+  constexpr int kMappings = 10'000;
+  const int file = open("/bin/true", O_RDONLY | O_CLOEXEC);
+  for (int i = 0; i < kMappings; ++i) {
+    mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+    mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+}
+
 // A thread crashes when the main thread has left, and its zombie is all there is of that.
 void crash_alone() {
   std::thread([] {
@@ -166,6 +177,10 @@ int run(const hostler_slice_t *slice) {
   if (std::strcmp(way, "fork") == 0) return fork_and_crash();
   if (std::strcmp(way, "mapped") == 0) {
     map_own_file();
+    read_nowhere();
+  }
+  if (std::strcmp(way, "crowded") == 0) {
+    map_much_code();
     read_nowhere();
   }
   if (std::strcmp(way, "own_handler") == 0) {
