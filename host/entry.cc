@@ -1,6 +1,8 @@
 #include "entry.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +13,7 @@ namespace hostler {
 namespace {
 
 constexpr double kEarly = 0.1;
+constexpr std::uint64_t kMostBeats = std::numeric_limits<std::int64_t>::max();  // a page may say anything
 
 }  // namespace
 
@@ -356,7 +359,7 @@ EntryStatus Entry::status() const {
     worker.ready = slot->ready;
     if (slot->worker && slot->pid != 0) {
       const WorkerPart page = around_.system.page(*slot->worker);
-      worker.beats = static_cast<std::int64_t>(page.beats);
+      worker.beats = static_cast<std::int64_t>(std::min<std::uint64_t>(page.beats, kMostBeats));
       worker.progress = progress_of(page);
     }
     if (slot->worker && slot->build->hash != build().hash) status.newer_build = true;

@@ -1,6 +1,9 @@
 // watchdog:, time_limit: and the time to load, under the supervisor, in virtual time.
 #include <csignal>
 
+#include <cstdint>
+#include <limits>
+
 #include "fakes/fleet_fixture.h"
 
 namespace hostler {
@@ -39,6 +42,18 @@ class WatchTest : public FleetTest {
     return entry;
   }
 };
+
+TEST_F(WatchTest, BeatsAreNeverNegativeWhateverAPageSays) {
+  Script script;
+  script.on_start = [](FakeWorker &worker) {
+    worker.say(Loaded{});
+    worker.page.beats = ~std::uint64_t{0};
+  };
+  system.script("a", script);
+  ASSERT_TRUE(apply({service_entry("a", 1)}));
+  system.run_for(seconds(1));
+  EXPECT_EQ(entry("a").workers[0].beats, std::numeric_limits<std::int64_t>::max());
+}
 
 TEST_F(WatchTest, AServiceThatGoesSilentIsAbortedAndStartedAgain) {
   system.script("a", beating(seconds(1), seconds(100)));

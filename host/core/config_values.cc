@@ -202,10 +202,7 @@ tl::unexpected<Error> refuse_key(const Node &key, const Place &place, std::span<
     return place.refuse(key.mark, fmt::format("{} is not supported yet", in_quotes(key.text)), "leave it out");
   if (!refusal.empty())
     return place.refuse(key.mark, fmt::format("unknown key {}", in_quotes(key.text)), std::string(refusal));
-  const auto near = nearest(key.text, known);
-  return place.refuse(
-      key.mark, fmt::format("unknown key {}", in_quotes(key.text)),
-      near ? fmt::format("did you mean \"{}\"?", *near) : fmt::format("known here: {}", fmt::join(known, ", ")));
+  return place.refuse(key.mark, unknown_key(key.text, known));
 }
 
 }  // namespace hostler

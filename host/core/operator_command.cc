@@ -97,7 +97,9 @@ std::optional<OperatorVerb> operator_verb_from_name(std::string_view text) {
 Result<std::vector<std::string>> targets(const OperatorCommand &command,
                                          const std::vector<std::pair<std::string, OperatorTarget>> &known) {
   const std::string_view verb = name(command.verb);
-  if (command.all == !command.names.empty())
+  if (command.all && !command.names.empty())
+    return fail("", fmt::format("{} was given names and all", verb), "leave one of them out");
+  if (!command.all && command.names.empty())
     return fail("", fmt::format("{} takes names, or --all", verb), fmt::format("hostler {} NAME", verb));
   if (command.verb == OperatorVerb::Scale && (command.count < 1 || command.count > kMostScaledTo))
     return fail("", fmt::format("{} is no number of workers", command.count),

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
+#include "core/config_place.h"
+
 namespace hostler {
 namespace {
 
@@ -50,6 +54,14 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
     best = candidate;
   }
   return best;
+}
+
+Error unknown_key(std::string_view key, std::span<const std::string_view> known) {
+  const auto near = nearest(key, known);
+  return {"", "unknown key " + in_quotes(key),
+          near            ? fmt::format("did you mean \"{}\"?", *near)
+          : known.empty() ? "there is none here"
+                          : fmt::format("known here: {}", fmt::join(known, ", "))};
 }
 
 }  // namespace hostler

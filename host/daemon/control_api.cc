@@ -4,11 +4,17 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <map>
+#include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/config_place.h"
 #include "core/status_text.h"
+#include "core/suggest.h"
 #include "edge/status_json.h"
 
 namespace hostler {
@@ -26,6 +32,39 @@ ControlReply json(int status, std::string body) {
 
 ControlReply refuse(int status, std::string what, std::string hint) {
   return json(status, to_json(Error{"", std::move(what), std::move(hint)}));
+}
+
+constexpr std::array<std::string_view, 2> kStatusKeys{"workers", "layout"};
+constexpr std::array<std::string_view, 1> kWaitKeys{"timeout_ms"};
+
+struct Route {
+  std::string_view path;
+  std::string_view method;
+  std::span<const std::string_view> keys{};  // of its query
+};
+constexpr std::array<Route, 5> kRoutes{{{"/v1/status", "GET", kStatusKeys},
+                                        {"/v1/wait", "GET", kWaitKeys},
+                                        {"/v1/reload", "POST"},
+                                        {"/v1/check", "POST"},
+                                        {"/v1/down", "POST"}}};
+
+std::optional<OperatorVerb> verb_of(std::string_view path) {
+  if (!path.starts_with(kPrefix)) return std::nullopt;
+  return operator_verb_from_name(path.substr(kPrefix.size()));
+}
+
+// A key or a value that means nothing was meant for something.
+std::optional<Error> check_query(const std::map<std::string, std::string> &query,
+                                 std::span<const std::string_view> known) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kWords{
+      {{"workers", "shown"}, {"layout", "pretty"}}};
+  for (const auto &[key, value] : query) {
+    if (std::ranges::find(known, key) == known.end()) return unknown_key(key, known);
+    for (const auto &[its, word] : kWords)
+      if (key == its && value != word)
+        return Error{"", fmt::format("{} is {}", key, in_quotes(value)), fmt::format("it takes {}", word)};
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> lines_of(const ReloadPlan &plans) {
@@ -48,31 +87,23 @@ ControlApi::ControlApi(EventLoop &loop, Supervisor &supervisor, Reloader &reload
       stop_(std::move(stop)) {}
 
 void ControlApi::handle(const ControlRequest &request, std::function<void(ControlReply)> reply) {
-  const auto is = [&](std::string_view method, std::string_view path) {
-    return request.method == method && request.path == path;
-  };
-  if (is("GET", "/v1/status")) {
-    const auto asks = [&](const char *key, std::string_view value) {
-      const auto found = request.query.find(key);
-      return found != request.query.end() && found->second == value;
-    };
-    return reply(status(asks("workers", "shown"), asks("layout", "pretty") ? Layout::Pretty : Layout::Compact));
-  }
-  if (is("GET", "/v1/wait")) return wait(request, std::move(reply));
-  if (is("POST", "/v1/reload")) return reload(request, true, std::move(reply));
-  if (is("POST", "/v1/check")) return reload(request, false, std::move(reply));
-  if (is("POST", "/v1/down")) {
-    reply(json(200, "{}"));
-    return stop_();
-  }
-  const auto verb = operator_verb_from_name(
-      std::string_view(request.path).substr(std::min<std::size_t>(request.path.size(), kPrefix.size())));
-  const bool is_command = verb && request.path.starts_with(kPrefix);
-  if (is_command && request.method == "POST") return command(*verb, request, reply);
-  constexpr std::array<std::string_view, 5> kPaths = {"/v1/status", "/v1/wait", "/v1/reload", "/v1/check", "/v1/down"};
-  if (is_command || std::find(kPaths.begin(), kPaths.end(), request.path) != kPaths.end())
-    return reply(refuse(405, request.path + " does not take " + request.method, "GET reads, POST acts"));
-  reply(refuse(404, "there is no " + request.path, "try GET /v1/status"));
+  const std::string &path = request.path;
+  const auto verb = verb_of(path);
+  const auto route = std::ranges::find(kRoutes, path, &Route::path);
+  if (!verb && route == kRoutes.end()) return reply(refuse(404, "there is no " + path, "try GET /v1/status"));
+  if (request.method != (verb ? "POST" : route->method))
+    return reply(refuse(405, path + " does not take " + request.method, "GET reads, POST acts"));
+  if (const auto wrong = check_query(request.query, verb ? std::span<const std::string_view>() : route->keys))
+    return reply(json(400, to_json(*wrong)));
+  if (verb) return command(*verb, request, reply);
+  if (path == "/v1/wait") return wait(request, std::move(reply));
+  if (path == "/v1/reload") return reload(request, true, std::move(reply));
+  if (path == "/v1/check") return reload(request, false, std::move(reply));
+  if (path == "/v1/status")
+    return reply(
+        status(request.query.contains("workers"), request.query.contains("layout") ? Layout::Pretty : Layout::Compact));
+  reply(json(200, "{}"));
+  stop_();
 }
 
 ControlReply ControlApi::status(bool only_shown, Layout layout) const {
@@ -93,7 +124,7 @@ void ControlApi::wait(const ControlRequest &request, std::function<void(ControlR
     const std::string &text = given->second;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), timeout_ms);
     if (error != std::errc() || end != text.data() + text.size() || timeout_ms < 0)
-      return reply(refuse(400, "timeout_ms is " + text, "it takes milliseconds as a whole number"));
+      return reply(refuse(400, "timeout_ms is " + in_quotes(text), "it takes milliseconds as a whole number"));
   }
   if (timeout_ms == 0 || supervisor_.jobs_ended()) return reply(status());
   if (waiters_.size() >= kMostWaiters) answer(std::prev(waiters_.end()));

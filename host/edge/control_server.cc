@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "edge/control_socket.h"
+#include "edge/status_json.h"
 #include "edge/unique_fd.h"
 
 namespace hostler {
@@ -34,11 +35,8 @@ bool may_connect(int fd) {
   return peer.uid == 0 || peer.uid == ::geteuid();
 }
 
-std::string error_body(std::string_view what) {
-  std::string body = R"({"error":")";
-  for (const char byte : what)
-    if (byte != '"' && byte != '\\' && static_cast<unsigned char>(byte) >= ' ') body.push_back(byte);
-  return body + "\"}\n";
+ControlReply error_reply(int status, std::string what, std::string hint = {}) {
+  return {status, "application/json", to_json(Error{"", std::move(what), std::move(hint)})};
 }
 
 class Connection;
@@ -119,7 +117,7 @@ class PendingReply {
   PendingReply(const PendingReply &) = delete;
   PendingReply &operator=(const PendingReply &) = delete;
   ~PendingReply() {
-    if (!connection_.expired()) answer({500, "application/json", error_body("the host has no answer")});
+    if (!connection_.expired()) answer(error_reply(500, "the host has no answer"));
   }
   void answer(ControlReply reply) {
     if (const auto connection = connection_.lock()) connection->reply(request_, std::move(reply));
@@ -226,7 +224,7 @@ void Connection::refuse(const HttpError &error) {
   keep_alive_ = false;
   with_body_ = true;
   handling_ = true;
-  reply(++request_, {error.status, "application/json", error_body(error.what)});
+  reply(++request_, error_reply(error.status, error.what));
 }
 
 void Connection::reply(std::uint64_t request, ControlReply reply) {

@@ -408,11 +408,7 @@ Result<T> read_request(std::string_view text) {
     KeyLister known;
     fields(known, request);
     for (const auto &[key, value] : json.items()) {
-      if (std::ranges::find(known.keys, key) != known.keys.end()) continue;
-      const auto near = nearest(key, known.keys);
-      return fail("", "unknown key " + in_quotes(key),
-                  near ? fmt::format("did you mean \"{}\"?", *near)
-                       : fmt::format("known here: {}", fmt::join(known.keys, ", ")));
+      if (std::ranges::find(known.keys, key) == known.keys.end()) return tl::unexpected(unknown_key(key, known.keys));
     }
     return request;
   } catch (const std::exception &error) {

@@ -75,7 +75,7 @@ TEST(OperatorCommand, OneRefusalRefusesAll) {
 TEST(OperatorCommand, NamesAndAllExcludeEachOther) {
   OperatorCommand both = on(OperatorVerb::Stop, {"run"});
   both.all = true;
-  EXPECT_FALSE(targets(both, kKnown));
+  EXPECT_EQ(targets(both, kKnown).error().text(), "stop was given names and all (leave one of them out)");
   OperatorCommand none = on(OperatorVerb::Stop, {});
   none.all = false;
   EXPECT_EQ(targets(none, kKnown).error().text(), "stop takes names, or --all (hostler stop NAME)");

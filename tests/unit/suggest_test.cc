@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 namespace hostler {
 namespace {
@@ -30,6 +31,13 @@ TEST(Suggestions, CopeWithLongKnownWords) {
   const std::string longest(1000, 'n');
   const std::array<std::string_view, 2> known{longest, "name"};
   EXPECT_EQ(nearest("nane", known), "name");
+}
+
+TEST(Suggestions, GoWithTheRefusalOfAKeyThatIsNotKnown) {
+  constexpr std::array<std::string_view, 2> kKnown{"workers", "layout"};
+  EXPECT_EQ(unknown_key("wrokers", kKnown).text(), "unknown key \"wrokers\" (did you mean \"workers\"?)");
+  EXPECT_EQ(unknown_key("x", kKnown).text(), "unknown key \"x\" (known here: workers, layout)");
+  EXPECT_EQ(unknown_key("x", {}).text(), "unknown key \"x\" (there is none here)");
 }
 
 }  // namespace

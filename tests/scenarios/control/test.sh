@@ -16,7 +16,9 @@ assert_eq "$(stat -c %a $socket)" 600 'mode of the socket'
 http() { curl --silent --max-time 20 --output reply --write-out '%{http_code}' --unix-socket $socket "$@" || true; }
 
 # Requests that make no sense are answered, with words.
+told() { jq -e 'has("error") and has("where") and has("what") and has("hint")' reply >/dev/null || die "$(<reply)"; }
 assert_eq "$(http http://x/v1/nothing)" 404
+told
 assert_in '/v1/status' "$(jq -r .hint reply)"
 assert_eq "$(http -X POST http://x/v1/status)" 405
 assert_eq "$(http -X DELETE http://x/v1/reload)" 405
@@ -24,9 +26,29 @@ assert_eq "$(http 'http://x/v1/wait?timeout_ms=soon')" 400
 assert_eq "$(http -X POST http://x/v1/reload -d '{"fresh": 7}')" 400
 assert_eq "$(http -X POST http://x/v1/reload -d '{"fresh": ["nobody"]}')" 409
 assert_in 'no entry has this name' "$(jq -r .error reply)"
+for query in 'wrokers=shown' 'workers=foo' 'workers' 'layout=wide' 'timeout_ms=1'; do
+  assert_eq "$(http "http://x/v1/status?$query")" 400
+  told
+done
+assert_eq "$(http 'http://x/v1/status?wrokers=shown')" 400
+assert_eq "$(jq -r .error reply)" 'unknown key "wrokers" (did you mean "workers"?)'
+assert_eq "$(http -X POST 'http://x/v1/check?fresh=a')" 400
+assert_eq "$(http -X POST 'http://x/v1/stop?name=tick' -d '{"all": true}')" 400
+assert_eq "$(http 'http://x/v1/status?workers=shown&layout=pretty')" 200
+assert_eq "$(http -X POST http://x/v1/stop -d '{"all": true, "names": ["tick"]}')" 409
+assert_in 'given names and all' "$(jq -r .error reply)"
 head -c 30000000 /dev/zero >huge
 assert_eq "$(http -X POST http://x/v1/reload --data-binary @huge)" 413
+told
 assert_eq "$(http -H "X: $(head -c 100000 /dev/zero | tr '\0' x)" http://x/v1/status)" 431
+told
+perl -MIO::Socket::UNIX -e '
+  my $client = IO::Socket::UNIX->new(Peer => $ARGV[0]);
+  syswrite $client, "rubbish\r\n\r\n";
+  local $/;
+  print <$client> =~ /\r\n\r\n(.*)/s;
+' $socket >reply
+told
 
 # Clients that say nothing, half a request, or rubbish, hold up nobody.
 perl -MIO::Socket::UNIX -e '
