@@ -31,6 +31,9 @@ Result<void> read_some(const Node &node, const Place &place, std::vector<Value> 
 }
 
 Result<std::int64_t> read_code(const Node &node, const Place &place) {
+  if (node.kind == Node::Kind::Scalar && node.text.find('-', 1) != std::string::npos)
+    return place.refuse(node.mark, fmt::format("{} is not a code", in_quotes(node.text)),
+                        "list each of them, as [1, 2, 3]");
   return read_integer(node, place, 0, kMostCode);
 }
 

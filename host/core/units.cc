@@ -116,7 +116,8 @@ std::string with_fraction(std::int64_t value, std::int64_t unit, std::string_vie
   return fmt::format("{}.{}{}", value / unit, digits, name);
 }
 
-constexpr std::string_view kDurationHint = "write for example 100ms, 30s, 10m, 2h or 1h30m";
+constexpr std::string_view kDurationHint =
+    "write for example 100ms, 30s or 1h30m: the units are d, h, m, s, ms, us and ns";
 constexpr std::string_view kSizeHint = "write a number of bytes, or for example 64KiB, 16MiB or 1GiB";
 
 tl::unexpected<Error> no_duration(std::string_view text) {
