@@ -3,8 +3,8 @@
  *   each                 claims line by line
  *   blocks               claims blocks, and marks nothing
  *   nothing              claims nothing
- * A line that begins with KILLHOST kills the host, one with CLOSE closes all descriptors; `everywhere`: it dies of the first line of all. `rot: N`: leaks so many
- * bytes a slice. */
+ * A line that begins with KILLHOST kills the host, one with CLOSE closes all descriptors; `everywhere`: it dies of the
+ * first line of all. `rot: N`: leaks so many bytes a slice. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
