@@ -1,5 +1,6 @@
 # The quick start's configuration, its numbers against coreutils on the same input, and a service beside the job.
 source "$(dirname "$0")/../lib.sh"
+skip_if_sanitized 'about a page, not about the code'
 
 sed "s|plugins: .*|plugins: $PLUGINS|" "$SOURCE_DIR/config/workers.yaml" >workers.yaml
 assert_in wordcount.so "$(cat workers.yaml)"

@@ -1,5 +1,6 @@
 # Each command and each setting that README.md names by task, as it is written there; one that is new there is missed here.
 source "$(dirname "$0")/../lib.sh"
+skip_if_sanitized 'about a page, not about the code'
 
 awk '/^## By task/ {on = 1; next} /^## / {on = 0} on' "$SOURCE_DIR/README.md" | tr '\n' ' ' >page
 spans() { grep -o '`[^`]*`' page | tr -d '`' | grep "$@" | sort -u; }

@@ -1,5 +1,6 @@
 # Runs what README.md shows, as it stands there.
 source "$(dirname "$0")/../lib.sh"
+skip_if_sanitized 'about a page, not about the code'
 
 section() { awk -v heading="## $1" '$0 == heading {on = 1; next} /^## / {on = 0} on' "$SOURCE_DIR/README.md"; }
 

@@ -1,5 +1,6 @@
 # docs/tutorial.md, step by step as it stands there.
 source "$(dirname "$0")/../lib.sh"
+skip_if_sanitized 'about a page, not about the code'
 
 registry=/usr/share/ieee-data/oui.csv
 [ -f $registry ] || skip 'the package ieee-data is not installed'
