@@ -73,14 +73,21 @@ struct Holder {
   pid_t group;  // when it was seen: it may be gone by now
 };
 
+// Whether a process is one of this fleet: it holds the lock, or has the mark.
+using IsOurs = std::function<bool(pid_t)>;
+
 // The youngest first: what forks and leaves for ever is seen only when it is looked at soon.
+std::vector<pid_t> processes() {
+  std::vector<pid_t> all = numbers_in("/proc");
+  std::sort(all.rbegin(), all.rend());
+  return all;
+}
+
 std::vector<Holder> holders_of(int lock_fd) {
   std::vector<Holder> holders;
   struct stat lock {};
   if (::fstat(lock_fd, &lock) != 0) return holders;
-  std::vector<pid_t> all = numbers_in("/proc");
-  std::sort(all.rbegin(), all.rend());
-  for (const pid_t pid : all) {
+  for (const pid_t pid : processes()) {
     const pid_t group = ::getpgid(pid);
     if (pid != ::getpid() && holds(pid, lock)) holders.push_back({pid, group});
   }
@@ -106,17 +113,19 @@ bool is_marked(pid_t pid, const std::string &mark) {
   return variables.find('\0' + mark + '\0') != std::string::npos;
 }
 
+IsOurs holds_or_is_marked(int lock_fd) {
+  struct stat lock {};
+  if (::fstat(lock_fd, &lock) != 0) return [](pid_t) { return false; };
+  return [lock, mark = fleet_mark(lock_fd)](pid_t pid) {
+    return pid != ::getpid() && (holds(pid, lock) || is_marked(pid, mark));
+  };
+}
+
 // The number is looked at once more when it can no longer become somebody else's.
-template <typename IsOurs>
 void end_one(pid_t pid, const IsOurs &is_ours) {
   const UniqueFd pidfd = open_pidfd(pid);
   if (!pidfd || !is_ours(pid)) return;
   if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
-}
-
-void end_holder(pid_t pid, int lock_fd) {
-  struct stat lock {};
-  if (::fstat(lock_fd, &lock) == 0) end_one(pid, [&](pid_t holder) { return holds(holder, lock); });
 }
 
 // 'R', 'T' …; 'X' also when it is gone.
@@ -151,21 +160,19 @@ std::vector<pid_t> stopped_members(pid_t group) {
 
 // What forks and leaves for ever is gone, with another in its place, before it can be held by a descriptor. Its group is
 // not, and a signal reaches all of that at once, a fork that is under way included. It is stopped, so that its number stays
-// its own while it is looked at, and ended if all who are in it hold the lock. Not one whose leader lives: that one holds
-// the lock itself, or it is no worker's group.
-void end_group(pid_t group, int lock_fd) {
-  struct stat lock {};
-  if (group <= 1 || group == ::getpgrp() || !is_dead(state_of(group)) || ::fstat(lock_fd, &lock) != 0) return;
-  if (::kill(-group, SIGSTOP) != 0) return;
+// its own while it is looked at, and ended if all who are in it are ours. Not one whose leader lives: that one is ours
+// itself, or it is no worker's group.
+void end_group(pid_t group, const IsOurs &is_ours) {
+  if (group <= 1 || group == ::getpgrp() || !is_dead(state_of(group)) || ::kill(-group, SIGSTOP) != 0) return;
   const std::vector<pid_t> members = stopped_members(group);
-  const bool ours = !members.empty() && std::ranges::all_of(members, [&](pid_t pid) { return holds(pid, lock); });
-  ::kill(-group, ours ? SIGKILL : SIGCONT);
+  ::kill(-group, !members.empty() && std::ranges::all_of(members, is_ours) ? SIGKILL : SIGCONT);
 }
 
 void end_holders_of(int lock_fd, const std::vector<Holder> &holders) {
+  const IsOurs is_ours = holds_or_is_marked(lock_fd);
   for (const Holder &holder : holders) {
-    end_holder(holder.pid, lock_fd);
-    end_group(holder.group, lock_fd);
+    end_one(holder.pid, is_ours);
+    end_group(holder.group, is_ours);
   }
 }
 
@@ -216,19 +223,22 @@ void FleetLock::end_holders() {
 }
 
 void FleetLock::end_left_behind() const {
-  struct stat lock {};
-  if (::fstat(fd_.get(), &lock) != 0) return;
-  const std::string mark = fleet_mark(fd_.get());
-  const auto is_ours = [&](pid_t pid) { return pid != ::getpid() && (holds(pid, lock) || is_marked(pid, mark)); };
+  const IsOurs is_ours = holds_or_is_marked(fd_.get());
   bool found = true;
   for (int look = 0; look < kLastLooks && found; ++look) {
     found = false;
-    for (const pid_t pid : numbers_in("/proc")) {
+    for (const pid_t pid : processes()) {
+      const pid_t group = ::getpgid(pid);
       if (!is_ours(pid)) continue;
       found = true;
       end_one(pid, is_ours);
+      hostler::end_group(group, is_ours);
     }
   }
+}
+
+void FleetLock::end_group(pid_t group) const {
+  hostler::end_group(group, holds_or_is_marked(fd_.get()));
 }
 
 std::string fleet_mark(int lock_fd) {

@@ -31,34 +31,49 @@ std::vector<pid_t> own_children() {
 
 }  // namespace
 
-Strays::Strays(EventLoop &loop, AskKnown known) : loop_(loop), known_(std::move(known)), timer_(loop) {
+Strays::Strays(EventLoop &loop, AskKnown known, EndGroup end_group)
+    : loop_(loop), known_(std::move(known)), end_group_(std::move(end_group)), timer_(loop) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // cannot fail
   for (const pid_t pid : own_children()) strangers_.insert(pid);
 }
 
 bool Strays::end() {
   const std::optional<Known> known = known_();
-  if (!known) {
+  if (known)
+    sweep(*known);
+  else
     end_soon();
-    return false;
-  }
+  return known.has_value();
+}
+
+bool Strays::sweep(const Known &known) {
   const std::vector<pid_t> children = own_children();
   // The number of one that is gone may be somebody else's.
   std::erase_if(strangers_, [&](pid_t pid) { return std::ranges::find(children, pid) == children.end(); });
-  for (const pid_t pid : children)
-    if (!known->children.contains(pid) && !strays_.contains(pid)) end(pid, *known);
-  return true;
+  bool found = false;
+  std::set<pid_t> groups;
+  for (const pid_t pid : children) {
+    if (known.children.contains(pid) || strays_.contains(pid)) continue;
+    const pid_t group = ::getpgid(pid);
+    if (!end_one(pid, group, known)) continue;
+    found = true;
+    if (group != pid) groups.insert(group);
+  }
+  for (const pid_t group : groups) end_group_(group);
+  if (!groups.empty()) end_soon();  // for who dies of that
+  return found;
 }
 
-void Strays::end(pid_t pid, const Known &known) {
+bool Strays::end_one(pid_t pid, pid_t group, const Known &known) {
   UniqueFd pidfd = open_pidfd(pid);
   // Without a descriptor nothing is known of it but its number, which is its own: it is our child and not reaped.
   const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
-  if (lives && (strangers_.contains(pid) || known.groups.contains(::getpgid(pid)))) return;
-  ::kill(pid, SIGKILL);
+  if (lives && (strangers_.contains(pid) || known.groups.contains(group))) return false;
+  if (lives) ::kill(pid, SIGKILL);
+  if (::waitpid(pid, nullptr, WNOHANG) == pid) return true;
   if (!pidfd) {
-    ::waitpid(pid, nullptr, WNOHANG);
-    return end_soon();
+    end_soon();
+    return true;
   }
   Stray &stray = strays_[pid];
   stray.pidfd = std::move(pidfd);
@@ -69,6 +84,7 @@ void Strays::end(pid_t pid, const Known &known) {
     found->second.watch = {};
     strays_.erase(found);
   });
+  return true;
 }
 
 void Strays::take_dead(pid_t pid) const {
@@ -84,8 +100,10 @@ void Strays::end_soon() {
 }
 
 void Strays::end_all() {
-  for (end(); !strays_.empty(); end()) {  // the death of one brings its children
-    for (const auto &[pid, stray] : std::exchange(strays_, {})) {
+  while (true) {
+    const std::optional<Known> known = known_();
+    if (!(known && sweep(*known)) && strays_.empty()) return;
+    for (const auto &[pid, stray] : std::exchange(strays_, {})) {  // the death of one brings its children
       (void)wait_for_death(stray.pidfd, kForOne);
       (void)reap(stray.pidfd);
     }

@@ -25,9 +25,11 @@ class Strays {
   };
   // What is known now; nothing when that cannot be told at the moment: then it is looked again a little later.
   using AskKnown = std::function<std::optional<Known>()>;
+  // A group that one of them was in, and is not the leader of: another may have come into its place.
+  using EndGroup = std::function<void(pid_t group)>;
 
   // From now on what loses its parent below us becomes our child, not init's. Children that are there already stay.
-  Strays(EventLoop &loop, AskKnown known);
+  Strays(EventLoop &loop, AskKnown known, EndGroup end_group);
 
   // Reads the list of children, about 0.3 µs each: not for every event of a large fleet. False: it cannot be told at the
   // moment who is a stray.
@@ -46,10 +48,14 @@ class Strays {
     TimePoint found;
     EventLoop::Watch watch;
   };
-  void end(pid_t pid, const Known &known);
+  // Whether there was one.
+  bool sweep(const Known &known);
+  // Whether it is one.
+  bool end_one(pid_t pid, pid_t group, const Known &known);
 
   EventLoop &loop_;
   AskKnown known_;
+  EndGroup end_group_;
   std::map<pid_t, Stray> strays_;
   std::set<pid_t> strangers_;  // children that were there before us: not ours to end
   EventLoop::Timer timer_;

@@ -57,17 +57,16 @@ int hold_only(int fd) {
 }
 
 // Lines of processes in a group whose leader is dead: each forks the next one and leaves. All hold what the test holds at
-// this moment, and end with this object at the latest.
+// this moment or, with a mark, nothing, but have that in their environment. They end with this object at the latest.
 class Lines {
  public:
-  explicit Lines(int count) {
+  explicit Lines(int count, std::string mark = {}) : mark_(std::move(mark)) {
     std::array<int, 2> ready{};
     EXPECT_EQ(::pipe(ready.data()), 0);
     reaper_ = ::fork();
     if (reaper_ == 0) reap_all(count, ready[1]);
     ::close(ready[1]);
-    char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    EXPECT_EQ(::read(ready[0], &group_, sizeof group_), static_cast<ssize_t>(sizeof group_));
     ::close(ready[0]);
   }
   Lines(const Lines &) = delete;
@@ -76,22 +75,32 @@ class Lines {
     ::kill(reaper_, SIGKILL);
     ::waitpid(reaper_, nullptr, 0);
   }
+  [[nodiscard]] bool are_gone() const { return ::kill(-group_, 0) != 0 && errno == ESRCH; }
 
  private:
-  [[noreturn]] static void reap_all(int count, int ready) {
+  [[noreturn]] void reap_all(int count, int ready) const {
     const pid_t reaper = ::getpid();
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     const pid_t leader = ::fork();
     if (leader == 0) {
       ::setpgid(0, 0);
       for (int i = 0; i < count; ++i)
-        if (::fork() == 0) go_on(reaper);
+        if (::fork() == 0) mark_.empty() ? go_on(reaper) : go_on_marked(reaper);
       ::_exit(0);
     }
     ::waitpid(leader, nullptr, 0);
-    ::signal(SIGCHLD, SIG_IGN);  // who comes to us is reaped by the kernel
-    if (::write(hold_only(ready), "r", 1) != 1) ::_exit(1);
+    if (::write(hold_only(ready), &leader, sizeof leader) != sizeof leader) ::_exit(1);
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
     while (true) ::pause();
+  }
+  [[noreturn]] void go_on_marked(pid_t reaper) const {
+    ::closefrom(STDERR_FILENO + 1);
+    const std::string pid = std::to_string(reaper);
+    const std::array<const char *, 2> environment{mark_.c_str(), nullptr};
+    ::execle("/bin/sh", pid.c_str(), "-c", "go_on() { kill -0 $0 && go_on & }; go_on", pid.c_str(), nullptr,
+             environment.data());
+    ::_exit(1);
   }
   [[noreturn]] static void go_on(pid_t reaper) {
     while (::kill(reaper, 0) == 0)
@@ -99,7 +108,9 @@ class Lines {
     ::_exit(0);
   }
 
+  std::string mark_;
   pid_t reaper_;
+  pid_t group_ = 0;
 };
 
 TEST(FleetLock, IsTakenWhenNobodyHasIt) {
@@ -233,6 +244,16 @@ TEST(FleetLock, EndsWhatHasOnlyTheMarkOfItsFleet) {
   (void)reap(marked);
   (void)wait_for_death(other, std::chrono::seconds(10));
   (void)reap(other);
+}
+
+TEST(FleetLock, EndsAGroupThatHasOnlyTheMarkAndForksForEver) {
+  const TempDir dir;
+  const auto lock = take(dir);
+  ASSERT_TRUE(lock);
+  const Lines lines(4, fleet_mark(lock->fd()));
+  EXPECT_FALSE(lines.are_gone());
+  lock->end_left_behind();
+  while (!lines.are_gone()) ::sched_yield();  // killed, but not dead yet
 }
 
 TEST(FleetLock, EndsWhoHasLetGoOfTheLockAndKeptItsFile) {

@@ -109,6 +109,16 @@ TEST_F(FleetTest, WhatHasClosedEverythingDelaysNobodyAndIsFoundALittleLater) {
   h.until([&] { return is_dead(hermit); });
 }
 
+TEST_F(FleetTest, WhatHasClosedEverythingAndForksForEverIsEnded) {
+  const std::string file = h.dir.path("group");
+  const WorkerId worker = h.launch("strays.so", {{"leave", "hermits"}, {"file", file}});
+  h.until_gone(worker);
+  const int group = read_pid(file);
+  ASSERT_GT(group, 0);
+  h.until([&] { return ::kill(-group, 0) != 0; });
+  EXPECT_EQ(errno, ESRCH);
+}
+
 TEST_F(FleetTest, WhatAWorkerStartedInItsGroupIsItsOwnAffairWhileItLives) {
   const std::string file = h.dir.path("pid");
   const WorkerId worker = h.launch("strays.so", {{"leave", "orphan"}, {"file", file}});
@@ -376,6 +386,15 @@ TEST_F(FleetTest, LeavesNobodyWhenItEnds) {
   h.until([&] { return !h.seen[worker].all<Ready>().empty(); });
   for (WorkerId id = 2001; id <= 2100; ++id) h.fleet->spawn(id, {"entry", 0, 1});
   h.fleet.reset();
+  EXPECT_FALSE(has_children());
+}
+
+TEST_F(FleetTest, LeavesNobodyWhoForksForEverWhenItEnds) {
+  const std::string file = h.dir.path("group");
+  h.launch("strays.so", {{"leave", "hermits"}, {"file", file}});
+  h.until([&] { return !read_file(file).empty(); });
+  h.fleet.reset();
+  EXPECT_NE(::kill(-read_pid(file), 0), 0);
   EXPECT_FALSE(has_children());
 }
 

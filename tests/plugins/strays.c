@@ -4,6 +4,7 @@
  *   daemon    the same, and its parent has ended: a double fork
  *   printer   the same as daemon, but keeps its streams only
  *   hermit    out of the group, without any descriptor
+ *   hermits   the same, and leaves its place to another, for ever: a line of them, in the group whose number `file` gets
  *   giant     within the group, without any descriptor but that of `file`.lock, which it has locked; takes long to die
  *   pair      a runaway, and a giant out of the group, whose the files are
  *   orphan    within the group, its parent has ended; the worker lives on
@@ -52,8 +53,10 @@ static void leave(const char *how, const char *path) {
   const int is_double = strcmp(how, "daemon") == 0 || strcmp(how, "printer") == 0 || strcmp(how, "orphan") == 0;
   if (is_double && fork() != 0) _exit(0);
   if (strcmp(how, "orphan") != 0 && strcmp(how, "giant") != 0) setsid();
-  if (strcmp(how, "hermit") == 0) closefrom(0);
+  if (strncmp(how, "hermit", strlen("hermit")) == 0) closefrom(0);
   write_own_pid(path);
+  while (strcmp(how, "hermits") == 0)
+    if (fork() != 0) _exit(0);
   if (strcmp(how, "printer") == 0) closefrom(3);
   wait_for_ever();
 }
