@@ -48,6 +48,12 @@ assert_in "$(getent passwd nobody | cut -d: -f6)" "$(cat state/logs/exec.log)"
 # What is committed the user cannot take away.
 assert_eq "$(stat -c %U state/output/wordcount)" "$(id -un)" owner
 setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups rm -f state/output/wordcount/_SUCCESS 2>/dev/null && die 'removed'
+# Nor may it stop the host, though it can read whose the state folder is; it is told so, and does not wait.
+chmod 644 state/hostler.pid
+install -m 755 "$HOSTLER" hostler
+as_nobody() { timeout 60 setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups ./hostler "$@"; }
+exits 1 as_nobody down --state "$dir/state"
+assert_in 'Permission denied' "$said"
 # A crash is told like any other.
 wait_until 'ls state/crashes/crash/*.txt'
 assert_in SIGSEGV "$(entry crash '.workers[0].last_exit')"
