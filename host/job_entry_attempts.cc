@@ -95,7 +95,6 @@ void JobEntry::note_ended(const Slot &slot, const SliceEnded &ended, const Judge
   if (done > 0) {
     note_done(slot, *held, slice.begin);
     noted_[*slot.worker].run->took -= took;
-    owe(*slot.worker);
   }
   Noted &noted = noted_[*slot.worker];
   settle(noted);

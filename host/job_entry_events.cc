@@ -111,7 +111,6 @@ void JobEntry::lease_ended(Slot &slot, const LeaseEnded &ended) {
   for (const Held &each : held)
     if (each.lease.id == ended.lease) note_done(slot, each, ended.up_to);
   if (noted_[*slot.worker].run) note_success(slot);
-  settle(noted_[*slot.worker]);
   forget_lease(*slot.worker, ended.lease, ended.up_to);
   watch_anew(slot);
   std::erase_if(held, [&](const Held &each) { return each.lease.id == ended.lease; });
