@@ -91,11 +91,12 @@ Outcome<ExitCode> run_down(const Address &address) {
   const auto pid = owner_of(state.path);
   if (!pid) return give_up(ExitCode::Failed, pid.error());
   if (!*pid) return tl::unexpected<Failure>(not_running(state));
-  // Who may not ask would wait for what nobody has asked for.
-  if (const auto client = ControlClient::connect(state.path); !client) return give_up(ExitCode::Failed, client.error());
   Owner host(state.path, **pid);
   // A host that is just starting listens soon; one that is stopping does not, and is only waited for.
   for (bool asked = false; !asked && !host.is_gone();) {
+    // Who may not ask would wait for what nobody has asked for.
+    if (const auto client = ControlClient::connect(state.path); !client)
+      return give_up(ExitCode::Failed, client.error());
     auto connection = connect(address);
     if (connection) {
       asked = connection->client.ask("POST", "/v1/down").has_value();

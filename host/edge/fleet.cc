@@ -75,8 +75,7 @@ Fleet::Fleet(EventLoop &loop, LogFiles &logs, FleetLock lock, PageFile pages, Un
       alarm_(loop),
       random_(std::random_device{}()),
       descriptors_before_(count_descriptors()),
-      strays_(
-          loop, [this] { return known_children(); }, [this](pid_t group) { lock_.end_group(group); }),
+      strays_(loop, [this] { return known_children(); }),
       template_(
           loop, {binary_.get(), lock_.fd(), pages_.fd(), open_files, options.patience},
           [this](std::uint64_t id) { return prepare(id); },

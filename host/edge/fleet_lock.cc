@@ -1,6 +1,5 @@
 #include "edge/fleet_lock.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <thread>
 
@@ -20,6 +18,7 @@
 #include "core/template_messages.h"
 #include "core/units.h"
 #include "edge/pidfd.h"
+#include "edge/process_group.h"
 #include "edge/text_file.h"
 
 namespace hostler {
@@ -28,20 +27,9 @@ namespace {
 // Between two looks at who holds the lock, when none of them can be waited for.
 constexpr auto kBetweenLockTries = std::chrono::milliseconds(10);
 constexpr auto kForOneDeath = std::chrono::milliseconds(200);
-// Looks at who is left at the end: what forks while it is looked for is found by the next one.
+// Looks at who is left at the end: what forks while it is looked for is found by the next one. Also at a group that was
+// told to stop.
 constexpr int kLastLooks = 10;
-
-std::vector<int> numbers_in(const std::string &folder) {
-  std::vector<int> numbers;
-  const std::unique_ptr<DIR, int (*)(DIR *)> dir(::opendir(folder.c_str()), ::closedir);
-  if (!dir) return numbers;
-  while (const dirent *entry = ::readdir(dir.get())) {
-    int number = 0;
-    const char *end = entry->d_name + std::strlen(entry->d_name);
-    if (std::from_chars(entry->d_name, end, number).ptr == end) numbers.push_back(number);
-  }
-  return numbers;
-}
 
 // Open as we open it, so inherited from us. Whoever only reads the file, for a copy of it, is none of ours.
 bool is_read_write(const std::string &info) {
@@ -128,51 +116,16 @@ void end_one(pid_t pid, const IsOurs &is_ours) {
   if (send_signal(pidfd, SIGKILL)) (void)wait_for_death(pidfd, kForOneDeath);
 }
 
-// 'R', 'T' …; 'X' also when it is gone.
-char state_of(pid_t pid) {
-  const std::string text = read_text(fmt::format("/proc/{}/stat", pid));
-  const std::size_t name_end = text.rfind(") ");
-  return name_end == std::string::npos ? 'X' : text[name_end + 2];
-}
-
-bool is_dead(char state) {
-  return state == 'Z' || state == 'X';
-}
-
-// Who lives in a group that was told to stop, once each has (or waits in the kernel, and stops when that is over). Nobody,
-// when one has not for a while.
-std::vector<pid_t> stopped_members(pid_t group) {
-  for (int look = 0; look < kLastLooks; ++look) {
-    std::vector<pid_t> members;
-    bool all_stopped = true;
-    for (const pid_t pid : numbers_in("/proc")) {
-      if (::getpgid(pid) != group) continue;
-      const char state = state_of(pid);
-      if (is_dead(state)) continue;
-      members.push_back(pid);
-      all_stopped = all_stopped && (state == 'T' || state == 't' || state == 'D');
-    }
-    if (all_stopped) return members;
-    std::this_thread::sleep_for(kBetweenLockTries);
-  }
-  return {};
-}
-
-// What forks and leaves for ever is gone, with another in its place, before it can be held by a descriptor. Its group is
-// not, and a signal reaches all of that at once, a fork that is under way included. It is stopped, so that its number stays
-// its own while it is looked at, and ended if all who are in it are ours. Not one whose leader lives: that one is ours
-// itself, or it is no worker's group.
-void end_group(pid_t group, const IsOurs &is_ours) {
-  if (group <= 1 || group == ::getpgrp() || !is_dead(state_of(group)) || ::kill(-group, SIGSTOP) != 0) return;
-  const std::vector<pid_t> members = stopped_members(group);
-  ::kill(-group, !members.empty() && std::ranges::all_of(members, is_ours) ? SIGKILL : SIGCONT);
+void end_group_of(const Holder &holder, const IsOurs &is_ours) {
+  end_group(holder.group, kLastLooks,
+            [&](const std::vector<pid_t> &members) { return std::ranges::all_of(members, is_ours); });
 }
 
 void end_holders_of(int lock_fd, const std::vector<Holder> &holders) {
   const IsOurs is_ours = holds_or_is_marked(lock_fd);
   for (const Holder &holder : holders) {
     end_one(holder.pid, is_ours);
-    end_group(holder.group, is_ours);
+    end_group_of(holder, is_ours);
   }
 }
 
@@ -224,21 +177,17 @@ void FleetLock::end_holders() {
 
 void FleetLock::end_left_behind() const {
   const IsOurs is_ours = holds_or_is_marked(fd_.get());
-  bool found = true;
-  for (int look = 0; look < kLastLooks && found; ++look) {
-    found = false;
+  int in_vain = 0;  // in a row: what forks and leaves may have been missed once
+  for (int look = 0; look < kLastLooks && in_vain < 2; ++look) {
+    ++in_vain;
     for (const pid_t pid : processes()) {
       const pid_t group = ::getpgid(pid);
       if (!is_ours(pid)) continue;
-      found = true;
+      in_vain = 0;
       end_one(pid, is_ours);
-      hostler::end_group(group, is_ours);
+      end_group_of({pid, group}, is_ours);
     }
   }
-}
-
-void FleetLock::end_group(pid_t group) const {
-  hostler::end_group(group, holds_or_is_marked(fd_.get()));
 }
 
 std::string fleet_mark(int lock_fd) {

@@ -39,9 +39,6 @@ class FleetLock {
   // it, or as somebody has closed it, but has the mark in its environment. Blocks for a moment, if there is any. Looks
   // through /proc: when that host has not ended by itself, so that it could not end them.
   void end_left_behind() const;
-  // Ends all who are in this process group, if each is of this fleet and the leader is dead: also what forks and leaves for
-  // ever, which nobody can catch one by one. Blocks for a moment.
-  void end_group(pid_t group) const;
 
  private:
   explicit FleetLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "edge/pidfd.h"
+#include "edge/process_group.h"
 
 namespace hostler {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 // Between two looks for children that nobody watches.
 constexpr Duration kBetweenHunts = std::chrono::seconds(1);
 constexpr Duration kForOne = std::chrono::seconds(10);
+constexpr Duration kForAll = std::chrono::seconds(30);
 
 // The children of this thread, living or not yet reaped.
 std::vector<pid_t> own_children() {
@@ -31,49 +33,55 @@ std::vector<pid_t> own_children() {
 
 }  // namespace
 
-Strays::Strays(EventLoop &loop, AskKnown known, EndGroup end_group)
-    : loop_(loop), known_(std::move(known)), end_group_(std::move(end_group)), timer_(loop) {
+Strays::Strays(EventLoop &loop, AskKnown known) : loop_(loop), known_(std::move(known)), timer_(loop) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // cannot fail
   for (const pid_t pid : own_children()) strangers_.insert(pid);
 }
 
 bool Strays::end() {
   const std::optional<Known> known = known_();
-  if (known)
-    sweep(*known);
-  else
+  if (!known) {
     end_soon();
-  return known.has_value();
-}
-
-bool Strays::sweep(const Known &known) {
+    return false;
+  }
   const std::vector<pid_t> children = own_children();
   // The number of one that is gone may be somebody else's.
   std::erase_if(strangers_, [&](pid_t pid) { return std::ranges::find(children, pid) == children.end(); });
-  bool found = false;
   std::set<pid_t> groups;
   for (const pid_t pid : children) {
-    if (known.children.contains(pid) || strays_.contains(pid)) continue;
-    const pid_t group = ::getpgid(pid);
-    if (!end_one(pid, group, known)) continue;
-    found = true;
-    if (group != pid) groups.insert(group);
+    if (known->children.contains(pid) || strays_.contains(pid)) continue;
+    const std::optional<pid_t> group = end(pid, *known);
+    if (group && *group != pid && !known->groups.contains(*group)) groups.insert(*group);
   }
-  for (const pid_t group : groups) end_group_(group);
-  if (!groups.empty()) end_soon();  // for who dies of that
-  return found;
+  for (const pid_t group : groups)
+    if (groups_.contains(group)) end_line(group);
+  groups_ = std::move(groups);
+  if (!groups_.empty()) end_soon();
+  return true;
 }
 
-bool Strays::end_one(pid_t pid, pid_t group, const Known &known) {
+// Ours if each who lives in it has lost its parent to us, or has one in the group that has.
+void Strays::end_line(pid_t group) const {
+  end_group(group, 1, [this](const std::vector<pid_t> &members) {
+    return std::ranges::all_of(members, [&](pid_t pid) {
+      const pid_t parent = parent_of(pid);
+      const bool is_below = parent == ::getpid() || std::ranges::find(members, parent) != members.end();
+      return is_below && !strangers_.contains(pid);
+    });
+  });
+}
+
+std::optional<pid_t> Strays::end(pid_t pid, const Known &known) {
   UniqueFd pidfd = open_pidfd(pid);
   // Without a descriptor nothing is known of it but its number, which is its own: it is our child and not reaped.
   const bool lives = !pidfd || !wait_for_death(pidfd, Duration{});
-  if (lives && (strangers_.contains(pid) || known.groups.contains(group))) return false;
-  if (lives) ::kill(pid, SIGKILL);
-  if (::waitpid(pid, nullptr, WNOHANG) == pid) return true;
+  const pid_t group = ::getpgid(pid);
+  if (lives && (strangers_.contains(pid) || known.groups.contains(group))) return std::nullopt;
+  ::kill(pid, SIGKILL);
   if (!pidfd) {
+    ::waitpid(pid, nullptr, WNOHANG);
     end_soon();
-    return true;
+    return group;
   }
   Stray &stray = strays_[pid];
   stray.pidfd = std::move(pidfd);
@@ -84,7 +92,7 @@ bool Strays::end_one(pid_t pid, pid_t group, const Known &known) {
     found->second.watch = {};
     strays_.erase(found);
   });
-  return true;
+  return group;
 }
 
 void Strays::take_dead(pid_t pid) const {
@@ -100,10 +108,9 @@ void Strays::end_soon() {
 }
 
 void Strays::end_all() {
-  while (true) {
-    const std::optional<Known> known = known_();
-    if (!(known && sweep(*known)) && strays_.empty()) return;
-    for (const auto &[pid, stray] : std::exchange(strays_, {})) {  // the death of one brings its children
+  const TimePoint deadline = EventLoop::now() + kForAll;
+  for (end(); !strays_.empty() && EventLoop::now() < deadline; end()) {  // the death of one brings its children
+    for (const auto &[pid, stray] : std::exchange(strays_, {})) {
       (void)wait_for_death(stray.pidfd, kForOne);
       (void)reap(stray.pidfd);
     }

@@ -1,6 +1,7 @@
 // Children of the host that belong to no worker that lives: left by one that has died, or forked by a template that died
 // before it told of them. The host is the subreaper of all that its workers start, so what loses its parent comes to it,
-// whatever group or session it has gone to. They are killed, and watched until they are reaped.
+// whatever group or session it has gone to. They are killed, and watched until they are reaped. Where the next look finds
+// another one in the same group, whose leader is dead, that is ended as a whole.
 // The loop's thread, which must be the one that forks.
 #pragma once
 
@@ -25,11 +26,9 @@ class Strays {
   };
   // What is known now; nothing when that cannot be told at the moment: then it is looked again a little later.
   using AskKnown = std::function<std::optional<Known>()>;
-  // A group that one of them was in, and is not the leader of: another may have come into its place.
-  using EndGroup = std::function<void(pid_t group)>;
 
   // From now on what loses its parent below us becomes our child, not init's. Children that are there already stay.
-  Strays(EventLoop &loop, AskKnown known, EndGroup end_group);
+  Strays(EventLoop &loop, AskKnown known);
 
   // Reads the list of children, about 0.3 µs each: not for every event of a large fleet. False: it cannot be told at the
   // moment who is a stray.
@@ -37,7 +36,8 @@ class Strays {
   void end_soon();
   // This child, which is nobody's that lives, has died: nothing needs to be looked for.
   void take_dead(pid_t pid) const;
-  // For the end of the host: kills and reaps them all, and what comes to us by their death. Blocks.
+  // For the end of the host: kills and reaps them all, and what comes to us by their death. Blocks, half a minute at most if
+  // new ones come for ever.
   void end_all();
   // One that was found at or after that time has not been reaped.
   [[nodiscard]] bool remain_since(TimePoint time) const;
@@ -48,16 +48,16 @@ class Strays {
     TimePoint found;
     EventLoop::Watch watch;
   };
-  // Whether there was one.
-  bool sweep(const Known &known);
-  // Whether it is one.
-  bool end_one(pid_t pid, pid_t group, const Known &known);
+  // Its group, if it is one.
+  std::optional<pid_t> end(pid_t pid, const Known &known);
+  // What forks and leaves its place to another for ever.
+  void end_line(pid_t group) const;
 
   EventLoop &loop_;
   AskKnown known_;
-  EndGroup end_group_;
   std::map<pid_t, Stray> strays_;
   std::set<pid_t> strangers_;  // children that were there before us: not ours to end
+  std::set<pid_t> groups_;     // that strays were in when we looked last, and did not lead
   EventLoop::Timer timer_;
   bool timer_is_set_ = false;
 };
