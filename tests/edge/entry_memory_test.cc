@@ -278,7 +278,7 @@ void EntryMemoryTest::change_outside() {
 
 TEST_F(EntryMemoryTest, AgreesWithAWholeReadingOnRandomEdits) {
 #ifdef HOSTLER_SANITIZED
-  constexpr unsigned kRounds = 300;  // each takes eight times as long
+  constexpr unsigned kRounds = 600;  // each takes eight times as long
 #else
   constexpr unsigned kRounds = 1500;
 #endif
