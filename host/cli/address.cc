@@ -56,7 +56,8 @@ Outcome<Connection> connect(const Address &address) {
       return give_up(ExitCode::Failed,
                      fmt::format("the host with the state folder {} (pid {}) does not listen: it is just "
                                  "starting, or stopping",
-                                 state.path, **owner));
+                                 state.path, **owner),
+                     true);
     return tl::unexpected<Failure>(not_running(state));
   }
   if (!state.guessed_because.empty()) {

@@ -19,16 +19,17 @@ namespace hostler {
 struct Failure {
   ExitCode code = ExitCode::Failed;
   std::string text;
+  bool may_pass = false;  // it may go better a moment later
 };
 
 template <typename T>
 using Outcome = tl::expected<T, Failure>;
 
-inline tl::unexpected<Failure> give_up(ExitCode code, std::string text) {
-  return tl::unexpected<Failure>(Failure{code, std::move(text)});
+inline tl::unexpected<Failure> give_up(ExitCode code, std::string text, bool may_pass = false) {
+  return tl::unexpected<Failure>(Failure{code, std::move(text), may_pass});
 }
 inline tl::unexpected<Failure> give_up(ExitCode code, const Error &error) {
-  return give_up(code, error.text());
+  return give_up(code, error.text(), error.may_pass);
 }
 
 // Which host: the one of a state folder, or of a configuration.

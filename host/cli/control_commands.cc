@@ -94,13 +94,10 @@ Outcome<ExitCode> run_down(const Address &address) {
   Owner host(state.path, **pid);
   // A host that is just starting listens soon; one that is stopping does not, and is only waited for.
   for (bool asked = false; !asked && !host.is_gone();) {
-    // Who may not ask would wait for what nobody has asked for.
-    if (const auto client = ControlClient::connect(state.path); !client)
-      return give_up(ExitCode::Failed, client.error());
     auto connection = connect(address);
     if (connection) {
       asked = connection->client.ask("POST", "/v1/down").has_value();
-    } else if (!host.is_gone_within(kBetweenTries) && connection.error().code == ExitCode::NotRunning) {
+    } else if (!host.is_gone_within(kBetweenTries) && !connection.error().may_pass) {
       return tl::unexpected<Failure>(connection.error());
     }
   }

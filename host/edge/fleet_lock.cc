@@ -18,6 +18,7 @@
 #include "core/template_messages.h"
 #include "core/units.h"
 #include "edge/pidfd.h"
+#include "edge/proc.h"
 #include "edge/process_group.h"
 #include "edge/text_file.h"
 

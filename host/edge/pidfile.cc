@@ -16,13 +16,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "edge/disk_error.h"
 #include "edge/lasting_folder.h"
+#include "edge/proc.h"
 
 namespace hostler {
 namespace {
@@ -77,21 +77,10 @@ Result<bool> is_locked(int fd, const std::string &path) {
 // signal that it has not taken yet, and that ends it or makes it leave? Nothing: it is not to be seen, but with its last
 // thread its locks would be gone.
 std::optional<bool> is_ending(pid_t pid) {
-  std::ifstream stat(fmt::format("/proc/{}/stat", pid));
+  const auto stat = read_process_stat(pid);
   if (!stat) return std::nullopt;
-  std::string text;
-  std::getline(stat, text);
-  char state = 0;
-  int parent = 0;
-  int group = 0;
-  int session = 0;
-  int terminal = 0;
-  int terminal_group = 0;
-  unsigned flags = 0;
-  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
-  fields >> state >> parent >> group >> session >> terminal >> terminal_group >> flags;
   constexpr unsigned kExiting = 0x4;
-  if (!fields || state == 'Z' || state == 'X' || (flags & kExiting) != 0) return true;
+  if (stat->state == 'Z' || stat->state == 'X' || (stat->flags & kExiting) != 0) return true;
   std::ifstream status(fmt::format("/proc/{}/status", pid));
   constexpr std::array kLast{SIGKILL, SIGTERM, SIGINT, SIGQUIT};
   for (std::string word; status >> word;) {

@@ -6,16 +6,9 @@
 #include <sys/types.h>
 
 #include <functional>
-#include <string>
 #include <vector>
 
 namespace hostler {
-
-// The names in a folder that are numbers, as those of processes and descriptors in /proc; none when it cannot be read.
-[[nodiscard]] std::vector<int> numbers_in(const std::string &folder);
-
-// 0 when it is gone.
-[[nodiscard]] pid_t parent_of(pid_t pid);
 
 // Stops the group, so that the numbers of its members stay their own while they are looked at, and kills it if `are_ours`
 // says so of all who live in it; otherwise, or when they do not stop within so many looks, 10 ms apart, it goes on. Not our own

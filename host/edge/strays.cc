@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "edge/pidfd.h"
+#include "edge/proc.h"
 #include "edge/process_group.h"
 
 namespace hostler {
@@ -64,9 +65,9 @@ bool Strays::end() {
 void Strays::end_line(pid_t group) const {
   end_group(group, 1, [this](const std::vector<pid_t> &members) {
     return std::ranges::all_of(members, [&](pid_t pid) {
-      const pid_t parent = parent_of(pid);
-      const bool is_below = parent == ::getpid() || std::ranges::find(members, parent) != members.end();
-      return is_below && !strangers_.contains(pid);
+      const auto stat = read_process_stat(pid);
+      if (!stat || strangers_.contains(pid)) return false;
+      return stat->parent == ::getpid() || std::ranges::find(members, stat->parent) != members.end();
     });
   });
 }
